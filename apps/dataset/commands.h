@@ -1,0 +1,49 @@
+// The commands of xrai_dataset: each registers its options once and runs with what was given.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "apps/support/command_line.h"
+#include "runtime/core/log.h"
+
+namespace xrai {
+
+struct ImportCommand {
+  std::filesystem::path folder, output;
+  int size = 224, jobs = 0, gzip = 0;
+  std::string fit = "squash", splits, group_regex;
+  std::uint64_t seed = 1;
+  bool strict = false, keep_val = false, force = false, json = false, quiet = false;
+
+  void register_options(CommandLine& options);
+  int run() const;
+};
+
+struct SynthCommand {
+  std::filesystem::path output;
+  std::int64_t images = 2000;
+  int size = 128, jobs = 0, gzip = 0;
+  std::string splits = "train=0.7,val=0.15,test=0.15";
+  std::uint64_t seed = 1;
+  bool force = false, json = false, quiet = false;
+
+  void register_options(CommandLine& options);
+  int run() const;
+};
+
+struct InfoCommand {
+  std::filesystem::path file, contact_sheet;
+  bool json = false, quiet = false;
+
+  void register_options(CommandLine& options);
+  int run() const;
+};
+
+/// "xrai 0.1.0 (commit)", kept in the files that are written.
+std::string creator_text();
+/// The check of an option that takes splits.
+std::string splits_complaint(const std::string& text);
+
+}  // namespace xrai

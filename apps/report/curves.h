@@ -1,0 +1,19 @@
+// The course of a training as pictures: loss, accuracy and AUROC over epochs, the best epoch marked.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "runtime/train/history.h"
+
+namespace xrai {
+
+/// Writes curves.svg and curves.png into `folder`, each written aside and renamed. With an empty history the pictures
+/// say that no epoch has ended. Throws Error(kStorage).
+void write_curves(const std::vector<EpochRecord>& history, const std::filesystem::path& folder);
+
+/// The same panels one by one as inline SVG, so that a narrow page can set them below each other.
+std::vector<std::string> curve_panels(const std::vector<EpochRecord>& history);
+
+}  // namespace xrai

@@ -1,0 +1,188 @@
+// See evaluation_charts.h.
+#include "apps/report/evaluation_charts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "apps/report/plot.h"
+#include "apps/report/svg_canvas.h"
+
+namespace xrai {
+namespace {
+
+constexpr double kWidth = 370.0, kHeight = 370.0;  // about square, for three in a row
+constexpr Box kBox{0.0, 0.0, kWidth, kHeight};
+constexpr Box kWideBox{0.0, 0.0, 480.0, 290.0};
+constexpr std::size_t kScoreBins = 10;
+
+Axis rate_axis(const std::string& title) {
+  Axis axis = round_axis(0.0, 1.0, 5, 0.0, 1.0);
+  axis.percent = true;
+  axis.title = title;
+  return axis;
+}
+
+Axis probability_axis(const std::string& title) {
+  Axis axis = rate_axis(title);
+  axis.percent = false;
+  return axis;
+}
+
+bool is_binary(const Evaluation& e) {
+  return e.classes.size() == 2;
+}
+
+std::string legend_name(const Evaluation& e, const ClassCurves& curves, const std::optional<double>& area) {
+  const std::string& name = e.classes[static_cast<std::size_t>(curves.positive)];
+  return area ? fmt::format("{} {:.3f}", name, *area) : name;
+}
+
+/// All classes' curves and the legend; one class only has its area in the title already.
+void draw_curves(const Plot& plot, const std::vector<Series>& series) {
+  for (const Series& s : series) plot.draw(s, false);
+  if (series.size() > 1) plot.legend(series);
+}
+
+void draw_operating_point(const Plot& plot, const Evaluation& e, Point at) {
+  plot.canvas().dot(plot.at(at.x, at.y), 6.0, Ink::kVermillion);
+  plot.note(at, fmt::format("threshold {:.2f}", e.threshold), Ink::kVermillion);
+}
+
+struct ScoreShares {
+  std::array<std::string, 2> names;
+  std::array<std::array<double, kScoreBins>, 2> shares{};  // of the images of that kind
+};
+
+ScoreShares score_shares(const Evaluation& e, const Predictions& p) {
+  ScoreShares result;
+  const std::size_t k = p.classes.size();
+  const auto predicted = decide(p.probabilities, p.n_classes(), e.threshold);
+  std::array<double, 2> totals{};
+  for (std::size_t i = 0; i < p.labels.size(); ++i) {
+    const std::size_t shown = k == 2 ? 1 : static_cast<std::size_t>(predicted[i]);
+    const std::size_t kind = k == 2 ? static_cast<std::size_t>(p.labels[i]) : (predicted[i] == p.labels[i] ? 0 : 1);
+    const auto bin = static_cast<std::size_t>(static_cast<double>(p.probabilities[i * k + shown]) * kScoreBins);
+    result.shares[kind][std::min(bin, kScoreBins - 1)] += 1.0;
+    totals[kind] += 1.0;
+  }
+  for (std::size_t kind = 0; kind < 2; ++kind) {
+    for (double& share : result.shares[kind]) share /= std::max(totals[kind], 1.0);
+  }
+  const auto named = [&](const std::string& name, double total) { return fmt::format("{} ({:.0f})", name, total); };
+  result.names = k == 2 ? std::array{named(p.classes[0], totals[0]), named(p.classes[1], totals[1])}
+                        : std::array{named("right answers", totals[0]), named("wrong answers", totals[1])};
+  return result;
+}
+
+}  // namespace
+
+std::string roc_chart(const Evaluation& e) {
+  std::vector<Series> series;
+  for (const ClassCurves& curves : e.curves) {
+    if (curves.roc.empty()) continue;
+    Series s{
+        legend_name(e, curves, curves.auroc), series_ink(static_cast<std::size_t>(curves.positive) - is_binary(e)), {}};
+    for (const RocPoint& p : curves.roc) s.points.push_back({p.false_positive_rate, p.true_positive_rate});
+    series.push_back(std::move(s));
+  }
+  const auto& auroc = e.metric("auroc").value;
+  if (series.empty()) return {};
+  const std::string area = auroc ? fmt::format("area {:.3f}", *auroc) : "area undefined";
+  SvgCanvas svg(
+      kWidth, kHeight, "roc", "ROC curve, " + area,
+      "Share of positive images found against share of negative images called positive, for every threshold.");
+  const Plot plot(svg, kBox, "ROC curve, " + area, rate_axis("false alarms (1 \u2212 specificity)"),
+                  rate_axis("found (sensitivity)"));
+  svg.line(std::vector<Point>{plot.at(0, 0), plot.at(1, 1)}, {.ink = Ink::kMuted, .dashed = true});
+  plot.canvas().words({plot.at(0.64, 0.6).x, plot.at(0.64, 0.6).y}, "guessing", {.size = 11.5, .ink = Ink::kMuted});
+  draw_curves(plot, series);
+  const auto found = sensitivity(e.confusion, 1).value(), spared = specificity(e.confusion, 1).value();
+  if (is_binary(e) && found && spared) draw_operating_point(plot, e, {1.0 - *spared, *found});
+  return svg.inline_svg();
+}
+
+std::string precision_recall_chart(const Evaluation& e) {
+  std::vector<Series> series;
+  for (const ClassCurves& curves : e.curves) {
+    if (curves.precision_recall.empty()) continue;
+    Series s{legend_name(e, curves, curves.average_precision),
+             series_ink(static_cast<std::size_t>(curves.positive) - is_binary(e)),
+             {}};
+    for (const PrecisionRecallPoint& p : curves.precision_recall) s.points.push_back({p.recall, p.precision});
+    series.push_back(std::move(s));
+  }
+  if (series.empty()) return {};
+  const auto& auprc = e.metric("auprc").value;
+  const std::string area = auprc ? fmt::format("area {:.3f}", *auprc) : "area undefined";
+  SvgCanvas svg(kWidth, kHeight, "pr", "Precision-recall curve, " + area,
+                "Share of alarms that are right against share of positive images found, for every threshold.");
+  const Plot plot(svg, kBox, "Precision-recall curve, " + area, rate_axis("found (recall = sensitivity)"),
+                  rate_axis("right alarms (precision = PPV)"));
+  if (is_binary(e) && e.n_images > 0) {
+    const double prevalence = static_cast<double>(e.confusion.labelled(1)) / static_cast<double>(e.n_images);
+    svg.line(std::vector<Point>{plot.at(0, prevalence), plot.at(1, prevalence)}, {.ink = Ink::kMuted, .dashed = true});
+    const Point words = plot.at(0.02, prevalence);
+    svg.words({words.x, words.y + (prevalence > 0.1 ? 15.0 : -6.0)}, "guessing", {.size = 11.5, .ink = Ink::kMuted});
+  }
+  draw_curves(plot, series);
+  const auto found = sensitivity(e.confusion, 1).value(), right = positive_predictive_value(e.confusion, 1).value();
+  if (is_binary(e) && found && right) draw_operating_point(plot, e, {*found, *right});
+  return svg.inline_svg();
+}
+
+std::string score_chart(const Evaluation& e, const Predictions& predictions) {
+  if (predictions.labels.empty()) return {};
+  const ScoreShares scores = score_shares(e, predictions);
+  double highest = 0.05;
+  for (const auto& shares : scores.shares) highest = std::max(highest, *std::max_element(shares.begin(), shares.end()));
+  Axis y = round_axis(0.0, highest, 5, 0.0, 1.0);
+  y.percent = true;
+  y.title = is_binary(e) ? "share of the class" : "share of the answers";
+  const std::string x_title =
+      is_binary(e) ? fmt::format("probability of {}", e.classes[1]) : "probability of the class that was named";
+  SvgCanvas svg(kWideBox.width, kWideBox.height, "scores", "Scores by class",
+                "How the network's probabilities are spread; two kinds that overlap little are told apart well.");
+  const Plot plot(svg, kWideBox, is_binary(e) ? "Scores by true class" : "Scores of right and wrong answers",
+                  probability_axis(x_title), std::move(y));
+  const std::array<Ink, 2> inks = {Ink::kBlue, Ink::kVermillion};
+  for (std::size_t kind = 0; kind < 2; ++kind) {
+    for (std::size_t bin = 0; bin < kScoreBins; ++bin) {
+      const double left = (static_cast<double>(bin) + 0.06 + 0.44 * static_cast<double>(kind)) / kScoreBins;
+      const double right = left + 0.43 / kScoreBins, share = scores.shares[kind][bin];
+      if (share <= 0.0) continue;
+      svg.area(std::vector<Point>{plot.at(left, 0), plot.at(left, share), plot.at(right, share), plot.at(right, 0)},
+               inks[kind], 0.9);
+    }
+  }
+  plot.legend({{scores.names[0], inks[0], {}}, {scores.names[1], inks[1], {}}});
+  if (is_binary(e)) plot.mark_x(e.threshold, fmt::format("threshold {:.2f}", e.threshold), Ink::kGreen);
+  return svg.inline_svg();
+}
+
+std::string reliability_chart(const Evaluation& e) {
+  if (e.n_images == 0) return {};
+  SvgCanvas svg(kWidth, kHeight, "reliability", "Reliability",
+                "How often the network is right against how sure it is; on the dashed line both are equal.");
+  const Plot plot(svg, kBox, fmt::format("Reliability, calibration error {:.3f}", e.metric("ece").value.value_or(0.0)),
+                  probability_axis(is_binary(e) ? fmt::format("probability of {}", e.classes[1])
+                                                : "probability of the class that was named"),
+                  rate_axis(is_binary(e) ? fmt::format("really {}", e.classes[1]) : "rightly named"));
+  svg.line(std::vector<Point>{plot.at(0, 0), plot.at(1, 1)}, {.ink = Ink::kMuted, .dashed = true});
+  for (const ReliabilityBin& bin : e.reliability) {
+    const Rate observed{bin.n_hits, bin.n_images};
+    const auto interval = wilson_interval(observed);
+    if (!interval) continue;
+    const double x = bin.mean_probability;
+    svg.line(std::vector<Point>{plot.at(x, interval->low), plot.at(x, interval->high)},
+             {.ink = Ink::kBlue, .width = 1.5});
+    const double share = static_cast<double>(bin.n_images) / static_cast<double>(e.n_images);
+    svg.dot(plot.at(x, *observed.value()), 3.5 + 7.0 * std::sqrt(share), Ink::kBlue);
+  }
+  svg.words({4.0, 39.0}, "larger dot: more images; bar: 95 % interval", {.size = 11.5, .ink = Ink::kMuted});
+  return svg.inline_svg();
+}
+
+}  // namespace xrai

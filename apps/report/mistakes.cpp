@@ -1,0 +1,102 @@
+// See mistakes.h.
+#include "apps/report/mistakes.h"
+
+#include <fmt/format.h>
+#include <spng.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+
+#include "apps/report/html.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::int64_t kLargestSide = 320;  // twice what the page shows, for screens of high density
+
+struct FreeSpng {
+  void operator()(spng_ctx* context) const { spng_ctx_free(context); }
+};
+
+void check(int status) {
+  if (status == 0) return;
+  throw Error(ExitCode::kFailure,
+              fmt::format("cannot encode a picture for the report as PNG: {}", spng_strerror(status)));
+}
+
+/// Means of factor x factor blocks; a rest at the right or lower edge is left out.
+std::vector<std::uint8_t> averaged_down(std::span<const std::uint8_t> pixels, std::int64_t width, std::int64_t factor,
+                                        std::int64_t small_width, std::int64_t small_height) {
+  std::vector<std::uint8_t> small(static_cast<std::size_t>(small_width * small_height));
+  for (std::int64_t y = 0; y < small_height; ++y) {
+    for (std::int64_t x = 0; x < small_width; ++x) {
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; i < factor * factor; ++i) {
+        sum += pixels[static_cast<std::size_t>((y * factor + i / factor) * width + x * factor + i % factor)];
+      }
+      small[static_cast<std::size_t>(y * small_width + x)] =
+          static_cast<std::uint8_t>((sum + factor * factor / 2) / (factor * factor));
+    }
+  }
+  return small;
+}
+
+}  // namespace
+
+std::vector<Mistake> most_confident_mistakes(const Predictions& p, double threshold, std::size_t most) {
+  const auto predicted = decide(p.probabilities, p.n_classes(), threshold);
+  std::vector<Mistake> mistakes;
+  for (std::size_t i = 0; i < p.labels.size(); ++i) {
+    if (predicted[i] == p.labels[i]) continue;
+    Mistake mistake;
+    mistake.source = p.sources.empty() ? std::string() : p.sources[i];
+    mistake.row = static_cast<std::int64_t>(i);
+    mistake.label = p.labels[i];
+    mistake.predicted = predicted[i];
+    mistake.probability =
+        static_cast<double>(p.probabilities[i * p.classes.size() + static_cast<std::size_t>(predicted[i])]);
+    mistakes.push_back(std::move(mistake));
+  }
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
+  if (mistakes.size() > most) mistakes.resize(most);
+  return mistakes;
+}
+
+std::string png_data_uri(std::span<const std::uint8_t> pixels, std::int64_t width, std::int64_t height) {
+  if (width <= 0 || height <= 0 || static_cast<std::int64_t>(pixels.size()) != width * height) {
+    throw Error(ExitCode::kFailure,
+                fmt::format("a picture of the report has {} pixels, not {} x {}", pixels.size(), width, height));
+  }
+  const std::int64_t factor = (std::max(width, height) + kLargestSide - 1) / kLargestSide;
+  std::vector<std::uint8_t> small;
+  if (factor > 1) {
+    const std::int64_t small_width = std::max<std::int64_t>(1, width / factor);
+    const std::int64_t small_height = std::max<std::int64_t>(1, height / factor);
+    if (small_width * factor <= width && small_height * factor <= height) {
+      small = averaged_down(pixels, width, factor, small_width, small_height);
+      pixels = small;
+      width = small_width;
+      height = small_height;
+    }
+  }
+  const std::unique_ptr<spng_ctx, FreeSpng> context(spng_ctx_new(SPNG_CTX_ENCODER));
+  spng_ihdr header{};
+  header.width = static_cast<std::uint32_t>(width);
+  header.height = static_cast<std::uint32_t>(height);
+  header.bit_depth = 8;
+  header.color_type = SPNG_COLOR_TYPE_GRAYSCALE;
+  check(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
+  check(spng_set_ihdr(context.get(), &header));
+  check(spng_encode_image(context.get(), pixels.data(), pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
+  std::size_t n_bytes = 0;
+  int status = 0;
+  const std::unique_ptr<void, decltype(&std::free)> bytes(spng_get_png_buffer(context.get(), &n_bytes, &status),
+                                                          &std::free);
+  check(status);
+  return "data:image/png;base64," + base64({static_cast<const std::uint8_t*>(bytes.get()), n_bytes});
+}
+
+}  // namespace xrai

@@ -1,0 +1,183 @@
+// See report_sections.h: the sections about the result.
+#include "apps/report/report_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/report/curves.h"
+#include "apps/report/evaluation_charts.h"
+#include "apps/report/families.h"
+#include "apps/report/html.h"
+#include "apps/report/words.h"
+
+namespace xrai::sections {
+namespace {
+
+/// Value and interval on a line from 0 to 1.
+std::string track(const std::optional<double>& value, const std::optional<Interval>& interval) {
+  if (!value) return {};
+  std::string band;
+  if (interval) {
+    band = fmt::format("<i style=\"left:{:.2f}%;width:{:.2f}%\"></i>", 100.0 * interval->low,
+                       100.0 * (interval->high - interval->low));
+  }
+  return fmt::format("<div class=\"track\" aria-hidden=\"true\">{}<b style=\"left:{:.2f}%\"></b></div>\n", band,
+                     100.0 * *value);
+}
+
+std::string interval_words(const Metric& metric) {
+  return metric.ci95 ? fmt::format("<p class=\"small\">95 % interval {}</p>\n", html_escape(interval_text(metric)))
+                     : "";
+}
+
+std::string card(const Metric& metric, const Evaluation& e) {
+  return fmt::format("<div><div class=\"name\">{}</div>\n<div class=\"figure\">{}</div>\n{}{}<p>{}</p></div>\n",
+                     html_escape(display_name(metric.name)), html_escape(value_text(metric)),
+                     track(metric.value, metric.ci95), interval_words(metric), html_escape(plain_words(metric, e)));
+}
+
+std::string counted(std::int64_t n, const char* one, const char* many) {
+  return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
+}  // namespace
+
+std::string headline(const Evaluation& e) {
+  const Metric& auroc = e.metric("auroc");
+  const std::string big = auroc.value ? fmt::format("{:.3f}", *auroc.value) : "not defined";
+  std::string cards;
+  for (const char* name : {"sensitivity", "specificity", "accuracy", "balanced_accuracy"})
+    cards += card(e.metric(name), e);
+  return fmt::format(
+      "<section>\n<h2>In one minute</h2>\n<div class=\"hero\">\n<div><div class=\"name\">AUROC, how well "
+      "the classes are told apart</div>\n<div class=\"big\">{}</div>\n{}{}<p>{}</p>\n"
+      "<p class=\"small\">The interval says how far the figure may move on other images of the same "
+      "kind; a hospital with other machines or patients can lie outside it.</p></div>\n"
+      "<div class=\"cards\">\n{}</div>\n</div>\n</section>\n",
+      big, track(auroc.value, auroc.ci95), interval_words(auroc), html_escape(plain_words(auroc, e)), cards);
+}
+
+std::string right_and_wrong(const Evaluation& e, const Predictions& predictions) {
+  std::string head = "<th scope=\"col\"></th>", body;
+  for (const std::string& name : e.classes) head += fmt::format("<th scope=\"col\">called {}</th>", html_escape(name));
+  for (std::int64_t label = 0; label < e.confusion.n_classes(); ++label) {
+    const std::int64_t n = e.confusion.labelled(label);
+    body +=
+        fmt::format("<tr><th scope=\"row\">really {}</th>", html_escape(e.classes[static_cast<std::size_t>(label)]));
+    for (std::int64_t called = 0; called < e.confusion.n_classes(); ++called) {
+      const std::int64_t count = e.confusion(label, called);
+      const double share = n == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(n);
+      // At most 45 % ink behind the figure, so that it stays readable in light and dark.
+      body += fmt::format(
+          "<td class=\"{}\" style=\"--share:{:.0f}%\"><strong>{}</strong><span class=\"small\">{}</span></td>",
+          label == called ? "right" : "wrong", 45.0 * std::sqrt(share), count,
+          n == 0 ? "" : fmt::format("{:.1f} %", 100.0 * share));
+    }
+    body += "</tr>\n";
+  }
+  const std::string rule = e.classes.size() == 2 ? fmt::format("Called {} from a probability of {:.2f} on.",
+                                                               html_escape(e.classes[1]), e.threshold)
+                                                 : std::string("The most probable class is named.");
+  return fmt::format(
+      "<section>\n<h2>Right and wrong</h2>\n<p class=\"lead\">{} {}; shares are of the row.</p>\n"
+      "<div class=\"pair\"><div class=\"scroll\"><table class=\"matrix\"><thead><tr>{}</tr></thead>\n<tbody>\n"
+      "{}</tbody></table></div>\n<div>{}</div></div>\n</section>\n",
+      rule, counted(e.n_images, "image", "images"), head, body, score_chart(e, predictions));
+}
+
+std::string metric_table(const Evaluation& e) {
+  std::string rows;
+  for (const Metric& metric : e.metrics) {
+    rows += fmt::format(
+        "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td>"
+        "<td class=\"small optional\">{}</td></tr>\n",
+        html_escape(display_name(metric.name)), html_escape(value_text(metric)), html_escape(interval_text(metric)),
+        html_escape(meaning(metric.name, e)));
+  }
+  return fmt::format(
+      "<section>\n<h2>All figures</h2>\n<p class=\"lead\">{}, {}.</p>\n<div class=\"scroll\"><table><thead><tr>"
+      "<th scope=\"col\">metric</th><th scope=\"col\" class=\"num\">value</th><th scope=\"col\" "
+      "class=\"num\">95 % interval</th><th scope=\"col\" class=\"optional\">what it is</th></tr></thead>\n"
+      "<tbody>\n{}</tbody></table></div>\n</section>\n",
+      counted(e.n_images, "image", "images"), counted(e.n_groups, "patient or group", "patients or groups"), rows);
+}
+
+std::string training(const std::vector<EpochRecord>& history) {
+  if (history.empty()) return {};
+  std::string panels;
+  for (const std::string& panel : curve_panels(history)) panels += "<div>" + panel + "</div>\n";
+  const auto best = best_epoch(history);
+  double seconds = 0.0;
+  for (const EpochRecord& r : history) seconds += std::isfinite(r.seconds) ? r.seconds : 0.0;
+  std::string lead = fmt::format("{} in {:.1f} minutes.",
+                                 counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"), seconds / 60.0);
+  if (best)
+    lead += fmt::format(" The network kept is that of epoch {}, where the loss is lowest.", history[*best].epoch);
+  return fmt::format(
+      "<section>\n<h2>Training</h2>\n<p class=\"lead\">{} Where validation parts from training, the "
+      "network starts to learn by heart.</p>\n<div class=\"grid\">\n{}</div>\n</section>\n",
+      lead, panels);
+}
+
+std::string charts(const Evaluation& e) {
+  std::string drawn;
+  for (const std::string& svg : {roc_chart(e), precision_recall_chart(e), reliability_chart(e)}) {
+    if (!svg.empty()) drawn += "<div>" + svg + "</div>\n";
+  }
+  if (drawn.empty()) return {};
+  return fmt::format(
+      "<section>\n<h2>Behind the figures</h2>\n<p class=\"lead\">The first two show every threshold at once, the "
+      "third whether a probability can be taken at its word.</p>\n<div class=\"grid\">\n{}</div>\n</section>\n",
+      drawn);
+}
+
+std::string families(const Evaluation& e, const Predictions& predictions) {
+  const auto results = family_results(predictions, e.threshold);
+  if (results.size() < 2) return {};
+  std::string rows;
+  for (const FamilyResult& family : results) {
+    const auto value = family.accuracy.value();
+    const auto interval = wilson_interval(family.accuracy);
+    rows += fmt::format(
+        "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{:.1f} %</td>"
+        "<td class=\"num\">{:.1f} to {:.1f} %</td><td class=\"optional\" style=\"width:40%\">{}</td></tr>\n",
+        html_escape(family.name), family.accuracy.of, 100.0 * value.value_or(0.0),
+        interval ? 100.0 * interval->low : 0.0, interval ? 100.0 * interval->high : 0.0, track(value, interval));
+  }
+  return fmt::format(
+      "<section>\n<h2>By family of file names</h2>\n<p class=\"lead\">Images that share how their files are "
+      "called often share a machine or a year. A family far below the others is where the network fails "
+      "first elsewhere.</p>\n<div class=\"scroll\"><table><thead><tr><th scope=\"col\">family</th><th "
+      "scope=\"col\" class=\"num\">images</th><th scope=\"col\" class=\"num\">called rightly</th><th "
+      "scope=\"col\" class=\"num\">95 % interval</th><th scope=\"col\" class=\"optional\"></th></tr></thead>\n"
+      "<tbody>\n{}</tbody></table></div>\n</section>\n",
+      rows);
+}
+
+std::string mistakes(const Evaluation& e, const std::vector<Mistake>& mistakes) {
+  const std::int64_t n_wrong = e.n_images - e.confusion.correct();
+  if (e.n_images == 0) return {};
+  if (n_wrong == 0)
+    return "<section>\n<h2>Mistakes</h2>\n<p class=\"lead\">Every image was called rightly.</p>\n</section>\n";
+  std::string figures;
+  for (const Mistake& m : mistakes) {
+    const std::string truth = html_escape(e.classes[static_cast<std::size_t>(m.label)]);
+    const std::string called = html_escape(e.classes[static_cast<std::size_t>(m.predicted)]);
+    const std::string source = html_escape(m.source.empty() ? fmt::format("row {}", m.row) : m.source);
+    figures += fmt::format(
+        "<figure><img src=\"{}\" alt=\"{}, really {}\" width=\"{}\" height=\"{}\"/><figcaption>"
+        "<b>called {}, {:.1f} %</b><br/>really {}<br/><span class=\"small\">{}</span></figcaption></figure>\n",
+        png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, called, 100.0 * m.probability,
+        truth, source);
+  }
+  const auto n_shown = static_cast<std::int64_t>(mistakes.size());
+  return fmt::format(
+      "<section class=\"long\">\n<h2>Most confident mistakes</h2>\n<p class=\"lead\">{} of {}, the surest "
+      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n"
+      "<div class=\"gallery\">\n{}</div>\n</section>\n",
+      n_shown, counted(n_wrong, "mistake", "mistakes"), figures);
+}
+
+}  // namespace xrai::sections

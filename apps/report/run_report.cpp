@@ -1,0 +1,73 @@
+// See run_report.h.
+#include "apps/report/run_report.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "apps/support/json_output.h"
+#include "runtime/core/error.h"
+#include "runtime/core/file_io.h"
+
+namespace xrai {
+namespace {
+
+std::string text_if_there(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoint) {
+  std::error_code ignored;
+  const auto absolute = std::filesystem::absolute(run_or_checkpoint, ignored).lexically_normal();
+  if (std::filesystem::is_directory(absolute, ignored)) {
+    return absolute.has_filename() ? absolute : absolute.parent_path();  // "RUN/" names RUN
+  }
+  const auto folder = absolute.parent_path();
+  return folder.filename() == "checkpoints" ? folder.parent_path() : std::filesystem::path();
+}
+
+ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
+                             const Evaluation& evaluation, const Predictions& predictions,
+                             std::vector<Mistake> mistakes, const std::string& config_toml) {
+  ReportInput input;
+  input.title =
+      fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
+                                                 : run_folder.filename().string());
+  input.checkpoint = subject.checkpoint;
+  input.data_file = subject.data;
+  input.split = subject.split;
+  input.split_note = subject.warning;
+  input.synthetic = subject.synthetic;
+  input.evaluation = evaluation;
+  input.predictions = predictions;
+  input.mistakes = std::move(mistakes);
+  input.config_toml = config_toml;
+  if (run_folder.empty()) return input;
+  input.history = read_history(run_folder);
+  input.env_json = text_if_there(run_folder / "env.json");
+  return input;
+}
+
+void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
+                          const EvaluationSubject& subject) {
+  std::error_code reason;
+  std::filesystem::create_directories(run_folder / "eval", reason);
+  if (reason) {
+    throw Error(ExitCode::kStorage, fmt::format("cannot make the folder {}: {}; choose a run folder that you may write "
+                                                "to, or use --report FILE.html",
+                                                (run_folder / "eval").string(), reason.message()));
+  }
+  if (report.evaluation) {
+    write_text_file(run_folder / "eval" / (subject.split + ".json"),
+                    json_text(finite_json(evaluation_json(*report.evaluation, subject))) + "\n");
+  }
+  write_text_file(run_folder / "report.html", report_html(report));
+}
+
+}  // namespace xrai

@@ -1,0 +1,62 @@
+// A program's command line and configuration file: each option is registered once and from that come its parsing, its
+// line in --help, its key in --config and its line in the resolved configuration. CLI11 takes the arguments apart and
+// toml++ the file; neither shows outside.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/support/option.h"
+#include "apps/support/run_program.h"
+
+namespace xrai {
+
+/// Where an option's value came from. A later source does not overwrite an earlier, stronger one.
+enum class ValueSource { kDefault, kConfigFile, kCommandLine };
+
+class CommandLine {
+ public:
+  /// `purpose`: one or two sentences at the top of --help. --help and --version are there by themselves.
+  CommandLine(std::string program, std::string purpose);
+  CommandLine(CommandLine&&) noexcept;
+  ~CommandLine();
+
+  /// Registers an option. The target must outlive the command line. A bool becomes a pair --name / --no-name.
+  void add(Option option);
+  /// Adds --config FILE.toml: keys are the long names (with - or _), at the top or in a table named like their group.
+  /// The command line beats the file, the file beats the defaults.
+  void accept_config();
+  /// Adds a command ("import" of "xrai_dataset import"); the reference stays valid. Exactly one must then be given.
+  CommandLine& command(const std::string& name, std::string purpose);
+  /// Lines for the end of --help, before the exit codes: examples.
+  void set_examples(std::string text);
+
+  /// Fills the targets. False when --help or --version was answered on standard output and the program is done.
+  /// Throws Error(kUsage): unknown flag or key (naming the nearest), wrong value, missing option.
+  [[nodiscard]] bool parse(int argc, const char* const* argv);
+  /// Reads another configuration file for the options that are still at their defaults (a resumed run's own one).
+  void apply_config_file(const std::filesystem::path& path);
+
+  [[nodiscard]] ValueSource source_of(std::string_view name) const;
+  [[nodiscard]] bool given(std::string_view name) const { return source_of(name) != ValueSource::kDefault; }
+  /// The command that was given; empty when the program has none.
+  [[nodiscard]] const std::string& selected_command() const;
+
+  /// Every option with in_config, in groups, as a file that --config reads back to the same values.
+  [[nodiscard]] std::string resolved_toml() const;
+  [[nodiscard]] std::string help_text() const;
+
+ private:
+  struct State;
+
+  void take_arguments();
+  void refuse_leftovers();
+  void refuse_flag_as_value(const Option& option, const std::string& value);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xrai

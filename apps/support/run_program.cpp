@@ -1,0 +1,63 @@
+#include "apps/support/run_program.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "runtime/core/error.h"
+#include "runtime/core/interrupt.h"
+#include "runtime/core/log.h"
+
+namespace xrai {
+namespace {
+
+bool trace_wanted() {
+  const char* value = std::getenv("XRAI_TRACE_ERRORS");
+  return value != nullptr && std::strcmp(value, "1") == 0;
+}
+
+int tell(std::string_view program, const std::string& sentence, ExitCode code) {
+  log::set_before_line({});
+  fmt::print(stderr, "{}: {}\n", program, sentence);
+  return static_cast<int>(code);
+}
+
+// Results that never reached the disk are a failure, even when everything before went well. A reader that closed its
+// end of a pipe has what it wanted.
+int flush_standard_output(std::string_view program, int code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  if (errno == EPIPE || errno == 0 || code != 0) return code;
+  return tell(program, fmt::format("cannot write to standard output: {}", std::strerror(errno)), ExitCode::kStorage);
+}
+
+}  // namespace
+
+int run_program(std::string_view program, const std::function<int()>& body) {
+  std::signal(SIGPIPE, SIG_IGN);
+  int code = 0;
+  try {
+    code = body();
+  } catch (const Error& error) {
+    code = tell(program, error.what(), error.code());
+    // Batch systems tell SIGTERM from Ctrl-C by the code.
+    if (error.code() == ExitCode::kInterrupted && interrupt_requested() == SIGTERM) code = 128 + SIGTERM;
+    if (trace_wanted())
+      fmt::print(stderr, "  at {}:{} in {}\n", error.where().file_name(), error.where().line(),
+                 error.where().function_name());
+  } catch (const std::bad_alloc&) {
+    code =
+        tell(program, "out of memory; try a smaller batch, smaller pictures or fewer threads", ExitCode::kOutOfMemory);
+  } catch (const std::exception& error) {
+    code = tell(program, fmt::format("unexpected failure: {}", error.what()), ExitCode::kFailure);
+  }
+  return flush_standard_output(program, code);
+}
+
+}  // namespace xrai

@@ -1,0 +1,51 @@
+// Everything xrai_gpu_train can be told, with its defaults, and how that becomes TrainSettings.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/support/command_line.h"
+#include "runtime/train/settings.h"
+
+namespace xrai {
+
+struct TrainOptions {
+  std::filesystem::path data, out;
+  std::string model = "plain5";
+  std::int64_t image_size = 0;  // 0: from the stored pictures, see default_image_size
+  std::int64_t epochs = 12, max_steps = 0, batch_size = 32;
+  std::string optimizer = "adamw";
+  std::optional<double> lr;  // default depends on the optimiser
+  double weight_decay = 1e-2, momentum = 0.9, clip_norm = 0;
+  std::string schedule = "cosine";
+  std::optional<double> warmup_epochs;  // default: a fifth of the epochs
+  std::string class_weight = "balanced";
+  double label_smoothing = 0;
+  std::uint64_t seed = 1;
+  bool augment = true;
+  double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1, flip = 0;
+  double crop = 0.9;
+  bool standardise = false;
+  double val_fraction = 0.15;
+  std::string device = "auto", precision = "fp32";
+  int threads = 0, workers = 4;
+  std::string resume;
+  bool fast_dev_run = false;
+  std::int64_t log_interval = 20;
+  bool quiet = false, json = false;
+};
+
+/// Registers all of them.
+void add_train_options(CommandLine& command_line, TrainOptions& options);
+
+/// Three quarters of the stored side, at most 96 and at least 32: half the cost of 128 px for the same score on the
+/// data we know (docs/architecture.md names the source).
+std::int64_t default_image_size(std::int64_t stored_size);
+
+/// stored_size: side of the stored pictures; class_weights: one a class.
+TrainSettings train_settings(const TrainOptions& options, std::int64_t stored_size, std::vector<float> class_weights);
+
+}  // namespace xrai

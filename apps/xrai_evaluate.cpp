@@ -1,0 +1,151 @@
+// xrai_evaluate: scores one split of a data set with a trained network and says how far the figures can be trusted.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "apps/report/run_report.h"
+#include "apps/report/score_split.h"
+#include "apps/support/command_line.h"
+#include "apps/support/devices.h"
+#include "apps/support/json_output.h"
+#include "apps/support/progress.h"
+#include "apps/support/run_program.h"
+#include "loaders/reader.h"
+#include "runtime/core/device.h"
+#include "runtime/core/file_io.h"
+#include "runtime/core/log.h"
+#include "runtime/train/predictor.h"
+
+namespace xrai {
+namespace {
+
+struct Options {
+  std::filesystem::path checkpoint, data, report, predictions;
+  std::string split, device = "auto";
+  std::int64_t batch_size = 64;
+  bool json = false;
+};
+
+CommandLine command_line(Options& o) {
+  CommandLine line(
+      "xrai_evaluate",
+      "Scores one split of a data set with a trained network: accuracy, sensitivity, specificity, AUROC and "
+      "others with 95 % intervals. With a run folder it also writes RUN/eval/SPLIT.json and renews "
+      "RUN/report.html.");
+  line.add({.group = "input",
+            .name = "checkpoint",
+            .target = &o.checkpoint,
+            .help = "run folder (its best network) or a checkpoint file",
+            .value_name = "RUN",
+            .required = true});
+  line.add({.group = "input",
+            .name = "data",
+            .target = &o.data,
+            .help = "data set to score",
+            .value_name = "FILE.h5",
+            .required = true});
+  line.add({.group = "input",
+            .name = "split",
+            .target = &o.split,
+            .help = "split to score",
+            .allowed = {"train", "val", "test"},
+            .default_text = "test if there, else val"});
+  line.add({.group = "computing",
+            .name = "device",
+            .target = &o.device,
+            .help = "auto, cpu, cuda or cuda:N",
+            .value_name = "DEVICE"});
+  line.add({.group = "computing",
+            .name = "batch-size",
+            .target = &o.batch_size,
+            .help = "pictures scored at once",
+            .at_least = 1,
+            .at_most = 65536});
+  line.add({.group = "output", .name = "json", .target = &o.json, .help = "print the result as JSON"});
+  line.add({.group = "output",
+            .name = "report",
+            .target = &o.report,
+            .help = "write the report to this file too",
+            .value_name = "FILE.html"});
+  line.add({.group = "output",
+            .name = "predictions",
+            .target = &o.predictions,
+            .help = "write the probability of every picture",
+            .value_name = "FILE.csv"});
+  line.set_examples(
+      "  xrai_evaluate --checkpoint runs/first --data chest.h5\n"
+      "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n");
+  return line;
+}
+
+Predictions score(const Options& o, DatasetReader& data, const std::string& split, Predictor& predictor) {
+  Progress progress("scoring " + split, data.n_images(split), "images", o.json);
+  return score_split(
+      data, split, {}, predictor.classes(), predictor.checkpoint_path().string(),
+      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+        return predictor.predict(pixels, n, height, width);
+      },
+      [&](std::int64_t done) { progress.update(done); });
+}
+
+void write_files(const Options& o, const EvaluationSubject& subject, const ReportInput& report) {
+  if (!o.predictions.empty()) {
+    write_text_file(o.predictions, predictions_csv(report.predictions, report.evaluation->threshold));
+  }
+  if (!o.report.empty()) write_text_file(o.report, report_html(report));
+  if (!std::filesystem::is_directory(o.checkpoint)) return;
+  const auto run_folder = run_folder_of(o.checkpoint);
+  try {
+    write_run_evaluation(run_folder, report, subject);
+    log::info(fmt::format("report: {}", (run_folder / "report.html").string()));
+  } catch (const Error& error) {
+    // The result was worth the wait and is printed all the same: a run folder may lie where one can only read.
+    log::warning(fmt::format("the run folder stays as it was: {}", error.what()));
+  }
+}
+
+int evaluate_checkpoint(const Options& o) {
+  log::set_quiet(o.json);
+  const auto data = open_dataset(o.data);
+  EvaluationSubject subject;
+  subject.split = split_to_score(*data, o.split);
+  if (o.split.empty()) log::info(fmt::format("scoring the split '{}' (choose another with --split)", subject.split));
+  const auto device = make_device(o.device);
+  Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);
+  if (data->classes() != predictor.classes()) {
+    (void)class_places(data->classes(), predictor.classes(), o.data.string(), predictor.checkpoint_path().string());
+    log::warning(fmt::format("{} orders the classes {}, the network {}; labels are matched by name", o.data.string(),
+                             fmt::join(data->classes(), ", "), fmt::join(predictor.classes(), ", ")));
+  }
+  subject.data = o.data.string();
+  subject.checkpoint = predictor.checkpoint_path().string();
+  subject.device = device->name();
+  subject.synthetic = is_synthetic(*data);
+  subject.warning = split_warning(*data, subject.split);
+  if (!subject.warning.empty()) log::warning(subject.warning);
+
+  const Predictions predictions = score(o, *data, subject.split, predictor);
+  const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
+  const ReportInput report = run_report_input(
+      run_folder_of(o.checkpoint), subject, evaluation, predictions,
+      mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+  if (o.json) {
+    print_json(finite_json(evaluation_json(evaluation, subject)));
+  } else {
+    std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+  }
+  write_files(o, subject, report);
+  return 0;
+}
+
+}  // namespace
+}  // namespace xrai
+
+int main(int argc, char** argv) {
+  return xrai::run_program("xrai_evaluate", [&] {
+    xrai::Options options;
+    xrai::CommandLine line = xrai::command_line(options);
+    return line.parse(argc, argv) ? xrai::evaluate_checkpoint(options) : 0;
+  });
+}

@@ -1,0 +1,23 @@
+# xrai_room(name SOURCES... LINK libraries...): a room's static library, with the flags every room shares.
+add_library(xrai_flags INTERFACE)
+target_include_directories(xrai_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(xrai_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-restrict  # GCC 12 sees overlaps in std::string that are not there (its bug 105651)
+  -ffp-contract=off $<$<CONFIG:Release>:-O3>)
+if(XRAI_WERROR)
+  target_compile_options(xrai_flags INTERFACE -Werror)
+endif()
+if(XRAI_SANITIZE)
+  target_compile_options(xrai_flags INTERFACE -fsanitize=${XRAI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(xrai_flags INTERFACE -fsanitize=${XRAI_SANITIZE})
+endif()
+
+function(xrai_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LINK" ${ARGN})
+  if(NOT ROOM_SOURCES)
+    file(GLOB ROOM_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  endif()
+  add_library(${name} STATIC ${ROOM_SOURCES})
+  target_link_libraries(${name} PUBLIC xrai_flags ${ROOM_LINK})
+endfunction()

@@ -1,0 +1,146 @@
+// CPU twin of the augmentation: bilinear sampling of a grey-level table, so that gamma costs 256 powers a picture.
+#include "kernels/augment.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/parallel.h"
+#include "kernels/philox.h"
+#include "kernels/vectorise.h"
+
+namespace xrai::kernels {
+namespace {
+
+float uniform_pm(float range, std::uint32_t bits) { return range * (2.0f * uniform01(bits) - 1.0f); }
+
+struct Picture {
+  const std::uint8_t* pixels;
+  std::int64_t height, width;
+  const float* grey;  // 256 values
+};
+
+// Bilinear sample at pixel coordinates, border replicated.
+inline float sample(const Picture& p, float x, float y) {
+  x = std::clamp(x, 0.0f, static_cast<float>(p.width - 1));
+  y = std::clamp(y, 0.0f, static_cast<float>(p.height - 1));
+  const auto x0 = static_cast<std::int64_t>(x), y0 = static_cast<std::int64_t>(y);
+  const std::int64_t x1 = std::min(x0 + 1, p.width - 1), y1 = std::min(y0 + 1, p.height - 1);
+  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  const std::uint8_t* row0 = p.pixels + y0 * p.width;
+  const std::uint8_t* row1 = p.pixels + y1 * p.width;
+  const float top = p.grey[row0[x0]] + fx * (p.grey[row0[x1]] - p.grey[row0[x0]]);
+  const float bottom = p.grey[row1[x0]] + fx * (p.grey[row1[x1]] - p.grey[row1[x0]]);
+  return top + fy * (bottom - top);
+}
+
+// Writes the warped picture and returns its mean.
+XRAI_VECTORISE double warp(const Picture& p, const View& v, int samples, float* out, std::int64_t height,
+                           std::int64_t width) {
+  const float half_w = 0.5f * static_cast<float>(p.width), half_h = 0.5f * static_cast<float>(p.height);
+  const float step_u = 2.0f / static_cast<float>(width * samples), step_v = 2.0f / static_cast<float>(height * samples);
+  const float share = 1.0f / static_cast<float>(samples * samples);
+  double total = 0;
+  for (std::int64_t i = 0; i < height; ++i) {
+    float row_total = 0;
+    for (std::int64_t j = 0; j < width; ++j) {
+      float sum = 0;
+      for (int a = 0; a < samples; ++a) {
+        const float place_v = (static_cast<float>(i * samples + a) + 0.5f) * step_v - 1.0f;
+        for (int b = 0; b < samples; ++b) {
+          const float place_u = (static_cast<float>(j * samples + b) + 0.5f) * step_u - 1.0f;
+          const float x = (v.m00 * place_u + v.m01 * place_v + v.tx + 1.0f) * half_w - 0.5f;
+          const float y = (v.m10 * place_u + v.m11 * place_v + v.ty + 1.0f) * half_h - 0.5f;
+          sum += sample(p, x, y);
+        }
+      }
+      out[i * width + j] = sum * share;
+      row_total += sum * share;
+    }
+    total += row_total;
+  }
+  return total / static_cast<double>(height * width);
+}
+
+XRAI_VECTORISE void adjust(float* out, std::int64_t count, float mean, float contrast, float brightness, float centre,
+                           float inverse_deviation) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    float grey = (out[i] - mean) * contrast + mean + brightness;
+    grey = grey < 0.0f ? 0.0f : grey;
+    grey = grey > 1.0f ? 1.0f : grey;
+    out[i] = (grey - centre) * inverse_deviation;
+  }
+}
+
+void standardise(float* out, std::int64_t count) {
+  double sum = 0, squares = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += out[i];
+  const double mean = sum / static_cast<double>(count);
+  for (std::int64_t i = 0; i < count; ++i) squares += (out[i] - mean) * (out[i] - mean);
+  // A constant picture has no deviation; it becomes zero everywhere.
+  const double deviation = std::sqrt(squares / static_cast<double>(count));
+  const double inverse = deviation > 1e-6 ? 1.0 / deviation : 0.0;
+  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>((out[i] - mean) * inverse);
+}
+
+}  // namespace
+
+View draw_view(const AugmentRanges& ranges, const ViewSettings& view, float stored_aspect, std::uint64_t seed,
+               std::uint64_t epoch, std::uint64_t sample) {
+  const Philox4 a = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 0);
+  const Philox4 b = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 1);
+  const Philox4 c = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 2);
+  const float angle = uniform_pm(ranges.rotation_degrees, a.v[0]) * 3.14159265358979f / 180.0f;
+  // Looking at a larger part makes things smaller: the zoom divides.
+  const float reach = view.crop / (1.0f + uniform_pm(ranges.scale, a.v[1]));
+  const float stretch = std::exp(0.5f * uniform_pm(ranges.aspect, a.v[2]));
+  const float mirror = uniform01(c.v[1]) < ranges.flip_probability ? -1.0f : 1.0f;
+  const float cosine = std::cos(angle), sine = std::sin(angle);
+  View v;
+  // Rotation acts on square pixels: stored_aspect (width / height) turns normalised into metric coordinates and back.
+  v.m00 = reach * cosine * stretch * mirror;
+  v.m01 = -reach * sine / (stretch * stored_aspect);
+  v.m10 = reach * sine * stretch * stored_aspect * mirror;
+  v.m11 = reach * cosine / stretch;
+  v.tx = 2.0f * uniform_pm(ranges.shift, a.v[3]);
+  v.ty = 2.0f * uniform_pm(ranges.shift, b.v[0]);
+  v.gamma = std::exp(uniform_pm(ranges.gamma, b.v[1]));
+  v.contrast = 1.0f + uniform_pm(ranges.contrast, b.v[2]);
+  v.brightness = uniform_pm(ranges.brightness, b.v[3]);
+  return v;
+}
+
+int samples_per_axis(std::int64_t stored_size, float crop, std::int64_t size) {
+  const float ratio = static_cast<float>(stored_size) * crop / static_cast<float>(size);
+  return std::clamp(static_cast<int>(ratio + 0.5f), 1, 8);
+}
+
+namespace cpu {
+
+void augment(const AugmentArguments& arg) {
+  const int samples = std::max(samples_per_axis(arg.stored_height, arg.view.crop, arg.height),
+                               samples_per_axis(arg.stored_width, arg.view.crop, arg.width));
+  const float aspect = static_cast<float>(arg.stored_width) / static_cast<float>(arg.stored_height);
+  const std::int64_t count = arg.height * arg.width;
+  parallel_for(arg.n, [&](std::int64_t begin, std::int64_t end) {
+    float grey[256];
+    for (std::int64_t image = begin; image < end; ++image) {
+      const View view = draw_view(arg.ranges, arg.view, aspect, arg.seed, arg.epoch,
+                                  static_cast<std::uint64_t>(arg.sample_ids[image]));
+      for (int level = 0; level < 256; ++level) {
+        const float linear = static_cast<float>(level) / 255.0f;
+        grey[level] = view.gamma == 1.0f ? linear : std::pow(linear, view.gamma);
+      }
+      const Picture picture{arg.pixels + image * arg.stored_height * arg.stored_width, arg.stored_height,
+                            arg.stored_width, grey};
+      float* out = arg.out + image * count;
+      const auto mean = static_cast<float>(warp(picture, view, samples, out, arg.height, arg.width));
+      const bool per_picture = arg.view.standardise;
+      adjust(out, count, mean, view.contrast, view.brightness, per_picture ? 0.0f : arg.view.mean,
+             per_picture ? 1.0f : 1.0f / arg.view.deviation);
+      if (per_picture) standardise(out, count);
+    }
+  });
+}
+
+}  // namespace cpu
+}  // namespace xrai::kernels

@@ -1,0 +1,61 @@
+// Batch normalisation with what follows it, so that the convolution's output is walked over as seldom as possible:
+//   y = max_pool_2x2(relu(gamma * (x - mean) / sqrt(variance + epsilon) + beta + residual)), each part optional.
+// Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithm 1 (forward) and section 3 (gradients). Channels last.
+#pragma once
+
+#include <cstdint>
+
+namespace xrai::kernels {
+
+struct BatchNormShape {
+  std::int64_t n = 0, height = 0, width = 0, channels = 0;
+  [[nodiscard]] std::int64_t positions() const { return n * height * width; }
+};
+
+struct BatchStatisticsArguments {
+  const float* x = nullptr;  // (n, height, width, channels)
+  BatchNormShape shape;
+  float epsilon = 1e-5f, momentum = 0.1f;
+  float* mean = nullptr;               // (channels), of this batch
+  float* inverse_deviation = nullptr;  // (channels), 1 / sqrt(biased variance + epsilon)
+  float* running_mean = nullptr;       // (channels), running = (1 - momentum) * running + momentum * batch
+  float* running_variance = nullptr;   // (channels), fed with the unbiased variance; a single position leaves it alone
+  double* workspace = nullptr;         // batch_norm_workspace_doubles(shape)
+};
+
+struct BatchNormArguments {
+  const float* x = nullptr;         // (n, height, width, channels)
+  const float* residual = nullptr;  // like x, or null; not together with pool
+  const float* gamma = nullptr;     // (channels)
+  const float* beta = nullptr;      // (channels)
+  const float* mean = nullptr;      // (channels)
+  const float* inverse_deviation = nullptr;  // (channels)
+  float* y = nullptr;                        // like x, or (n, height / 2, width / 2, channels) with pool
+  std::uint8_t* winner = nullptr;            // with pool: which of the window's four won, row by row; may be null
+  BatchNormShape shape;
+  bool relu = false, pool = false;
+};
+
+struct BatchNormBackwardArguments {
+  BatchNormArguments forward;     // as it was called
+  const float* dy = nullptr;      // like y
+  float* dx = nullptr;            // like x; may be x itself; null: not wanted
+  float* dresidual = nullptr;     // like x when there was a residual; may be dy itself
+  float* dgamma = nullptr;        // (channels)
+  float* dbeta = nullptr;         // (channels)
+  double* workspace = nullptr;    // batch_norm_workspace_doubles(shape)
+};
+
+/// Partial sums are kept for blocks of rows, whose number depends on the shape only: same bits for any thread count.
+std::int64_t batch_norm_workspace_doubles(const BatchNormShape& shape);
+
+namespace cpu {
+void batch_statistics(const BatchStatisticsArguments& arguments);
+void batch_norm(const BatchNormArguments& arguments);
+/// Gradients of the training form, in which mean and deviation depend on x.
+void batch_norm_backward(const BatchNormBackwardArguments& arguments);
+/// inverse[c] = 1 / sqrt(variance[c] + epsilon): running statistics made ready for batch_norm in evaluation.
+void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse);
+}  // namespace cpu
+
+}  // namespace xrai::kernels

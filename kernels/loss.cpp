@@ -1,0 +1,79 @@
+// CPU twin of the losses. A batch has a few hundred logits: double arithmetic on one core costs microseconds.
+#include "kernels/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace xrai::kernels::cpu {
+namespace {
+
+// log(1 + exp(-|x|)) never overflows; the rest is linear in x.
+double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+double sigmoid(double x) { return x >= 0 ? 1.0 / (1.0 + std::exp(-x)) : std::exp(x) / (1.0 + std::exp(x)); }
+
+void binary_loss(const LossArguments& arg) {
+  const double scale = 1.0 / static_cast<double>(arg.n);
+  for (std::int64_t i = 0; i < arg.n; ++i) {
+    const double logit = arg.logits[i];
+    const int label = arg.labels[i];
+    const double target = (1.0 - arg.label_smoothing) * label + 0.5 * arg.label_smoothing;
+    const double weight = arg.class_weights[label];
+    arg.result->loss_sum += weight * (softplus(logit) - target * logit);
+    arg.result->n_correct += (logit > 0) == (label == 1) ? 1 : 0;
+    if (arg.dlogits != nullptr) arg.dlogits[i] = static_cast<float>(scale * weight * (sigmoid(logit) - target));
+  }
+}
+
+double log_sum_exp(const float* row, std::int64_t classes) {
+  const double top = *std::max_element(row, row + classes);
+  double sum = 0;
+  for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(row[k] - top);
+  return top + std::log(sum);
+}
+
+void softmax_loss(const LossArguments& arg) {
+  const std::int64_t classes = arg.n_logits;
+  const double scale = 1.0 / static_cast<double>(arg.n);
+  const double floor = arg.label_smoothing / static_cast<double>(classes);
+  for (std::int64_t i = 0; i < arg.n; ++i) {
+    const float* row = arg.logits + i * classes;
+    const int label = arg.labels[i];
+    const double weight = arg.class_weights[label];
+    const double normaliser = log_sum_exp(row, classes);
+    for (std::int64_t k = 0; k < classes; ++k) {
+      const double target = floor + (k == label ? 1.0 - arg.label_smoothing : 0.0);
+      const double log_probability = row[k] - normaliser;
+      arg.result->loss_sum -= weight * target * log_probability;
+      if (arg.dlogits != nullptr)
+        arg.dlogits[i * classes + k] = static_cast<float>(scale * weight * (std::exp(log_probability) - target));
+    }
+    arg.result->n_correct += std::max_element(row, row + classes) - row == label ? 1 : 0;
+  }
+}
+
+}  // namespace
+
+void loss(const LossArguments& arg) {
+  *arg.result = LossResult{};
+  if (arg.n_logits == 1)
+    binary_loss(arg);
+  else
+    softmax_loss(arg);
+}
+
+void probabilities(const ProbabilityArguments& arg) {
+  for (std::int64_t i = 0; i < arg.n; ++i) {
+    if (arg.n_logits == 1) {
+      const double p = sigmoid(arg.logits[i]);
+      arg.probabilities[2 * i] = static_cast<float>(1.0 - p);
+      arg.probabilities[2 * i + 1] = static_cast<float>(p);
+      continue;
+    }
+    const float* row = arg.logits + i * arg.n_logits;
+    const double normaliser = log_sum_exp(row, arg.n_logits);
+    for (std::int64_t k = 0; k < arg.n_logits; ++k)
+      arg.probabilities[i * arg.n_logits + k] = static_cast<float>(std::exp(row[k] - normaliser));
+  }
+}
+
+}  // namespace xrai::kernels::cpu

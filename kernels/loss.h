@@ -1,0 +1,37 @@
+// Loss, its gradient and the count of right answers in one pass over the logits.
+// Mean over the batch of w[label] * cross-entropy against smoothed targets (Szegedy et al., CVPR 2016, section 7):
+// target = (1 - smoothing) * one-hot + smoothing / n_classes.
+#pragma once
+
+#include <cstdint>
+
+namespace xrai::kernels {
+
+/// Filled by the loss kernel, one per step, in device memory.
+struct LossResult {
+  double loss_sum = 0;       // sum over the batch of the weighted loss
+  double n_correct = 0;      // right at probability 0.5 (binary) or by the largest logit
+};
+
+struct LossArguments {
+  const float* logits = nullptr;         // (n, n_logits): one logit means sigmoid and two classes
+  const std::int32_t* labels = nullptr;  // (n), in [0, n_classes)
+  const float* class_weights = nullptr;  // (n_classes)
+  float* dlogits = nullptr;              // (n, n_logits), d mean loss / d logit; may be null
+  LossResult* result = nullptr;
+  std::int64_t n = 0, n_logits = 0;
+  float label_smoothing = 0;
+};
+
+struct ProbabilityArguments {
+  const float* logits = nullptr;   // (n, n_logits)
+  float* probabilities = nullptr;  // (n, n_classes), rows sum to 1
+  std::int64_t n = 0, n_logits = 0;
+};
+
+namespace cpu {
+void loss(const LossArguments& arguments);
+void probabilities(const ProbabilityArguments& arguments);
+}  // namespace cpu
+
+}  // namespace xrai::kernels

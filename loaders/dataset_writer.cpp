@@ -1,0 +1,82 @@
+#include "loaders/dataset_writer.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace xrai {
+namespace {
+
+// Large enough that one read is worth its seek, small enough that a random picture does not drag a whole file along.
+constexpr std::uint64_t kChunkBytes = 1 << 20;
+
+std::string place(const std::string& split, std::string_view dataset) {
+  return "/" + split + "/" + std::string(dataset);
+}
+
+}  // namespace
+
+DatasetWriter::DatasetWriter(const std::filesystem::path& path, DatasetDescription description, int deflate_level)
+    : description_(std::move(description)),
+      deflate_level_(deflate_level),
+      chunk_rows_(std::max<std::uint64_t>(1, kChunkBytes / (static_cast<std::uint64_t>(description_.size) *
+                                                            static_cast<std::uint64_t>(description_.size)))),
+      file_(hdf5::File::create(path)) {
+  file_.set_attribute("/", "xrai_schema", kSchemaVersion);
+  file_.set_attribute("/", "classes", description_.classes);
+  file_.set_attribute("/", "size", std::int64_t{description_.size});
+  file_.set_attribute("/", "decoder", description_.decoder);
+  file_.set_attribute("/", "resize", description_.resize);
+  file_.set_attribute("/", "fit", description_.fit);
+  file_.set_attribute("/", "creator", description_.creator);
+  file_.set_attribute("/", "synthetic", std::int64_t{description_.synthetic ? 1 : 0});
+}
+
+DatasetWriter::Split& DatasetWriter::open_split(const std::string& name) {
+  const auto found = splits_.find(name);
+  if (found != splits_.end()) return found->second;
+  const auto side = static_cast<std::uint64_t>(description_.size);
+  file_.create_dataset<std::uint8_t>(
+      place(name, "images"), {0, side, side},
+      {.chunk_shape = {chunk_rows_, side, side}, .deflate_level = deflate_level_, .growable = true});
+  return splits_[name];
+}
+
+void DatasetWriter::append(std::string_view split_name, DatasetRow row) {
+  const std::string name(split_name);
+  Split& split = open_split(name);
+  const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
+  split.waiting.insert(split.waiting.end(), row.pixels, row.pixels + n_pixels);
+  split.labels.push_back(row.label);
+  split.groups.push_back(std::move(row.group));
+  split.sources.push_back(std::move(row.source));
+  if (split.waiting.size() >= chunk_rows_ * n_pixels) write_waiting(name, split);
+}
+
+void DatasetWriter::append(std::string_view split_name, DatasetRow row, const LesionPlace& lesion) {
+  append(split_name, std::move(row));
+  std::vector<float>& lesions = splits_.find(split_name)->second.lesions;
+  lesions.insert(lesions.end(), lesion.begin(), lesion.end());
+}
+
+void DatasetWriter::write_waiting(const std::string& name, Split& split) {
+  const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
+  if (split.waiting.empty()) return;
+  file_.append_rows(place(name, "images"), split.waiting.size() / n_pixels, split.waiting.data());
+  split.waiting.clear();
+}
+
+void DatasetWriter::close() {
+  for (auto& [name, split] : splits_) {
+    const std::uint64_t n = split.labels.size();
+    write_waiting(name, split);
+    file_.write(place(name, "labels"), {n}, split.labels.data());
+    file_.write_strings(place(name, "group"), split.groups);
+    file_.write_strings(place(name, "source"), split.sources);
+    if (split.lesions.empty()) continue;
+    if (split.lesions.size() != 3 * n) throw std::logic_error("lesions were given for some pictures of a split only");
+    file_.write(place(name, "lesion"), {n, 3}, split.lesions.data());
+  }
+  file_.close();
+}
+
+}  // namespace xrai

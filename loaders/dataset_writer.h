@@ -1,0 +1,70 @@
+// Writes the HDF5 data sets that docs/data-format.md describes. Where the pictures come from is not known here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/hdf5/file.h"
+
+namespace xrai {
+
+/// Number in the root attribute "xrai_schema".
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+/// What holds for every picture of the file; becomes the root's attributes.
+struct DatasetDescription {
+  std::vector<std::string> classes;  // names of the labels 0, 1, ...
+  int size = 0;                      // side of the square pictures in pixels
+  std::string decoder, resize, fit;  // how they were made; "none" when they were drawn
+  std::string creator;               // program, version and commit
+  bool synthetic = false;
+};
+
+/// One picture on its way into the file.
+struct DatasetRow {
+  const std::uint8_t* pixels = nullptr;  // (size, size)
+  std::uint8_t label = 0;
+  std::string group, source;
+};
+
+/// Centre x, y and radius of a lesion in fractions of the side; all 0 where there is no single place.
+using LesionPlace = std::array<float, 3>;
+
+/// Collects pictures to whole chunks of about 1 MB, so memory stays at one chunk a split whatever the number of
+/// pictures.
+class DatasetWriter {
+ public:
+  /// Makes a new file. `deflate_level` 0 stores the pictures uncompressed. Throws Error(kStorage).
+  DatasetWriter(const std::filesystem::path& path, DatasetDescription description, int deflate_level = 0);
+
+  /// Appends to /split/images and its companions; a split comes into being with its first picture.
+  void append(std::string_view split, DatasetRow row);
+  /// The same with a row of /split/lesion; a split has lesions for all of its pictures or for none.
+  void append(std::string_view split, DatasetRow row, const LesionPlace& lesion);
+  /// Writes what is left and closes; must be called once at the end. Throws Error(kStorage).
+  void close();
+
+ private:
+  struct Split {
+    std::vector<std::uint8_t> waiting;  // pixels of pictures that do not fill a chunk yet
+    std::vector<std::uint8_t> labels;
+    std::vector<std::string> groups, sources;
+    std::vector<float> lesions;  // (N, 3)
+  };
+
+  Split& open_split(const std::string& name);
+  void write_waiting(const std::string& name, Split& split);
+
+  DatasetDescription description_;
+  int deflate_level_;
+  std::uint64_t chunk_rows_;
+  hdf5::File file_;
+  std::map<std::string, Split, std::less<>> splits_;
+};
+
+}  // namespace xrai

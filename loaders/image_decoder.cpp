@@ -1,0 +1,116 @@
+#include "loaders/image_decoder.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "loaders/picture_codecs.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+struct Signature {
+  std::size_t offset;
+  std::string_view bytes;
+  std::string_view what;
+};
+
+using namespace std::string_view_literals;
+constexpr std::array kOtherKinds{
+    Signature{128, "DICM"sv, "a DICOM file"},
+    Signature{0, "GIF8"sv, "a GIF picture"},
+    Signature{0, "BM"sv, "a BMP picture"},
+    Signature{0, "II*\0"sv, "a TIFF picture"},
+    Signature{0, "MM\0*"sv, "a TIFF picture"},
+    Signature{8, "WEBP"sv, "a WebP picture"},
+    Signature{0, "\0\0\0\x0CjP"sv, "a JPEG 2000 picture"},
+    Signature{0, "\xFF\x4F\xFF\x51"sv, "a JPEG 2000 picture"},
+    Signature{4, "ftyp"sv, "a HEIC or AVIF picture or a film"},
+    Signature{0, "\x89HDF"sv, "an HDF5 file"},
+    Signature{0, "PK\x03\x04"sv, "a zip archive"},
+    Signature{0, "\x1F\x8B"sv, "a gzip archive"},
+    Signature{0, "%PDF"sv, "a PDF document"},
+    Signature{0, "<"sv, "a web page or XML text"},
+    Signature{0, "version https://git-lfs"sv, "a Git LFS pointer whose content was not downloaded"},
+    Signature{0, "\0\0\0\0\0\0\0\0"sv, "filled with zeros"},
+};
+
+bool has_signature(std::span<const std::uint8_t> bytes, std::size_t offset, std::string_view signature) {
+  return bytes.size() >= offset + signature.size() &&
+         std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
+}
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+}  // namespace
+
+PictureFormat sniff_format(std::span<const std::uint8_t> bytes) {
+  if (has_signature(bytes, 0, "\xFF\xD8\xFF"sv)) return PictureFormat::kJpeg;
+  if (has_signature(bytes, 0, "\x89PNG\r\n\x1A\n"sv)) return PictureFormat::kPng;
+  return PictureFormat::kOther;
+}
+
+std::string describe_bytes(std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) return "empty (0 bytes)";
+  for (const Signature& kind : kOtherKinds)
+    if (has_signature(bytes, kind.offset, kind.bytes)) return std::string(kind.what);
+  return "of an unknown kind";
+}
+
+void check_extent(std::int64_t width, std::int64_t height) {
+  if (width < 1 || height < 1) throw Error(ExitCode::kBadData, fmt::format("it has {} x {} pixels", width, height));
+  if (width > kMostPixels || height > kMostPixels || width * height > kMostPixels)
+    throw Error(ExitCode::kBadData, fmt::format("{} x {} pixels are more than the {} million that are accepted", width,
+                                                height, kMostPixels / 1'000'000));
+}
+
+DecodedPicture decode_picture(std::span<const std::uint8_t> bytes, const DecodeTarget& target) {
+  switch (sniff_format(bytes)) {
+    case PictureFormat::kJpeg: {
+      DecodedPicture picture = decode_jpeg(bytes, target);
+      const int orientation = jpeg_orientation(bytes);
+      picture.image = turned_upright(std::move(picture.image), orientation);
+      if (orientation >= 5) std::swap(picture.source.width, picture.source.height);
+      return picture;
+    }
+    case PictureFormat::kPng:
+      return decode_png(bytes);
+    case PictureFormat::kOther:
+      break;
+  }
+  throw Error(ExitCode::kBadData, fmt::format("it is {}, and neither JPEG nor PNG", describe_bytes(bytes)));
+}
+
+std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+  if (!file) throw Error(ExitCode::kBadData, fmt::format("it cannot be opened: {}", std::strerror(errno)));
+  std::vector<std::uint8_t> bytes;
+  std::error_code ignored;
+  const auto expected = std::filesystem::file_size(path, ignored);
+  std::size_t filled = 0;
+  bytes.resize(ignored ? 1 << 16 : expected + 1);  // one more, so that the end is seen without growing
+  while (true) {
+    const std::size_t got = std::fread(bytes.data() + filled, 1, bytes.size() - filled, file.get());
+    filled += got;
+    if (got == 0) break;
+    if (filled == bytes.size()) bytes.resize(bytes.size() * 2);
+  }
+  if (std::ferror(file.get()) != 0)
+    throw Error(ExitCode::kBadData, fmt::format("it cannot be read: {}", std::strerror(errno)));
+  bytes.resize(filled);
+  return bytes;
+}
+
+DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target) {
+  DecodedPicture picture = decode_picture(read_file_bytes(path), target);
+  picture.image = resize_to_square(picture.image, target.size, target.fit);
+  return picture;
+}
+
+}  // namespace xrai

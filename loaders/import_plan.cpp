@@ -1,0 +1,145 @@
+#include "loaders/import_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "loaders/image_decoder.h"
+#include "loaders/pixel_hash.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+/// Sets of group names that must stay together.
+class JoinedGroups {
+ public:
+  std::string find(const std::string& group) {
+    const auto parent = parent_.find(group);
+    return parent == parent_.end() ? group : find(parent->second);
+  }
+  /// The alphabetically first name stands for both afterwards.
+  void join(const std::string& a, const std::string& b) {
+    const std::string root_a = find(a), root_b = find(b);
+    if (root_a != root_b) parent_[std::max(root_a, root_b)] = std::min(root_a, root_b);
+  }
+
+ private:
+  std::map<std::string, std::string> parent_;
+};
+
+/// Lists of pictures whose files are the same. Equal files have equal sizes, so few are read.
+std::vector<std::vector<std::size_t>> identical_files(const FolderScan& scan) {
+  std::map<std::uintmax_t, std::vector<std::size_t>> of_size;
+  for (std::size_t i = 0; i < scan.pictures.size(); ++i) {
+    std::error_code failure;
+    const std::uintmax_t size = std::filesystem::file_size(scan.root / scan.pictures[i].path, failure);
+    if (!failure && size > 0) of_size[size].push_back(i);
+  }
+  std::vector<std::vector<std::size_t>> identical;
+  for (const auto& [size, candidates] : of_size) {
+    if (candidates.size() < 2) continue;
+    std::map<std::uint64_t, std::vector<std::size_t>> of_content;
+    for (const std::size_t i : candidates) {
+      try {
+        of_content[content_hash(read_file_bytes(scan.root / scan.pictures[i].path))].push_back(i);
+      } catch (const Error&) {  // it will be listed as unreadable when its turn to be decoded comes
+      }
+    }
+    for (auto& [hash, same] : of_content)
+      if (same.size() > 1) identical.push_back(std::move(same));
+  }
+  return identical;
+}
+
+std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule, std::int64_t& n_unknown) {
+  std::vector<std::string> groups;
+  for (const FoundPicture& picture : scan.pictures) {
+    groups.push_back(rule.group_of(picture.path));
+    if (!rule.knows(picture.path)) ++n_unknown;
+  }
+  JoinedGroups joined;
+  for (const std::vector<std::size_t>& same : identical_files(scan))
+    for (const std::size_t i : same) joined.join(groups[same.front()], groups[i]);
+  for (std::string& group : groups) group = joined.find(group);
+  return groups;
+}
+
+std::int64_t count(const FolderScan& scan, OwnSplit split) {
+  return std::count_if(scan.pictures.begin(), scan.pictures.end(),
+                       [&](const FoundPicture& picture) { return picture.own_split == split; });
+}
+
+bool val_is_kept(const FolderScan& scan, const PlanOptions& options, std::vector<std::string>& notes) {
+  const std::int64_t n_val = count(scan, OwnSplit::kVal);
+  if (n_val == 0) return false;
+  if (n_val >= kFewestUsefulValidation || options.keep_val || count(scan, OwnSplit::kTrain) == 0) return true;
+  notes.push_back(
+      fmt::format("the val folder has only {} pictures, too few to choose anything by; they were added to "
+                  "train, and validation is split off by patient group (--keep-val keeps the folder)",
+                  n_val));
+  return false;
+}
+
+std::vector<SplitFraction> fractions_for(const PlanOptions& options, bool own_val, bool own_test,
+                                         std::vector<std::string>& notes) {
+  if (options.fractions.empty())
+    return own_val ? std::vector<SplitFraction>{{"train", 1.0}}
+                   : std::vector<SplitFraction>{{"train", 0.85}, {"val", 0.15}};
+  for (const SplitFraction& split : options.fractions)
+    if ((own_val && split.name == "val") || (own_test && split.name == "test"))
+      notes.push_back(
+          fmt::format("there is a {0} folder of its own; the pictures that --splits gives to {0} were added "
+                      "to it",
+                      split.name));
+  return options.fractions;
+}
+
+void warn_of_straddling(const ImportPlan& plan, std::vector<std::string>& notes) {
+  std::map<std::string_view, std::set<std::string_view>> splits_of_group;
+  for (const PlannedPicture& picture : plan.pictures) splits_of_group[picture.group].insert(picture.split);
+  std::vector<std::string_view> straddling;
+  for (const auto& [group, splits] : splits_of_group)
+    if (splits.size() > 1) straddling.push_back(group);
+  if (!straddling.empty())
+    notes.push_back(
+        fmt::format("{} groups (for example {}) have pictures in several of the split folders that were "
+                    "given; if these are the same patients, results on them are too good",
+                    straddling.size(), straddling.front()));
+}
+
+}  // namespace
+
+ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options) {
+  const GroupRule rule = options.group_expression.empty() ? GroupRule() : GroupRule(options.group_expression);
+  ImportPlan plan;
+  const std::vector<std::string> groups = groups_of(scan, rule, plan.n_without_known_group);
+  const bool own_val = val_is_kept(scan, options, plan.notes), own_test = count(scan, OwnSplit::kTest) > 0;
+
+  std::vector<std::size_t> pool;
+  std::vector<std::string> pool_groups, pool_strata;
+  for (std::size_t i = 0; i < scan.pictures.size(); ++i) {
+    const FoundPicture& picture = scan.pictures[i];
+    PlannedPicture planned{picture.path, picture.label, groups[i], ""};
+    if (picture.own_split == OwnSplit::kTest) planned.split = "test";
+    if (picture.own_split == OwnSplit::kVal && own_val) planned.split = "val";
+    if (planned.split.empty()) {
+      pool.push_back(i);
+      pool_groups.push_back(groups[i]);
+      pool_strata.push_back(fmt::format("{} {}", picture.label, name_family(picture.path)));
+    }
+    plan.pictures.push_back(std::move(planned));
+  }
+  if (!pool.empty()) {
+    const std::vector<SplitFraction> fractions = fractions_for(options, own_val, own_test, plan.notes);
+    const std::vector<int> split_of = grouped_stratified_split(pool_groups, pool_strata, fractions, options.seed);
+    for (std::size_t i = 0; i < pool.size(); ++i)
+      plan.pictures[pool[i]].split = fractions[static_cast<std::size_t>(split_of[i])].name;
+  }
+  warn_of_straddling(plan, plan.notes);
+  return plan;
+}
+
+}  // namespace xrai

@@ -1,0 +1,72 @@
+#include "runtime/core/file_io.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+[[noreturn]] void fail(std::string_view what, const std::filesystem::path& path) {
+  const char* reason = std::strerror(errno);
+  throw Error(ExitCode::kStorage, fmt::format("cannot {} {}: {}", what, path.string(), reason));
+}
+
+class Descriptor {
+ public:
+  Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0) : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+void flush_to_disk(const std::filesystem::path& path, int flags) {
+  const Descriptor file(path, flags);
+  if (file.get() < 0) fail("open", path);
+  // Some network file systems refuse fsync on folders; the rename itself is still atomic there.
+  if (::fsync(file.get()) != 0 && errno != EINVAL) fail("flush to disk", path);
+}
+
+}  // namespace
+
+void write_aside_and_rename(const std::filesystem::path& path,
+                            const std::function<void(const std::filesystem::path&)>& write) {
+  std::filesystem::path aside = path;
+  aside += fmt::format(".{}.partial", ::getpid());
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  try {
+    write(aside);
+    flush_to_disk(aside, O_RDONLY);
+    if (::rename(aside.c_str(), path.c_str()) != 0) fail("rename a new file to", path);
+    flush_to_disk(folder, O_RDONLY | O_DIRECTORY);
+  } catch (...) {
+    ::unlink(aside.c_str());
+    throw;
+  }
+}
+
+void write_text_file(const std::filesystem::path& path, std::string_view text) {
+  write_aside_and_rename(path, [&](const std::filesystem::path& aside) {
+    const Descriptor file(aside, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (file.get() < 0) fail("create", aside);
+    while (!text.empty()) {
+      const ssize_t written = ::write(file.get(), text.data(), text.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail("write", aside);
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
+  });
+}
+
+}  // namespace xrai

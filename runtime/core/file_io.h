@@ -1,0 +1,18 @@
+// Files that are whole or not there: written aside, flushed to the disk, renamed, the folder flushed too.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace xrai {
+
+/// Calls `write` with the name of a new file beside `path`, fsyncs what it wrote, renames it to `path` and fsyncs the
+/// folder. What was at `path` stays until the rename. On any exception the new file is removed and it is rethrown.
+/// Throws Error(kStorage) with the system's reason.
+void write_aside_and_rename(const std::filesystem::path& path,
+                            const std::function<void(const std::filesystem::path&)>& write);
+/// The same for a text.
+void write_text_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace xrai

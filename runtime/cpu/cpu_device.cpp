@@ -1,0 +1,101 @@
+#include "runtime/cpu/cpu_device.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "kernels/parallel.h"
+#include "runtime/core/error.h"
+#include "runtime/cpu/plans.h"
+
+namespace xrai {
+namespace {
+
+void unmap(void* bytes, std::size_t size) noexcept { ::munmap(bytes, size); }
+
+// Pages come zeroed from the system and in huge ones where it has them: activations are walked over from end to end.
+Buffer map_memory(std::size_t bytes) {
+  const std::size_t size = bytes == 0 ? 64 : bytes;
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    throw Error(ExitCode::kOutOfMemory,
+                fmt::format("out of memory: {:.1f} MiB could not be had ({}); try a smaller --batch-size or --image-size",
+                            static_cast<double>(size) / 1048576.0, std::strerror(errno)));
+  constexpr std::size_t kWorthHugePages = std::size_t{4} << 20;
+  if (size >= kWorthHugePages) ::madvise(memory, size, MADV_HUGEPAGE);
+  return {memory, size, unmap};
+}
+
+class CpuDevice final : public Device {
+ public:
+  explicit CpuDevice(int threads) : threads_(threads) { kernels::set_thread_count(threads); }
+
+  [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] std::string description() const override {
+    return fmt::format("{}, {}, {} thread{}", cpu_name(), cpu_features(), threads_, threads_ == 1 ? "" : "s");
+  }
+
+  Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
+  Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
+  void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void set_zero(void* device, std::size_t bytes) override { std::memset(device, 0, bytes); }
+  void synchronize() override {}
+
+  std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) override {
+    validate(spec);
+    return cpu::make_convolution_plan(onednn_, spec);
+  }
+  std::unique_ptr<PoolingPlan> plan(const PoolingSpec& spec) override {
+    validate(spec);
+    return cpu::make_pooling_plan(onednn_, spec);
+  }
+  std::unique_ptr<DensePlan> plan(const DenseSpec& spec) override {
+    validate(spec);
+    return cpu::make_dense_plan(onednn_, spec);
+  }
+
+  void augment(const kernels::AugmentArguments& a) override { kernels::cpu::augment(a); }
+  void batch_statistics(const kernels::BatchStatisticsArguments& a) override { kernels::cpu::batch_statistics(a); }
+  void batch_norm(const kernels::BatchNormArguments& a) override { kernels::cpu::batch_norm(a); }
+  void batch_norm_backward(const kernels::BatchNormBackwardArguments& a) override {
+    kernels::cpu::batch_norm_backward(a);
+  }
+  void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) override {
+    kernels::cpu::inverse_deviation(variance, epsilon, channels, inverse);
+  }
+  void add(const float* a, const float* b, float* sum, std::int64_t n) override { kernels::cpu::add(a, b, sum, n); }
+  void relu(const float* x, float* y, std::int64_t n) override { kernels::cpu::relu(x, y, n); }
+  void relu_backward(const float* y, const float* dy, float* dx, std::int64_t n) override {
+    kernels::cpu::relu_backward(y, dy, dx, n);
+  }
+  void dropout(const kernels::DropoutArguments& a) override { kernels::cpu::dropout(a); }
+  void global_average_pool(const float* x, float* y, std::int64_t n, std::int64_t positions,
+                           std::int64_t channels) override {
+    kernels::cpu::global_average_pool(x, y, n, positions, channels);
+  }
+  void global_average_pool_backward(const float* dy, float* dx, std::int64_t n, std::int64_t positions,
+                                    std::int64_t channels) override {
+    kernels::cpu::global_average_pool_backward(dy, dx, n, positions, channels);
+  }
+  void loss(const kernels::LossArguments& a) override { kernels::cpu::loss(a); }
+  void probabilities(const kernels::ProbabilityArguments& a) override { kernels::cpu::probabilities(a); }
+  void sum_of_squares(const float* x, std::int64_t n, double* result) override {
+    kernels::cpu::sum_of_squares(x, n, result);
+  }
+  void adamw(const kernels::AdamWArguments& a) override { kernels::cpu::adamw(a); }
+  void sgd(const kernels::SgdArguments& a) override { kernels::cpu::sgd(a); }
+
+ private:
+  int threads_;
+  cpu::OneDnn onednn_;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> make_cpu_device(int threads) {
+  return std::make_unique<CpuDevice>(threads > 0 ? threads : available_cores());
+}
+
+}  // namespace xrai

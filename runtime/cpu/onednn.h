@@ -1,0 +1,43 @@
+// oneDNN 2.x (Debian 12) and 3.x (Ubuntu 24.04, Debian 13) differ in how a primitive is described; everything that
+// differs is in onednn.cpp. Only runtime/cpu includes this.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "runtime/core/specs.h"
+
+namespace xrai::cpu {
+
+/// Engine and stream of the process's CPU; oneDNN's primitives run in the calling thread's OpenMP region.
+struct OneDnn {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+};
+
+/// Memory descriptors of one convolution: activations channels last, weights as the primitive likes them.
+struct ConvolutionMemory {
+  dnnl::memory::desc x, weights_any, bias, y;
+  dnnl::memory::desc weights_stored;  // (o, kh, kw, c / groups) as the arena holds them
+};
+ConvolutionMemory convolution_memory(const ConvolutionSpec& spec);
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine&, const ConvolutionSpec&,
+                                                              const ConvolutionMemory&);
+dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
+    const dnnl::engine&, const ConvolutionSpec&, const ConvolutionMemory&,
+    const dnnl::convolution_forward::primitive_desc& forward);
+dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
+    const dnnl::engine&, const ConvolutionSpec&, const ConvolutionMemory&,
+    const dnnl::convolution_forward::primitive_desc& forward);
+
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine&, const PoolingSpec&);
+dnnl::pooling_backward::primitive_desc pooling_backward(const dnnl::engine&, const PoolingSpec&,
+                                                        const dnnl::pooling_forward::primitive_desc& forward);
+
+dnnl::inner_product_forward::primitive_desc dense_forward(const dnnl::engine&, const DenseSpec&);
+dnnl::inner_product_backward_data::primitive_desc dense_backward_data(
+    const dnnl::engine&, const DenseSpec&, const dnnl::inner_product_forward::primitive_desc& forward);
+dnnl::inner_product_backward_weights::primitive_desc dense_backward_weights(
+    const dnnl::engine&, const DenseSpec&, const dnnl::inner_product_forward::primitive_desc& forward);
+
+}  // namespace xrai::cpu

@@ -1,0 +1,129 @@
+// The only door to the HDF5 library: move-only owners of files and data sets, whole-file errors as sentences.
+// Every call takes one lock for all files of the process: the library as distributions build it is not thread-safe,
+// and a loader thread may be reading while the trainer writes a checkpoint. What the data mean is not known here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+namespace xrai::hdf5 {
+
+enum class Type {
+  kInt8,
+  kUint8,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kInt64,
+  kUint64,
+  kFloat32,
+  kFloat64,
+  kString,
+  kOther
+};
+
+template <class T>
+constexpr Type type_of() {
+  if constexpr (std::is_same_v<T, float>) return Type::kFloat32;
+  if constexpr (std::is_same_v<T, double>) return Type::kFloat64;
+  constexpr bool kSigned = std::is_signed_v<T>;
+  switch (sizeof(T)) {
+    case 1:
+      return kSigned ? Type::kInt8 : Type::kUint8;
+    case 2:
+      return kSigned ? Type::kInt16 : Type::kUint16;
+    case 4:
+      return kSigned ? Type::kInt32 : Type::kUint32;
+    default:
+      return kSigned ? Type::kInt64 : Type::kUint64;
+  }
+}
+
+struct DatasetInfo {
+  std::vector<std::uint64_t> shape;  // outermost first
+  Type type = Type::kOther;
+  std::vector<std::uint64_t> chunk_shape;  // empty when contiguous
+  std::vector<std::string> filters;        // e.g. "deflate(4)", "shuffle"
+  std::uint64_t stored_bytes = 0;
+  bool values_elsewhere = false;  // in other files (virtual or external data set); stored_bytes says nothing then
+};
+
+struct CreateOptions {
+  std::vector<std::uint64_t> chunk_shape;  // empty: contiguous
+  int deflate_level = 0;                   // 0: none; needs a chunk_shape
+  bool growable = false;                   // the first axis can be extended by append_rows (needs a chunk_shape)
+};
+
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::string>>;
+
+/// An open HDF5 file. Paths are absolute inside the file ("/train/images"); missing groups are made on writing.
+/// Every method throws Error (kBadData on reading, kStorage on writing) with the file's name and the path in it.
+class File {
+ public:
+  /// Opens for reading; does not insist on a file lock (network mounts refuse them).
+  static File open(const std::filesystem::path& path);
+  /// Makes a new file for writing; refuses to overwrite.
+  static File create(const std::filesystem::path& path);
+
+  File(File&&) noexcept;
+  File& operator=(File&&) noexcept;
+  ~File();
+
+  [[nodiscard]] const std::filesystem::path& path() const;
+  [[nodiscard]] bool has(std::string_view object) const;
+  /// Names directly under a group, in name order.
+  [[nodiscard]] std::vector<std::string> names_in(std::string_view group) const;
+  [[nodiscard]] bool is_dataset(std::string_view object) const;
+  [[nodiscard]] DatasetInfo info(std::string_view dataset) const;
+
+  /// Whole data set, converted to T by the library (values outside T's range are clamped to it). A shape that the
+  /// stored bytes cannot hold is refused before anything is allocated.
+  template <class T>
+  [[nodiscard]] std::vector<T> read(std::string_view dataset) const;
+  /// Strings of fixed and variable length alike.
+  [[nodiscard]] std::vector<std::string> read_strings(std::string_view dataset) const;
+  /// Rows [first, first + count) of the outermost axis into `out` (count * product of the other axes elements).
+  template <class T>
+  void read_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, T* out) const;
+
+  template <class T>
+  void write(std::string_view dataset, const std::vector<std::uint64_t>& shape, const T* values,
+             const CreateOptions& = {});
+  void write_strings(std::string_view dataset, const std::vector<std::string>& values);
+  /// Makes an empty data set to be filled by write_rows.
+  template <class T>
+  void create_dataset(std::string_view dataset, const std::vector<std::uint64_t>& shape, const CreateOptions& = {});
+  template <class T>
+  void write_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, const T* values);
+  /// Extends the first axis of a growable data set by `count` rows and fills them.
+  template <class T>
+  void append_rows(std::string_view dataset, std::uint64_t count, const T* values);
+
+  /// Attribute of the object at `object` ("/" for the file); replaces one of the same name.
+  void set_attribute(std::string_view object, const std::string& name, const Attribute& value);
+  [[nodiscard]] std::optional<Attribute> attribute(std::string_view object, const std::string& name) const;
+
+  /// Flushes, closes and reports what the disk said; the destructor only logs. The object is empty afterwards.
+  void close();
+
+  struct State;  // of the files of this folder
+
+ private:
+  explicit File(std::unique_ptr<State> state);
+  [[nodiscard]] State& state() const;  // throws when closed
+  std::unique_ptr<State> state_;
+};
+
+/// "1.10.8", of the library that is linked.
+std::string library_version();
+
+}  // namespace xrai::hdf5

@@ -1,0 +1,91 @@
+// Values out of a file: whole data sets, rows, strings.
+#include <algorithm>
+#include <new>
+
+#include "runtime/hdf5/state.h"
+#include "runtime/hdf5/strings.h"
+
+namespace xrai::hdf5 {
+
+void File::State::read(const OpenDataset& dataset, hid_t memory_space, hid_t file_space, std::uint64_t n, Type type,
+                       void* out, const Task& task) const {
+  if (n == 0) return;
+  const H5T_class_t kind = H5Tget_class(dataset.type.get());
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM) fail(task, "its values are not numbers");
+  if (kind != H5T_ENUM) {
+    const herr_t status = H5Dread(dataset.id.get(), memory_type(type), memory_space, file_space, H5P_DEFAULT, out);
+    check_unchanged(task);
+    check(status, task);
+    return;
+  }
+  // The library converts integers, not enumerations: read them as they are and convert what they are made of.
+  const Handle enumeration = own(H5Tget_native_type(dataset.type.get(), H5T_DIR_ASCEND), H5Tclose, task);
+  const Handle integers = own(H5Tget_super(enumeration.get()), H5Tclose, task);
+  const std::size_t out_bytes = H5Tget_size(memory_type(type));
+  std::vector<std::uint8_t> values(n * std::max(H5Tget_size(enumeration.get()), out_bytes));
+  const herr_t status =
+      H5Dread(dataset.id.get(), enumeration.get(), memory_space, file_space, H5P_DEFAULT, values.data());
+  check_unchanged(task);
+  check(status, task);
+  check(H5Tconvert(integers.get(), memory_type(type), n, values.data(), nullptr, H5P_DEFAULT), task);
+  std::copy_n(values.data(), n * out_bytes, static_cast<std::uint8_t*>(out));
+}
+
+template <class T>
+std::vector<T> File::read(std::string_view name) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  const std::uint64_t n = state().elements_that_fit(dataset, task);
+  try {
+    std::vector<T> values(n);
+    state().read(dataset, H5S_ALL, H5S_ALL, n, type_of<T>(), values.data(), task);
+    return values;
+  } catch (const std::bad_alloc&) {
+    throw Error(ExitCode::kOutOfMemory, fmt::format("reading {} of {} needs {} MiB of memory, more than there is free; "
+                                                    "close other programs or use a smaller file",
+                                                    name, state().path.string(), (n * sizeof(T)) >> 20));
+  }
+}
+
+template <class T>
+void File::read_rows(std::string_view name, std::uint64_t first, std::uint64_t count, T* out) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  const Handle file_space = state().select_rows(dataset, first, count, task);
+  const std::uint64_t n = count * dataset.row_elements();
+  if (n == 0) return;
+  const Handle memory_space = rows_in_memory(dataset, count, task);
+  state().read(dataset, memory_space.get(), file_space.get(), n, type_of<T>(), out, task);
+}
+
+std::vector<std::string> File::read_strings(std::string_view name) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  if (classify(dataset.type.get()) != Type::kString) fail(task, "its values are not strings");
+  const std::uint64_t n = state().elements_that_fit(dataset, task);
+  return read_all_strings(state(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
+    const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+    state().check_unchanged(task);
+    return status;
+  });
+}
+
+#define XRAI_HDF5_READ(T)                                        \
+  template std::vector<T> File::read<T>(std::string_view) const; \
+  template void File::read_rows<T>(std::string_view, std::uint64_t, std::uint64_t, T*) const;
+XRAI_HDF5_READ(std::int8_t)
+XRAI_HDF5_READ(std::uint8_t)
+XRAI_HDF5_READ(std::int16_t)
+XRAI_HDF5_READ(std::uint16_t)
+XRAI_HDF5_READ(std::int32_t)
+XRAI_HDF5_READ(std::uint32_t)
+XRAI_HDF5_READ(std::int64_t)
+XRAI_HDF5_READ(std::uint64_t)
+XRAI_HDF5_READ(float)
+XRAI_HDF5_READ(double)
+#undef XRAI_HDF5_READ
+
+}  // namespace xrai::hdf5

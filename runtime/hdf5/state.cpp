@@ -1,0 +1,187 @@
+// Opening and making objects of a file, with every number of a file's header checked before it is believed.
+#include "runtime/hdf5/state.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace xrai::hdf5 {
+namespace {
+
+constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
+// A data set that was declared and never written is legal and reads as zeros; up to here it is given to the caller.
+constexpr std::uint64_t kUnwrittenLimit = 64 * kMegabyte;
+constexpr std::uint64_t kElsewhereLimit = std::uint64_t{1} << 36;
+// Deflate reaches at most 1032 : 1 (RFC 1951: 258 bytes for two bits).
+constexpr std::uint64_t kInflateLimit = 1100;
+
+std::vector<hsize_t> checked_shape(hid_t space, const Task& task) {
+  const int rank = check(H5Sget_simple_extent_ndims(space), task);
+  std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
+  check(H5Sget_simple_extent_dims(space, shape.data(), nullptr), task);
+  std::uint64_t product = 1;
+  for (const hsize_t axis : shape) {
+    // 2^59 elements of eight bytes are still counted in 64 bits.
+    if (axis != 0 && product > (std::uint64_t{1} << 59) / axis) {
+      fail(task, fmt::format("its shape ({}) cannot be true", fmt::join(shape, ", ")), kCopyAgain);
+    }
+    product *= std::max<std::uint64_t>(axis, 1);
+  }
+  return shape;
+}
+
+// Unfiltered chunks are read in place, row by row: a cache would read the whole chunk for each row of a shuffled
+// epoch. Filtered chunks are inflated whole, so a few of them are kept.
+Handle access_properties(const OpenDataset& dataset, const Task& task) {
+  Handle access = own(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose, task);
+  if (dataset.chunk.empty()) return access;
+  std::uint64_t chunk_bytes = H5Tget_size(dataset.type.get());
+  for (const hsize_t axis : dataset.chunk) chunk_bytes = std::min<std::uint64_t>(chunk_bytes * axis, 64 * kMegabyte);
+  const std::uint64_t cache_bytes = dataset.filtered ? std::max<std::uint64_t>(8 * chunk_bytes, kMegabyte) : 0;
+  check(H5Pset_chunk_cache(access.get(), 521, cache_bytes, 0.75), task);
+  return access;
+}
+
+void describe(OpenDataset& dataset, const Task& task) {
+  dataset.type = own(H5Dget_type(dataset.id.get()), H5Tclose, task);
+  const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
+  dataset.shape = checked_shape(space.get(), task);
+  const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
+  const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
+  if (layout == H5D_CHUNKED) {
+    dataset.chunk.resize(dataset.shape.size());
+    check(H5Pget_chunk(creation.get(), static_cast<int>(dataset.chunk.size()), dataset.chunk.data()), task);
+    dataset.filtered = check(H5Pget_nfilters(creation.get()), task) > 0;
+  }
+  dataset.elsewhere =
+      layout == H5D_VIRTUAL || (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), task) > 0);
+}
+
+Handle open_dataset(hid_t file, const std::string& name, hid_t access, const Task& task) {
+  return own(H5Dopen2(file, name.c_str(), access), H5Dclose, task);
+}
+
+}  // namespace
+
+std::uint64_t OpenDataset::row_elements() const {
+  std::uint64_t product = 1;
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) product *= shape[axis];
+  return product;
+}
+
+Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Task& task) {
+  std::vector<hsize_t> extent = dataset.shape;
+  extent[0] = count;
+  return own(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose, task);
+}
+
+bool File::State::has(std::string_view object) const {
+  const std::string name(object);
+  // The library wants every group on the way checked before the next.
+  for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
+    const std::string part = name.substr(0, end);
+    if (H5Lexists(file.get(), part.c_str(), H5P_DEFAULT) <= 0 ||
+        H5Oexists_by_name(file.get(), part.c_str(), H5P_DEFAULT) <= 0) {
+      H5Eclear2(H5E_DEFAULT);
+      return false;
+    }
+    if (end == std::string::npos) break;
+  }
+  return true;
+}
+
+OpenDataset& File::State::dataset(std::string_view name, const Task& task) {
+  const auto known = datasets.find(name);
+  if (known != datasets.end()) return known->second;
+  if (!has(name)) fail(task, "there is no such data set in the file");
+  OpenDataset opened;
+  const std::string text(name);
+  {
+    const Handle object = own(H5Oopen(file.get(), text.c_str(), H5P_DEFAULT), H5Oclose, task);
+    if (H5Iget_type(object.get()) != H5I_DATASET) fail(task, "it is a group or a type, not a data set");
+  }
+  opened.id = open_dataset(file.get(), text, H5P_DEFAULT, task);
+  describe(opened, task);
+  const Handle access = access_properties(opened, task);
+  opened.id.close();  // cache settings count only for the first opener of a data set
+  opened.id = open_dataset(file.get(), text, access.get(), task);
+  return datasets.emplace(text, std::move(opened)).first->second;
+}
+
+std::uint64_t File::State::elements_that_fit(const OpenDataset& dataset, const Task& task) const {
+  const std::uint64_t elements = dataset.shape.empty() ? 1 : dataset.shape[0] * dataset.row_elements();
+  hsize_t file_bytes = 0;
+  check(H5Fget_filesize(file.get(), &file_bytes), task);
+  const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset.id.get()), file_bytes);
+  const std::uint64_t inflated =
+      stored > std::numeric_limits<std::uint64_t>::max() / kInflateLimit ? stored : stored * kInflateLimit;
+  const std::uint64_t limit =
+      dataset.elsewhere ? kElsewhereLimit : std::max(kUnwrittenLimit, dataset.filtered ? inflated : stored);
+  const std::uint64_t element_bytes = std::max<std::uint64_t>(H5Tget_size(dataset.type.get()), 1);
+  if (elements > limit / element_bytes) {
+    fail(task,
+         fmt::format("it declares {} values of {} bytes ({}), which {} stored bytes cannot hold", elements,
+                     element_bytes, fmt::join(dataset.shape, " x "), stored),
+         kCopyAgain);
+  }
+  return elements;
+}
+
+void File::State::check_unchanged(const Task& task) const {
+  struct stat now {};
+  if (!opened_as || stat(path.c_str(), &now) != 0) return;  // a removed file can still be read
+  constexpr std::string_view kAdvice = "leave it alone while it is in use";
+  if (now.st_ino != opened_as->st_ino || now.st_dev != opened_as->st_dev) {
+    fail(task, "another file has taken its place since it was opened", kAdvice);
+  }
+  if (now.st_size != opened_as->st_size) {
+    fail(task, fmt::format("it had {} bytes when it was opened and has {} now", opened_as->st_size, now.st_size),
+         kAdvice);
+  }
+  if (now.st_mtim.tv_sec != opened_as->st_mtim.tv_sec || now.st_mtim.tv_nsec != opened_as->st_mtim.tv_nsec) {
+    fail(task, "it was written to after it had been opened", kAdvice);
+  }
+}
+
+Handle File::State::select_rows(const OpenDataset& dataset, std::uint64_t first, std::uint64_t count,
+                                const Task& task) const {
+  const std::uint64_t rows = dataset.shape.empty() ? 0 : dataset.shape[0];
+  if (first > rows || count > rows - first) {
+    fail(task, fmt::format("rows {} to {} were asked for, but it has {}", first, first + count, rows));
+  }
+  Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
+  std::vector<hsize_t> start(dataset.shape.size(), 0), extent = dataset.shape;
+  start[0] = first;
+  extent[0] = count;
+  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr), task);
+  return space;
+}
+
+OpenDataset& File::State::make_dataset(std::string_view name, hid_t type, const std::vector<std::uint64_t>& shape,
+                                       const CreateOptions& options) {
+  const Task task = writing(name);
+  const std::vector<hsize_t> dims(shape.begin(), shape.end());
+  std::vector<hsize_t> largest = dims;
+  if (options.growable && !largest.empty()) largest[0] = H5S_UNLIMITED;
+  const Handle space =
+      dims.empty() ? own(H5Screate(H5S_SCALAR), H5Sclose, task)
+                   : own(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), largest.data()), H5Sclose, task);
+  const Handle links = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, task);
+  check(H5Pset_create_intermediate_group(links.get(), 1), task);
+  const Handle creation = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, task);
+  OpenDataset made;
+  made.chunk.assign(options.chunk_shape.begin(), options.chunk_shape.end());
+  made.filtered = options.deflate_level > 0;
+  if (!made.chunk.empty()) {
+    check(H5Pset_chunk(creation.get(), static_cast<int>(made.chunk.size()), made.chunk.data()), task);
+  }
+  if (made.filtered) check(H5Pset_deflate(creation.get(), static_cast<unsigned>(options.deflate_level)), task);
+  made.type = own(H5Tcopy(type), H5Tclose, task);
+  made.shape = dims;
+  const Handle access = access_properties(made, task);
+  const std::string text(name);
+  made.id = own(H5Dcreate2(file.get(), text.c_str(), type, space.get(), links.get(), creation.get(), access.get()),
+                H5Dclose, task);
+  return datasets.insert_or_assign(text, std::move(made)).first->second;
+}
+
+}  // namespace xrai::hdf5

@@ -1,0 +1,17 @@
+// Strings of a data set or an attribute, of fixed or variable length. Callers hold a LibraryLock.
+#pragma once
+
+#include <functional>
+
+#include "runtime/hdf5/state.h"
+
+namespace xrai::hdf5 {
+
+/// Fills memory with all values of a data set or an attribute, in the memory type it is given.
+using ReadAll = std::function<herr_t(hid_t type, void* out)>;
+
+/// n strings whose type in the file is `stored`. Throws Error.
+std::vector<std::string> read_all_strings(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
+                                          const ReadAll& read);
+
+}  // namespace xrai::hdf5

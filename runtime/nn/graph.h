@@ -1,0 +1,61 @@
+// From the layers a person wrote to the nodes a device runs: what can be done in one walk over memory is joined
+// (convolution + ReLU, batch normalisation + addition + ReLU + 2x2 max pooling, dense + ReLU), flatten disappears.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/nn/model_spec.h"
+#include "runtime/nn/parameters.h"
+
+namespace xrai {
+
+struct ConvolutionNode {
+  ConvolutionLayer layer;
+  bool relu = false;
+  int weight = -1, bias = -1;  // indices of parameters; -1: none
+};
+struct NormalisationNode {
+  BatchNormLayer layer;
+  bool relu = false, residual = false, pool = false;
+  int scale = -1, shift = -1, statistics = -1;
+};
+struct PoolingNode {
+  PoolingLayer layer;
+};
+struct DenseNode {
+  std::int64_t units = 0;
+  bool relu = false;
+  int weight = -1, bias = -1;
+};
+struct ReluNode {};
+struct DropoutNode {
+  float probability = 0;
+  std::uint32_t number = 0;  // keeps the random numbers of several dropouts apart
+};
+struct AddNode {};
+struct GlobalAveragePoolNode {};
+
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, PoolingNode, DenseNode, ReluNode, DropoutNode, AddNode,
+                              GlobalAveragePoolNode>;
+
+struct Node {
+  std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
+  std::vector<int> inputs;  // tensors; the second is a residual or the other summand
+  int output = 0;           // tensor
+  NodeKind kind;
+};
+
+/// Tensor 0 is the picture; the last node's output holds the logits.
+struct Graph {
+  std::vector<Node> nodes;
+  std::vector<Shape> tensors;  // for one picture (n = 1)
+  std::vector<ParameterSpec> parameters;
+  std::vector<StatisticsSpec> statistics;
+};
+
+/// Throws what infer_shapes throws.
+Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes);
+
+}  // namespace xrai

@@ -1,0 +1,60 @@
+// A node of the graph made ready for one batch size on one device: its plan, and what it asks of memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "runtime/core/device.h"
+#include "runtime/nn/graph.h"
+
+namespace xrai {
+
+/// Device memory of one call. Gradients of inputs are null where nobody wants them.
+struct LayerMemory {
+  const float* inputs[2] = {nullptr, nullptr};
+  float* output = nullptr;
+  float* output_gradient = nullptr;  // a layer may overwrite it
+  float* input_gradients[2] = {nullptr, nullptr};
+  void* saved = nullptr;  // from forward to backward, saved_bytes()
+  void* workspace = nullptr;
+};
+
+/// What varies from step to step: the key of the random numbers.
+struct StepContext {
+  std::uint64_t seed = 0, step = 0;
+};
+
+class Layer {
+ public:
+  explicit Layer(std::string name) : name_(std::move(name)) {}
+  virtual ~Layer() = default;
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  virtual void forward(const LayerMemory& memory, const StepContext& context) = 0;
+  virtual void backward(const LayerMemory& memory, const StepContext& context) = 0;
+
+  [[nodiscard]] virtual std::string implementation() const { return "xrai"; }
+  [[nodiscard]] virtual std::size_t saved_bytes() const { return 0; }
+  [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
+  [[nodiscard]] virtual bool backward_reads_input() const { return false; }
+  [[nodiscard]] virtual bool backward_reads_output() const { return false; }
+  /// backward may write the first input's gradient over the first input.
+  [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
+
+ private:
+  std::string name_;
+};
+
+struct LayerRequest {
+  const Node& node;
+  const Graph& graph;
+  std::int64_t n = 1;           // images
+  bool training = false;        // plans with batch statistics, dropout and backward
+  bool input_gradient = false;  // of the first input
+};
+
+/// Plans the node on the device. Parameters must outlive the layer.
+std::unique_ptr<Layer> make_layer(Device& device, Parameters& parameters, const LayerRequest& request);
+
+}  // namespace xrai

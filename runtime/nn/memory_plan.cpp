@@ -1,0 +1,50 @@
+#include "runtime/nn/memory_plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace xrai {
+namespace {
+
+std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+bool together(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+
+}  // namespace
+
+MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
+  std::vector<std::size_t> order(lifetimes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  MemoryPlan plan{std::vector<std::size_t>(lifetimes.size(), 0), 0};
+  std::vector<std::size_t> placed;  // by offset
+  for (const std::size_t item : order) {
+    const std::size_t bytes = aligned(lifetimes[item].bytes);
+    std::size_t offset = 0;
+    for (const std::size_t other : placed) {
+      if (!together(lifetimes[item], lifetimes[other])) continue;
+      if (offset + bytes <= plan.offsets[other]) break;
+      offset = std::max(offset, plan.offsets[other] + aligned(lifetimes[other].bytes));
+    }
+    plan.offsets[item] = offset;
+    plan.total_bytes = std::max(plan.total_bytes, offset + bytes);
+    const auto place = std::find_if(placed.begin(), placed.end(),
+                                    [&](std::size_t other) { return plan.offsets[other] > offset; });
+    placed.insert(place, item);
+  }
+  return plan;
+}
+
+std::size_t peak_bytes(const std::vector<Lifetime>& lifetimes) {
+  std::size_t peak = 0;
+  for (const Lifetime& at : lifetimes) {
+    std::size_t alive = 0;
+    for (const Lifetime& other : lifetimes)
+      if (other.first <= at.first && at.first <= other.last) alive += aligned(other.bytes);
+    peak = std::max(peak, alive);
+  }
+  return peak;
+}
+
+}  // namespace xrai

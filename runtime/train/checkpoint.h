@@ -1,0 +1,66 @@
+// A training run's memory in one HDF5 file: weights in canonical layout (O, I, H, W), running statistics, optimiser
+// state, the place in the data, settings. docs/data-format.md describes the file. Always whole or not there.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/nn/model.h"
+#include "runtime/train/optimiser.h"
+#include "runtime/train/predictor.h"
+#include "runtime/train/settings.h"
+
+namespace xrai {
+
+/// Where training stands; enough to go on bit for bit.
+struct TrainingState {
+  std::int64_t step = 0;           // optimiser steps taken
+  std::int64_t epoch = 0;          // epochs finished
+  std::int64_t position = 0;       // images of the current epoch already trained on
+  double epoch_loss_sum = 0;       // over those images, weighted
+  double epoch_correct = 0;
+  std::optional<double> best_score;  // lowest validation loss so far
+  std::int64_t best_epoch = 0;       // counted from 1; 0: none yet
+  friend bool operator==(const TrainingState&, const TrainingState&) = default;
+};
+
+/// What a checkpoint says about itself besides numbers of the network.
+struct CheckpointFacts {
+  std::string config_toml;              // resolved configuration of the run
+  std::vector<std::string> classes;
+  Preprocessing preprocessing;
+  InputSettings input;
+  std::uint64_t seed = 1;
+  double threshold = 0.5;
+  std::string threshold_rule = "0.5";   // how the threshold was chosen
+  bool synthetic_data = false;
+};
+
+struct Checkpoint {
+  std::filesystem::path path;
+  ModelSpec model;
+  CheckpointFacts facts;
+  TrainingState state;
+  std::map<std::string, std::vector<float>> tensors;  // canonical layout, by the path in the file
+  std::string checksum;
+};
+
+/// optimiser may be null (weights only).
+void save_checkpoint(const std::filesystem::path& path, Model& model, const Optimiser* optimiser,
+                     const CheckpointFacts& facts, const TrainingState& state);
+
+/// Throws Error(kBadData): not a checkpoint, another format version, damaged (checksum).
+Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+/// Copies weights, statistics and, if given, the optimiser's state to the device. Throws Error(kBadData) when the
+/// checkpoint does not fit the model or lacks this optimiser's state.
+void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser);
+
+/// A run folder's best checkpoint (else its last), or the file itself. Throws Error(kBadData).
+std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint);
+
+}  // namespace xrai

@@ -1,0 +1,55 @@
+// 95 % intervals for what metrics.h counts: Wilson for rates, DeLong for AUROC, a bootstrap over patients for the rest.
+// Lives here: the statistics. Not here: which metric gets which interval (evaluation.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/train/metrics.h"
+
+namespace xrai {
+
+inline constexpr double kZ95 = 1.959963984540054;  // 0.975 quantile of the normal distribution
+
+struct Interval {
+  double low = 0.0, high = 0.0;
+};
+
+/// Score interval of a binomial rate (Wilson, JASA 22:209, 1927). Absent when `of` is 0.
+std::optional<Interval> wilson_interval(const Rate& rate, double z = kZ95);
+
+/// Variance of the empirical AUROC (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988) from mid-ranks in
+/// O(n log n) (Sun and Xu, IEEE Signal Process. Lett. 21:1389, 2014). Absent with fewer than two images of either kind.
+std::optional<double> delong_variance(std::span<const float> scores, std::span<const std::uint8_t> positive);
+
+/// Interval of the AUROC: DeLong's variance on the logit scale, which keeps the interval inside (0, 1) and covers
+/// better near 1 than the plain one (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2.5). Where
+/// that variance says nothing (a perfect ranking, a single image of a kind): method 5 of Newcombe, Stat. Med. 25:559,
+/// 2006. Absent when the AUROC is.
+std::optional<Interval> auroc_interval(std::span<const float> scores, std::span<const std::uint8_t> positive,
+                                       double z = kZ95);
+
+/// Draws patients with replacement, all images of a patient together, and hands out how often each image is in.
+/// The draws are Philox numbers of (seed, resample, draw): the same intervals on every machine.
+class GroupBootstrap {
+ public:
+  /// groups: (n) names; an empty name is a group of its own, and so is every image when `groups` is empty.
+  GroupBootstrap(std::int64_t n_images, std::span<const std::string> groups, std::uint64_t seed);
+  [[nodiscard]] std::int64_t n_groups() const { return n_groups_; }
+  /// weights: (n images), overwritten.
+  void resample(std::int64_t index, std::span<std::int32_t> weights) const;
+
+ private:
+  std::int64_t n_groups_ = 0;
+  std::uint64_t seed_;
+  std::vector<std::int64_t> group_of_image_;  // (n images)
+};
+
+/// Percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; quantiles
+/// interpolated linearly) of the resamples in which the value was defined; absent when that is fewer than half.
+std::optional<Interval> percentile_interval(const std::vector<std::optional<double>>& resampled_values);
+
+}  // namespace xrai

@@ -1,0 +1,48 @@
+// A trained network made ready to score radiographs: what xrai_evaluate and xrai_predict share, so that both see a
+// picture exactly as validation during training saw it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace xrai {
+
+class Device;
+
+/// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
+struct Preprocessing {
+  std::int64_t stored_size = 0;  // side of the square stored picture in pixels
+  std::string fit;               // "squash", "pad" or "crop"
+  std::string decoder;           // decoder and resize, named by the importer, e.g. "turbojpeg-dct+area"
+};
+
+class Predictor {
+ public:
+  /// `run_or_checkpoint`: a run folder (its best checkpoint) or a checkpoint file. Throws Error(kBadData).
+  static Predictor load(const std::filesystem::path& run_or_checkpoint, Device& device, std::int64_t batch_size = 64);
+  Predictor(Predictor&&) noexcept;
+  ~Predictor();
+
+  [[nodiscard]] const std::filesystem::path& checkpoint_path() const;
+  [[nodiscard]] const std::vector<std::string>& classes() const;
+  [[nodiscard]] const std::string& model_name() const;
+  [[nodiscard]] std::int64_t epoch() const;  // epochs that the network was trained for
+  [[nodiscard]] const Preprocessing& preprocessing() const;
+  [[nodiscard]] const std::string& config_toml() const;  // resolved configuration of the training run
+  /// Probability of class 1 from which a binary network says class 1.
+  [[nodiscard]] double threshold() const;
+
+  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
+  [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
+                                           std::int64_t width);
+
+ private:
+  struct State;
+  explicit Predictor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xrai

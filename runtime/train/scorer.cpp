@@ -1,0 +1,67 @@
+#include "runtime/train/scorer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace xrai {
+
+double Scores::loss(const std::vector<float>& class_weights) const {
+  const std::size_t classes = class_weights.size();
+  double sum = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto label = static_cast<std::size_t>(labels[i]);
+    // The floor keeps one certain mistake from making the mean infinite; a NaN stays one.
+    const double p = probabilities[i * classes + label];
+    sum -= class_weights[label] * std::log(p < 1e-12 ? 1e-12 : p);
+  }
+  return labels.empty() ? 0.0 : sum / static_cast<double>(labels.size());
+}
+
+Scorer::Scorer(Model& model, const InputSettings& input, std::int64_t batch_size)
+    : model_(model), input_(input), batch_size_(batch_size) {
+  Device& device = model.device();
+  sample_ids_ = device.allocate(static_cast<std::size_t>(batch_size) * sizeof(std::int64_t));
+  probabilities_ = device.allocate(static_cast<std::size_t>(batch_size * model.n_classes()) * sizeof(float));
+}
+
+void Scorer::score(const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width,
+                   std::vector<float>& probabilities) {
+  Device& device = model_.device();
+  const auto bytes = static_cast<std::size_t>(batch_size_ * height * width);
+  if (pixels_.size_bytes() < bytes) pixels_ = device.allocate(bytes);
+  device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width));
+  ModelPlan& plan = model_.prepare(batch_size_, false);
+  kernels::AugmentArguments view;
+  view.pixels = pixels_.as<std::uint8_t>();
+  view.sample_ids = sample_ids_.as<std::int64_t>();
+  view.out = plan.input();
+  // A last batch that is smaller leaves old pictures behind it: they are computed and not looked at.
+  view.n = n;
+  view.stored_height = height;
+  view.stored_width = width;
+  view.height = view.width = input_.image_size;
+  view.view = input_.view;
+  device.augment(view);
+  plan.forward({});
+  device.probabilities({plan.logits(), probabilities_.as<float>(), n, model_.n_logits()});
+  const std::size_t before = probabilities.size(), count = static_cast<std::size_t>(n * model_.n_classes());
+  probabilities.resize(before + count);
+  device.download(probabilities.data() + before, probabilities_.data(), count * sizeof(float));
+}
+
+Scores Scorer::score(BatchSource& source) {
+  Scores scores;
+  source.start_epoch({0, 0});
+  Batch batch;
+  while (source.next(batch)) {
+    for (std::int64_t first = 0; first < batch.n_images; first += batch_size_)
+      score(batch.pixels + first * batch.height * batch.width, std::min(batch_size_, batch.n_images - first),
+            batch.height, batch.width, scores.probabilities);
+    scores.labels.insert(scores.labels.end(), batch.labels.begin(), batch.labels.end());
+    scores.sample_ids.insert(scores.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+    source.release(batch);
+  }
+  return scores;
+}
+
+}  // namespace xrai

@@ -1,0 +1,39 @@
+// Runs pictures through a network in evaluation form: running statistics, no augmentation, whole batches.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/core/batch.h"
+#include "runtime/nn/model.h"
+#include "runtime/train/settings.h"
+
+namespace xrai {
+
+/// Probabilities of one pass over a source, in its order.
+struct Scores {
+  std::vector<std::int32_t> labels;        // (n)
+  std::vector<std::int64_t> sample_ids;    // (n)
+  std::vector<float> probabilities;        // (n, classes)
+  /// Mean over the pictures of class weight times -ln p(true class).
+  [[nodiscard]] double loss(const std::vector<float>& class_weights) const;
+};
+
+class Scorer {
+ public:
+  Scorer(Model& model, const InputSettings& input, std::int64_t batch_size);
+
+  /// Every picture of the source once.
+  Scores score(BatchSource& source);
+  /// pixels: (n, height, width); appends (n, classes) probabilities. n is at most the batch size.
+  void score(const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width,
+             std::vector<float>& probabilities);
+
+ private:
+  Model& model_;
+  InputSettings input_;
+  std::int64_t batch_size_;
+  Buffer pixels_, sample_ids_, probabilities_;
+};
+
+}  // namespace xrai

@@ -1,0 +1,55 @@
+// What a training run can be told, as plain data; the programs fill it from flags and configuration files.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/augment.h"
+
+namespace xrai {
+
+enum class OptimiserKind { kAdamW, kSgd };
+
+struct OptimiserSettings {
+  OptimiserKind kind = OptimiserKind::kAdamW;
+  double learning_rate = 2e-3;
+  double weight_decay = 1e-2;  // on weights only
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // AdamW
+  double momentum = 0.9;                              // SGD, Nesterov
+  double max_gradient_norm = 0;                       // 0: no clipping
+};
+
+enum class ScheduleKind { kCosine, kOneCycle, kStep, kConstant };
+
+struct ScheduleSettings {
+  ScheduleKind kind = ScheduleKind::kCosine;
+  double warmup_epochs = 2.4;  // linear from 0; one-cycle has its own rise and ignores it
+};
+
+/// How pictures are looked at; part of the checkpoint, since evaluation must do the same.
+struct InputSettings {
+  std::int64_t image_size = 96;  // side of what the network sees, in pixels
+  kernels::ViewSettings view;
+};
+
+struct TrainSettings {
+  std::int64_t epochs = 12;
+  std::int64_t max_steps = 0;  // stops there; 0: no limit. The schedule spans the epochs all the same
+  std::int64_t batch_size = 32;
+  std::int64_t evaluation_batch_size = 64;
+  OptimiserSettings optimiser;
+  ScheduleSettings schedule;
+  InputSettings input;
+  kernels::AugmentRanges augment;
+  double label_smoothing = 0;
+  std::vector<float> class_weights;  // one a class
+  std::uint64_t seed = 1;
+  std::int64_t log_every = 20;  // steps between step lines
+};
+
+/// 1 / (n_classes * share of the class): mean 1 over the training pictures, so that 0.5 is a usable threshold on
+/// unbalanced data. A class without pictures gets weight 0.
+std::vector<float> balanced_class_weights(const std::vector<std::int32_t>& labels, std::int64_t n_classes);
+
+}  // namespace xrai

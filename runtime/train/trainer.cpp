@@ -1,0 +1,210 @@
+#include "runtime/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "runtime/core/error.h"
+#include "runtime/core/interrupt.h"
+#include "runtime/train/metrics.h"
+#include "runtime/train/schedule.h"
+
+namespace xrai {
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Macro one-vs-rest for more than two classes; absent while a class has no picture.
+std::optional<double> mean_auroc(const Scores& scores, std::int64_t n_classes) {
+  double sum = 0;
+  const std::int64_t first = n_classes == 2 ? 1 : 0;
+  for (std::int64_t c = first; c < n_classes; ++c) {
+    std::vector<float> probability;
+    std::vector<std::uint8_t> positive;
+    for (std::size_t i = 0; i < scores.labels.size(); ++i) {
+      probability.push_back(scores.probabilities[i * static_cast<std::size_t>(n_classes) + static_cast<std::size_t>(c)]);
+      positive.push_back(scores.labels[i] == c ? 1 : 0);
+    }
+    const std::optional<double> one = RankedScores(probability, positive).auroc();
+    if (!one) return std::nullopt;
+    sum += *one;
+  }
+  return sum / static_cast<double>(n_classes - first);
+}
+
+double accuracy_of(const Scores& scores, std::int64_t n_classes) {
+  const std::vector<std::int32_t> said = decide(scores.probabilities, n_classes);
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < said.size(); ++i) right += said[i] == scores.labels[i] ? 1 : 0;
+  return static_cast<double>(right) / static_cast<double>(std::max<std::size_t>(1, said.size()));
+}
+
+}  // namespace
+
+Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, BatchSource& train,
+                 BatchSource* validation, std::filesystem::path run_folder)
+    : model_(model),
+      settings_(std::move(settings)),
+      facts_(std::move(facts)),
+      train_(train),
+      validation_(validation),
+      run_folder_(std::move(run_folder)),
+      optimiser_(model.device(), model.parameters(), settings_.optimiser),
+      scorer_(model, settings_.input, settings_.evaluation_batch_size) {
+  Device& device = model.device();
+  const auto batch = static_cast<std::size_t>(settings_.batch_size);
+  labels_ = device.allocate(batch * sizeof(std::int32_t));
+  sample_ids_ = device.allocate(batch * sizeof(std::int64_t));
+  class_weights_ = device.allocate(settings_.class_weights.size() * sizeof(float));
+  device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float));
+  results_ = device.allocate(static_cast<std::size_t>(settings_.log_every) * sizeof(kernels::LossResult));
+}
+
+std::int64_t Trainer::steps_per_epoch() const { return (train_.size() + settings_.batch_size - 1) / settings_.batch_size; }
+
+std::int64_t Trainer::total_steps() const { return settings_.epochs * steps_per_epoch(); }
+
+std::int64_t Trainer::last_step() const {
+  return settings_.max_steps > 0 ? std::min(total_steps(), settings_.max_steps) : total_steps();
+}
+
+std::int64_t Trainer::steps_now() const { return state_.step + static_cast<std::int64_t>(pending_images_.size()); }
+
+void Trainer::resume(const Checkpoint& checkpoint) {
+  restore(checkpoint, model_, &optimiser_);
+  state_ = checkpoint.state;
+}
+
+RunEnd Trainer::run(HistoryWriter& history, const TrainingListener& listener) {
+  while (state_.epoch < settings_.epochs && steps_now() < last_step()) {
+    if (!train_epoch(history, listener)) {
+      save("last.h5");
+      return RunEnd::kInterrupted;
+    }
+    finish_epoch(history, listener);
+  }
+  return RunEnd::kFinished;
+}
+
+bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listener) {
+  train_.start_epoch({state_.epoch, state_.position});
+  const double start = now_seconds();
+  epoch_images_here_ = 0;
+  window_ = Window{0, 0, 0, 0, start, train_.wait_seconds()};
+  Batch batch;
+  bool interrupted = interrupt_requested() != 0;
+  while (!interrupted && steps_now() < last_step() && train_.next(batch)) {
+    step(batch);
+    pending_images_.push_back(batch.n_images);
+    epoch_images_here_ += batch.n_images;
+    train_.release(batch);
+    if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
+    if (listener.on_images)
+      listener.on_images(state_.epoch + 1, state_.position + (steps_now() - state_.step) * settings_.batch_size,
+                         train_.size(), last_loss_);
+    interrupted = interrupt_requested() != 0;
+  }
+  read_results(history);
+  epoch_seconds_ = now_seconds() - start;
+  return !interrupted;
+}
+
+void Trainer::step(const Batch& batch) {
+  Device& device = model_.device();
+  const auto n = static_cast<std::size_t>(batch.n_images);
+  const std::size_t most = static_cast<std::size_t>(settings_.batch_size * batch.height * batch.width);
+  if (pixels_.size_bytes() < most) pixels_ = device.allocate(most);
+  device.upload(pixels_.data(), batch.pixels, n * static_cast<std::size_t>(batch.height * batch.width));
+  device.upload(labels_.data(), batch.labels.data(), n * sizeof(std::int32_t));
+  device.upload(sample_ids_.data(), batch.sample_ids.data(), n * sizeof(std::int64_t));
+
+  ModelPlan& plan = model_.prepare(batch.n_images, true);
+  device.augment({pixels_.as<std::uint8_t>(), sample_ids_.as<std::int64_t>(), plan.input(), batch.n_images, batch.height,
+                  batch.width, settings_.input.image_size, settings_.input.image_size, settings_.input.view,
+                  settings_.augment, settings_.seed, static_cast<std::uint64_t>(batch.epoch)});
+  const StepContext context{settings_.seed, static_cast<std::uint64_t>(steps_now())};
+  plan.forward(context);
+  device.loss({plan.logits(), labels_.as<std::int32_t>(), class_weights_.as<float>(), plan.logit_gradients(),
+               results_.as<kernels::LossResult>() + pending_images_.size(), batch.n_images, model_.n_logits(),
+               static_cast<float>(settings_.label_smoothing)});
+  plan.backward(context);
+  last_learning_rate_ = learning_rate_at(settings_.schedule, settings_.optimiser.learning_rate, steps_now(),
+                                         total_steps(), steps_per_epoch());
+  optimiser_.step(steps_now() + 1, last_learning_rate_);
+}
+
+// Fetches the losses of the steps since the last call, looks for NaN and writes a step line.
+void Trainer::read_results(HistoryWriter& history) {
+  if (pending_images_.empty()) return;
+  std::vector<kernels::LossResult> results(pending_images_.size());
+  model_.device().download(results.data(), results_.data(), results.size() * sizeof(kernels::LossResult));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    ++state_.step;
+    if (!std::isfinite(results[i].loss_sum))
+      throw Error(ExitCode::kDiverged,
+                  fmt::format("the loss became {} at step {} (epoch {}, learning rate {:.3g}); the last good state is {}; "
+                              "try a smaller --lr, a longer --warmup-epochs or --clip-norm 1",
+                              results[i].loss_sum, state_.step, state_.epoch + 1, last_learning_rate_,
+                              state_.epoch > 0 ? (run_folder_ / "checkpoints" / "last.h5").string()
+                                               : std::string("none yet: this was the first epoch")));
+    state_.position += pending_images_[i];
+    state_.epoch_loss_sum += results[i].loss_sum;
+    state_.epoch_correct += results[i].n_correct;
+    window_.loss_sum += results[i].loss_sum;
+    window_.correct += results[i].n_correct;
+    window_.images += pending_images_[i];
+  }
+  pending_images_.clear();
+  const double now = now_seconds(), images = static_cast<double>(window_.images);
+  const double seconds = std::max(1e-9, now - window_.seconds_at_start);
+  last_loss_ = window_.loss_sum / images;
+  history.append(StepRecord{state_.epoch + 1, state_.step, last_loss_, window_.correct / images, last_learning_rate_,
+                            images / seconds, (train_.wait_seconds() - window_.wait_at_start) / seconds});
+  window_ = Window{0, 0, 0, 0, now, train_.wait_seconds()};
+}
+
+void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {
+  EpochRecord record;
+  const double images = static_cast<double>(std::max<std::int64_t>(1, state_.position));
+  const double training_seconds = epoch_seconds_, waited = train_.wait_seconds();
+  const double start = now_seconds();
+  record.epoch = state_.epoch + 1;
+  record.step = state_.step;
+  record.train_loss = state_.epoch_loss_sum / images;
+  record.train_accuracy = state_.epoch_correct / images;
+  record.learning_rate = last_learning_rate_;
+  record.images_per_second = static_cast<double>(epoch_images_here_) / std::max(1e-9, training_seconds);
+  record.data_wait_fraction = waited / std::max(1e-9, training_seconds);
+  double score = record.train_loss;
+  if (validation_ != nullptr) {
+    const Scores scores = scorer_.score(*validation_);
+    record.val_loss = score = scores.loss(settings_.class_weights);
+    record.val_accuracy = accuracy_of(scores, model_.n_classes());
+    if (std::isfinite(score)) record.val_auroc = mean_auroc(scores, model_.n_classes());
+  }
+  record.seconds = training_seconds + now_seconds() - start;
+
+  const bool best = std::isfinite(score) && (!state_.best_score || score < *state_.best_score);
+  if (best) {
+    state_.best_score = score;
+    state_.best_epoch = record.epoch;
+  }
+  // An epoch that max_steps cut short is gone on with when the run is resumed with more steps.
+  if (state_.position >= train_.size()) {
+    ++state_.epoch;
+    state_.position = 0;
+    state_.epoch_loss_sum = state_.epoch_correct = 0;
+  }
+  history.append(record);
+  if (best) save("best.h5");
+  save("last.h5");
+  if (listener.on_epoch) listener.on_epoch(record, best);
+}
+
+void Trainer::save(const char* name) {
+  save_checkpoint(run_folder_ / "checkpoints" / name, model_, &optimiser_, facts_, state_);
+}
+
+}  // namespace xrai

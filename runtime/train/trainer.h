@@ -1,0 +1,79 @@
+// The training loop: batches in, steps, an evaluation and a checkpoint at every epoch's end. What people see of it
+// comes out through a listener; what the run folder keeps is written here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "runtime/core/batch.h"
+#include "runtime/nn/model.h"
+#include "runtime/train/checkpoint.h"
+#include "runtime/train/history.h"
+#include "runtime/train/optimiser.h"
+#include "runtime/train/scorer.h"
+#include "runtime/train/settings.h"
+
+namespace xrai {
+
+enum class RunEnd { kFinished, kInterrupted };
+
+/// Called by the trainer as things happen; each may be empty.
+struct TrainingListener {
+  /// Images of the running epoch that are done, of how many, and the loss at the last log line.
+  std::function<void(std::int64_t epoch, std::int64_t images, std::int64_t of, double loss)> on_images;
+  std::function<void(const EpochRecord& record, bool is_best)> on_epoch;
+};
+
+class Trainer {
+ public:
+  /// `validation` may be null. run_folder/checkpoints must exist.
+  Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, BatchSource& train, BatchSource* validation,
+          std::filesystem::path run_folder);
+
+  /// Goes on where a checkpoint stopped. Throws what restore throws.
+  void resume(const Checkpoint& checkpoint);
+  /// Until the last epoch, max_steps or an interrupt (runtime/core/interrupt.h). Saves checkpoints/last.h5 at every
+  /// epoch's end and on interruption, checkpoints/best.h5 when the validation loss is the lowest so far.
+  /// Throws Error(kDiverged) when the loss is NaN or infinite, with the step and what to try.
+  RunEnd run(HistoryWriter& history, const TrainingListener& listener);
+
+  [[nodiscard]] const TrainingState& state() const { return state_; }
+  /// Steps of all epochs: what the schedule spans, whether or not max_steps stops earlier.
+  [[nodiscard]] std::int64_t total_steps() const;
+  [[nodiscard]] std::int64_t steps_per_epoch() const;
+
+ private:
+  // Sums since the last step line.
+  struct Window {
+    double loss_sum = 0, correct = 0;
+    std::int64_t images = 0, steps = 0;
+    double seconds_at_start = 0, wait_at_start = 0;
+  };
+  bool train_epoch(HistoryWriter& history, const TrainingListener& listener);
+  void step(const Batch& batch);
+  void read_results(HistoryWriter& history);
+  void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
+  void save(const char* name);
+  [[nodiscard]] std::int64_t steps_now() const;
+  [[nodiscard]] std::int64_t last_step() const;
+
+  Model& model_;
+  TrainSettings settings_;
+  CheckpointFacts facts_;
+  BatchSource& train_;
+  BatchSource* validation_;
+  std::filesystem::path run_folder_;
+  Optimiser optimiser_;
+  Scorer scorer_;
+  TrainingState state_;
+  Buffer pixels_, labels_, sample_ids_, class_weights_, results_;
+  std::vector<std::int64_t> pending_images_;  // of the steps whose results are still on the device
+  double last_loss_ = 0, last_learning_rate_ = 0;
+  double epoch_seconds_ = 0;
+  std::int64_t epoch_images_here_ = 0;  // trained in this process: what images_per_second counts
+  Window window_;
+};
+
+}  // namespace xrai

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# What the scripts share: where the project is, how many compilers fit into the memory, stages with their time.
+# Sourced by the others, not run.
+
+XRAI_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+readonly XRAI_ROOT
+
+if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then
+  BOLD=$'\033[1m' DIM=$'\033[2m' RED=$'\033[31m' PLAIN=$'\033[0m'
+else
+  BOLD='' DIM='' RED='' PLAIN=''
+fi
+
+fail() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
+
+# stage TITLE: says what begins. stage_done [NOTE]: says how long it took.
+stage() {
+  STAGE_BEGAN=$SECONDS
+  printf '\n%s== %s%s\n' "$BOLD" "$*" "$PLAIN"
+}
+stage_done() { printf '%s   %s%s%s\n' "$DIM" "${1:+$1, }" "$(duration $((SECONDS - STAGE_BEGAN)))" "$PLAIN"; }
+
+duration() {
+  if (($1 >= 60)); then printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); else printf '%d s' "$1"; fi
+}
+
+# One compiler takes up to 1.5 GB on the files that include the command line and JSON libraries.
+build_jobs() {
+  local cores available_kb by_memory
+  cores=$(nproc)
+  available_kb=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+  by_memory=$((available_kb / 1500000))
+  ((by_memory < 1)) && by_memory=1
+  echo $((by_memory < cores ? by_memory : cores))
+}
+
+# build_preset NAME: configures and builds. XRAI_CMAKE_FLAGS is added to the configure line. Shows ninja's one line on
+# a terminal; elsewhere only what went wrong.
+build_preset() {
+  local preset=$1 log="$XRAI_ROOT/build/$1/build.log" flags=()
+  read -r -a flags <<<"${XRAI_CMAKE_FLAGS:-}"
+  command -v ccache >/dev/null && flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  mkdir -p "$XRAI_ROOT/build/$preset"
+  (
+    cd "$XRAI_ROOT"
+    cmake --preset "$preset" ${flags[@]+"${flags[@]}"} >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    if [[ -t 1 ]]; then
+      cmake --build --preset "$preset" -j "$(build_jobs)"
+    else
+      cmake --build --preset "$preset" -j "$(build_jobs)" >>"$log" 2>&1 ||
+        { grep -v '^\[' "$log" | tail -n 80 >&2; exit 1; }
+    fi
+  ) || fail "the $preset build failed; the whole log is $log"
+}
+
+# run_tests PRESET [ctest arguments]: runs them and says how many ran, failed and were skipped, with the reasons.
+run_tests() {
+  local preset=$1 status=0
+  shift
+  local results="$XRAI_ROOT/build/$preset/tests.xml"
+  rm -f "$results"
+  ctest --test-dir "$XRAI_ROOT/build/$preset" --output-on-failure --no-tests=error --output-junit "$results" \
+    -j "$(nproc)" "$@" </dev/null || status=$?
+  python3 "$XRAI_ROOT/scripts/summarise_tests.py" "$results" || status=1
+  return "$status"
+}

@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""Records what scikit-learn and SciPy say about made-up predictions, for tests/runtime/train/*_test.cpp.
+
+Run with Debian's python3-sklearn and python3-scipy:  /usr/bin/python3 tests/goldens/make_metric_goldens.py
+Writes metrics.json beside itself. Neither library knows DeLong's interval; it is computed here from the definition
+(placement values of all pairs, O(n^2)), on the logit scale. The bootstrap over groups is NumPy's, with its own random
+numbers and ten times the resamples, so that only statistics can make the two agree.
+"""
+import json
+import pathlib
+
+import numpy as np
+import scipy
+import sklearn
+from scipy import stats
+from sklearn import metrics
+
+Z = stats.norm.ppf(0.975)
+
+
+def wilson(hits, of):
+    if of == 0:
+        return None
+    interval = stats.binomtest(int(hits), int(of)).proportion_ci(0.95, method="wilson")
+    return [interval.low, interval.high]
+
+
+def delong_logit(labels, scores):
+    x, y = scores[labels == 1], scores[labels == 0]
+    wins = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+    auc = wins.mean()
+    variance = wins.mean(1).var(ddof=1) / len(x) + wins.mean(0).var(ddof=1) / len(y)
+    logit, half = np.log(auc / (1 - auc)), Z * np.sqrt(variance) / (auc * (1 - auc))
+    return variance, [1 / (1 + np.exp(-(logit - half))), 1 / (1 + np.exp(-(logit + half)))]
+
+
+def ece(hit, probability, n_bins=10):
+    bins = np.minimum((probability * n_bins).astype(int), n_bins - 1)
+    total = 0.0
+    for b in range(n_bins):
+        inside = bins == b
+        if inside.any():
+            total += inside.mean() * abs(probability[inside].mean() - hit[inside].mean())
+    return total
+
+
+def bootstrap(labels, scores, threshold, groups, n_resamples=20000):
+    rng = np.random.default_rng(7)
+    names, of_image = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(of_image == g) for g in range(len(names))]
+    rows = {"balanced_accuracy": [], "f1": [], "auprc": [], "brier": []}
+    for _ in range(n_resamples):
+        take = np.concatenate([members[g] for g in rng.integers(len(names), size=len(names))])
+        y, p = labels[take], scores[take]
+        called = p >= threshold
+        if y.min() == y.max():
+            continue
+        tp, fp, fn = (called & (y == 1)).sum(), (called & (y == 0)).sum(), (~called & (y == 1)).sum()
+        tn = len(y) - tp - fp - fn
+        rows["balanced_accuracy"].append(0.5 * (tp / (tp + fn) + tn / (tn + fp)))
+        rows["f1"].append(2 * tp / (2 * tp + fp + fn))
+        rows["brier"].append(((p - y) ** 2).mean())
+        if len(rows["auprc"]) < 4000:  # scikit-learn is slow here
+            rows["auprc"].append(metrics.average_precision_score(y, p))
+    return {name: list(np.quantile(values, [0.025, 0.975])) for name, values in rows.items()}
+
+
+def binary_case(name, labels, scores, threshold, groups):
+    called = (scores >= threshold).astype(int)
+    tn, fp, fn, tp = metrics.confusion_matrix(labels, called, labels=[0, 1]).ravel()
+    variance, interval = delong_logit(labels, scores)
+    fpr, tpr, _ = metrics.roc_curve(labels, scores, drop_intermediate=True)
+    return {
+        "name": name, "classes": ["NORMAL", "PNEUMONIA"], "threshold": threshold, "labels": labels.tolist(),
+        "probabilities": np.stack([1 - scores, scores], 1).ravel().tolist(), "groups": groups.tolist(),
+        "confusion": [int(tn), int(fp), int(fn), int(tp)],
+        "values": {
+            "auroc": metrics.roc_auc_score(labels, scores),
+            "auprc": metrics.average_precision_score(labels, scores),
+            "accuracy": metrics.accuracy_score(labels, called),
+            "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),
+            "sensitivity": metrics.recall_score(labels, called),
+            "specificity": metrics.recall_score(labels, called, pos_label=0),
+            "ppv": metrics.precision_score(labels, called),
+            "npv": metrics.precision_score(labels, called, pos_label=0),
+            "f1": metrics.f1_score(labels, called),
+            "brier": metrics.brier_score_loss(labels, scores),
+            "ece": ece(labels, scores),
+            "log_loss": metrics.log_loss(labels, scores, eps=1e-15),
+        },
+        "wilson": {
+            "accuracy": wilson(tp + tn, len(labels)), "sensitivity": wilson(tp, tp + fn),
+            "specificity": wilson(tn, tn + fp), "ppv": wilson(tp, tp + fp), "npv": wilson(tn, tn + fn),
+        },
+        "delong": {"variance": variance, "auroc": interval},
+        "bootstrap": bootstrap(labels, scores, threshold, groups),
+        "roc": [fpr.tolist(), tpr.tolist()],
+    }
+
+
+def three_class_case(rng, n=240):
+    labels = rng.integers(0, 3, n)
+    logits = rng.normal(size=(n, 3)) + 1.3 * np.eye(3)[labels]
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    p = p.astype(np.float32).astype(np.float64)
+    p = (p / p.sum(1, keepdims=True)).astype(np.float32).astype(np.float64)
+    called = p.argmax(1)
+    one_hot = np.eye(3)[labels]
+    return {
+        "name": "three classes", "classes": ["BACTERIA", "NORMAL", "VIRUS"], "threshold": 0.5,
+        "labels": labels.tolist(), "probabilities": p.ravel().tolist(), "groups": [],
+        "confusion": metrics.confusion_matrix(labels, called).ravel().tolist(),
+        "values": {
+            "auroc": float(np.mean([metrics.roc_auc_score(labels == c, p[:, c]) for c in range(3)])),
+            "auprc": float(np.mean([metrics.average_precision_score(labels == c, p[:, c]) for c in range(3)])),
+            "accuracy": metrics.accuracy_score(labels, called),
+            "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),
+            "sensitivity": metrics.recall_score(labels, called, average="macro"),
+            "specificity": float(np.mean([metrics.recall_score(labels != c, called != c) for c in range(3)])),
+            "ppv": metrics.precision_score(labels, called, average="macro"),
+            "npv": float(np.mean([metrics.precision_score(labels != c, called != c) for c in range(3)])),
+            "f1": metrics.f1_score(labels, called, average="macro"),
+            "brier": float(((p - one_hot) ** 2).sum(1).mean()),
+            "ece": ece((labels == called).astype(float), p.max(1)),
+            "log_loss": float(-np.log(p[np.arange(n), labels]).mean()),
+        },
+        "wilson": {"accuracy": wilson((called == labels).sum(), n)},
+    }
+
+
+def scored(rng, n_negative, n_positive, separation, decimals):
+    labels = np.r_[np.zeros(n_negative, int), np.ones(n_positive, int)]
+    rng.shuffle(labels)
+    scores = 1 / (1 + np.exp(-(rng.normal(size=len(labels)) + separation * (labels - 0.5))))
+    # Multiples of 2^-k, so that float32 in the program and float64 here hold the same numbers.
+    return labels, np.round(scores * 2**decimals) / 2**decimals
+
+
+def main():
+    rng = np.random.default_rng(20240229)
+    labels, scores = scored(rng, 234, 390, 3.5, 12)
+    groups = np.array([f"person{k}" if y else f"IM-{k}" for k, y in zip(rng.integers(0, 150, len(labels)), labels)])
+    cases = [binary_case("like the public test split", labels, scores, 0.5, groups)]
+    labels, scores = scored(rng, 60, 40, 1.0, 3)
+    cases.append(binary_case("nearly all tied", labels, scores, 0.625, np.array([str(i) for i in range(100)])))
+    labels, scores = scored(rng, 190, 10, 2.0, 10)
+    cases.append(binary_case("rare", labels, scores, 0.75, np.array([str(i // 2) for i in range(200)])))
+    cases.append(three_class_case(rng))
+    versions = {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__}
+    path = pathlib.Path(__file__).parent / "metrics.json"
+    path.write_text(json.dumps({"recorded_with": versions, "cases": cases}, indent=None) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Claims about the scripts and the recorded goldens that need no build: python3 tests/scripts/scripts_test.py"""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+RESULTS = """<testsuite>
+  <testcase name="a" status="run"><system-out>fine</system-out></testcase>
+  <testcase name="b" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
+    <system-out>[ RUN ] b\n/x/b_test.cpp:5: Skipped\nno browser is installed\n\n[  SKIPPED ] b</system-out></testcase>
+  %s
+</testsuite>"""
+
+
+def run(*command, **options):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"), **options)
+
+
+def summarise(extra_case):
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(RESULTS % extra_case)
+        file.flush()
+        return run(sys.executable, ROOT / "scripts/summarise_tests.py", file.name)
+
+
+class Summary(unittest.TestCase):
+    def test_counts_and_tells_the_reason_of_a_skip(self):
+        done = summarise("")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("skipped, no browser is installed: b", done.stdout)
+        self.assertEqual(done.stdout.splitlines()[-1], "1 passed, 0 failed, 1 skipped")
+
+    def test_names_what_failed_and_fails(self):
+        done = summarise('<testcase name="c" status="fail"><failure message=""/></testcase>')
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("failed: c", done.stdout)
+
+    def test_a_missing_result_file_is_a_failure(self):
+        self.assertEqual(run(sys.executable, ROOT / "scripts/summarise_tests.py", "/nonexistent.xml").returncode, 1)
+
+
+class Scripts(unittest.TestCase):
+    def test_an_unknown_argument_is_refused_before_anything_is_done(self):
+        for script in ("setup", "run", "format"):
+            self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
+
+    def test_setup_and_cmake_name_the_same_libraries(self):
+        named = (ROOT / "cmake/Dependencies.cmake").read_text()
+        installed = (ROOT / "scripts/setup").read_text()
+        packages = {word.strip('"') for line in named.splitlines() if line.strip().startswith("xrai_need(")
+                    for word in line.split() if word.strip('"').endswith("-dev")}
+        self.assertTrue(packages)
+        for package in packages:
+            self.assertIn(package, installed)
+
+
+class Goldens(unittest.TestCase):
+    folder = ROOT / "tests/goldens/layers"
+
+    def test_every_tensor_is_finite_and_has_as_many_values_as_its_shape_says(self):
+        files = sorted(self.folder.glob("*.json"))
+        self.assertGreaterEqual(len(files), 18)
+        for file in files:
+            for case in json.loads(file.read_text())["cases"]:
+                for name, tensor in case["tensors"].items():
+                    where = f"{file.name}, {case['name']}, {name}"
+                    self.assertEqual(math.prod(tensor["shape"]), len(tensor["values"]), where)
+                    self.assertTrue(all(map(math.isfinite, tensor["values"])), where)
+
+    def test_they_are_what_torch_computes(self):
+        recorded = json.loads((self.folder / "convolution.json").read_text())["recorded_with"]
+        probe = run("/usr/bin/python3", "-c", "import torch; print(torch.__version__.split('+')[0])")
+        if f"torch {probe.stdout.strip()}, float64" != recorded:
+            self.skipTest(f"/usr/bin/python3 has no PyTorch of the version that recorded them ({recorded})")
+        done = run("/usr/bin/python3", ROOT / "tests/goldens/make_layer_goldens.py", "--check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
