@@ -13,6 +13,7 @@
 #include "apps/support/run_program.h"
 #include "loaders/reader.h"
 #include "runtime/core/device.h"
+#include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
 #include "runtime/core/log.h"
 #include "runtime/train/predictor.h"
@@ -24,6 +25,7 @@ struct Options {
   std::filesystem::path checkpoint, data, report, predictions;
   std::string split, device = "auto";
   std::int64_t batch_size = 64;
+  int threads = 0;
   bool json = false;
 };
 
@@ -55,7 +57,14 @@ CommandLine command_line(Options& o) {
             .name = "device",
             .target = &o.device,
             .help = "auto, cpu, cuda or cuda:N",
-            .value_name = "DEVICE"});
+            .value_name = "DEVICE",
+            .check = check_device_name});
+  line.add({.group = "computing",
+            .name = "threads",
+            .target = &o.threads,
+            .help = "cores the CPU device uses (0: all it may)",
+            .at_least = 0,
+            .at_most = 4096});
   line.add({.group = "computing",
             .name = "batch-size",
             .target = &o.batch_size,
@@ -111,7 +120,7 @@ int evaluate_checkpoint(const Options& o) {
   EvaluationSubject subject;
   subject.split = split_to_score(*data, o.split);
   if (o.split.empty()) log::info(fmt::format("scoring the split '{}' (choose another with --split)", subject.split));
-  const auto device = make_device(o.device);
+  const auto device = make_device(o.device, o.threads);
   Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);
   if (data->classes() != predictor.classes()) {
     (void)class_places(data->classes(), predictor.classes(), o.data.string(), predictor.checkpoint_path().string());
@@ -121,7 +130,7 @@ int evaluate_checkpoint(const Options& o) {
   subject.data = o.data.string();
   subject.checkpoint = predictor.checkpoint_path().string();
   subject.device = device->name();
-  subject.synthetic = is_synthetic(*data);
+  subject.synthetic = data_is_synthetic(*data);
   subject.warning = split_warning(*data, subject.split);
   if (!subject.warning.empty()) log::warning(subject.warning);
 

@@ -59,6 +59,25 @@ bool named_like_picture(const fs::path& path) {
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
+/// Entries without junk, in name order.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  std::error_code failure;
+  fs::directory_iterator iterator(folder, failure);
+  if (failure)
+    throw Error(ExitCode::kBadData,
+                fmt::format("cannot look into the folder {}: {}", folder.string(), failure.message()));
+  std::vector<fs::directory_entry> entries;
+  for (const fs::directory_entry& entry : iterator)
+    if (!is_junk(entry.path().filename().string())) entries.push_back(entry);
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.path().filename() < b.path().filename(); });
+  return entries;
+}
+
+bool is_picture(const fs::path& path) {
+  return named_like_picture(path) || sniff_format(first_bytes(path)) != PictureFormat::kOther;
+}
+
 class Scanner {
  public:
   explicit Scanner(fs::path root) : root_(std::move(root)) {}
@@ -70,11 +89,14 @@ class Scanner {
     std::vector<fs::path> split_folders, other_folders;
     for (const fs::path& folder : folders)
       (split_of_folder(folder.filename().string()) ? split_folders : other_folders).push_back(folder);
+    visited_.insert(fs::canonical(root_));
     if (split_folders.empty()) {
+      claim(folders);
       scan_classes(root_, folders, OwnSplit::kNone);
     } else {
       for (const fs::path& folder : other_folders)
         skip(folder, true, "it lies beside train, val or test folders, and only those are read");
+      for (const fs::path& folder : split_folders) claim(folders_in(folder));
       for (const fs::path& folder : split_folders)
         scan_classes(folder, folders_in(folder), *split_of_folder(folder.filename().string()));
     }
@@ -95,21 +117,6 @@ class Scanner {
   }
   void skip(const fs::path& path, bool folder, std::string reason) {
     scan_.skipped.push_back({relative(path) + (folder ? "/" : ""), std::move(reason)});
-  }
-
-  /// Entries without junk, in name order.
-  [[nodiscard]] std::vector<fs::directory_entry> entries_of(const fs::path& folder) const {
-    std::error_code failure;
-    fs::directory_iterator iterator(folder, failure);
-    if (failure)
-      throw Error(ExitCode::kBadData,
-                  fmt::format("cannot look into the folder {}: {}", folder.string(), failure.message()));
-    std::vector<fs::directory_entry> entries;
-    for (const fs::directory_entry& entry : iterator)
-      if (!is_junk(entry.path().filename().string())) entries.push_back(entry);
-    std::sort(entries.begin(), entries.end(),
-              [](const auto& a, const auto& b) { return a.path().filename() < b.path().filename(); });
-    return entries;
   }
 
   [[nodiscard]] std::vector<fs::path> folders_in(const fs::path& folder) const {
@@ -149,11 +156,17 @@ class Scanner {
     }
   }
 
+  /// A link from one class folder into another, or back up, must not bring pictures of other classes along.
+  void claim(const std::vector<fs::path>& class_folders) {
+    for (const fs::path& folder : class_folders)
+      if (visited_.insert(fs::canonical(folder)).second) claimed_.insert(folder);
+  }
+
   void collect(const fs::path& folder, std::vector<fs::path>& pictures) {
     std::error_code failure;
     const fs::path canonical = fs::canonical(folder, failure);
-    if (failure || !visited_.insert(canonical).second) {
-      skip(folder, true, failure ? failure.message() : "a link leads to it, and it was read already");
+    if (claimed_.erase(folder) == 0 && (failure || !visited_.insert(canonical).second)) {
+      skip(folder, true, failure ? failure.message() : "it is a link to a folder that is read in its own place");
       return;
     }
     for (const fs::directory_entry& entry : entries_of(folder)) {
@@ -164,7 +177,7 @@ class Scanner {
         skip(entry.path(), false, "the link leads nowhere");
       } else if (!entry.is_regular_file(ignored)) {
         skip(entry.path(), false, "it is not a regular file");
-      } else if (named_like_picture(entry.path()) || sniff_format(first_bytes(entry.path())) != PictureFormat::kOther) {
+      } else if (is_picture(entry.path())) {
         pictures.push_back(entry.path());
       } else {
         skip(entry.path(), false,
@@ -214,7 +227,8 @@ class Scanner {
   fs::path root_;
   FolderScan scan_;
   std::vector<ClassFolder> class_folders_;
-  std::set<fs::path> visited_;
+  std::set<fs::path> visited_;  // canonical
+  std::set<fs::path> claimed_;  // class folders that wait for their turn
   int pictures_outside_classes_ = 0;
 };
 
@@ -229,6 +243,22 @@ FolderScan scan_folder(const std::filesystem::path& folder) {
   fs::path root = folder.lexically_normal();
   if (!root.has_filename()) root = root.parent_path();
   return Scanner(root).scan();
+}
+
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder) {
+  std::vector<fs::path> pictures;
+  const auto collect = [&](const auto& self, const fs::path& at) -> void {
+    for (const fs::directory_entry& entry : entries_of(at)) {
+      std::error_code ignored;
+      if (entry.is_directory(ignored)) {
+        if (!entry.is_symlink(ignored)) self(self, entry.path());  // a link may lead back up
+      } else if (entry.is_regular_file(ignored) && is_picture(entry.path())) {
+        pictures.push_back(entry.path());
+      }
+    }
+  };
+  collect(collect, folder);
+  return pictures;
 }
 
 }  // namespace xrai

@@ -37,4 +37,8 @@ struct FolderScan {
 /// instead.
 FolderScan scan_folder(const std::filesystem::path& folder);
 
+/// All JPEG and PNG files in a folder and the folders in it, in path order, without the junk; for scoring, where there
+/// are no classes. Throws Error(kBadData) when it cannot be read.
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
+
 }  // namespace xrai

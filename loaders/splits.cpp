@@ -65,7 +65,7 @@ GroupRule::GroupRule(const std::string& expression) : own_expression_(true) {
   try {
     expression_ = std::regex(expression, std::regex::ECMAScript | std::regex::optimize);
   } catch (const std::regex_error& failure) {
-    throw Error(ExitCode::kUsage, fmt::format("--group-regex \"{}\" is not a regular expression: {}; an example for "
+    throw Error(ExitCode::kUsage, fmt::format("\"{}\" is not a regular expression: {}; an example for "
                                               "names like pat7_view2.png: '(pat[0-9]+)_'",
                                               expression, failure.what()));
   }
@@ -91,8 +91,9 @@ bool GroupRule::knows(std::string_view relative_path) const {
 std::string name_family(std::string_view relative_path) {
   const std::string_view name = without_extension(file_name(relative_path));
   if (const auto digits = number_after(name, "person"); !digits.empty()) {
-    const std::string_view rest = name.substr(std::min(name.size(), 6 + digits.size() + 1));
-    return std::string(rest.substr(0, rest.find('_')));
+    for (const std::string_view kind : {"bacteria", "virus"})
+      if (name.substr(6 + digits.size()).starts_with(fmt::format("_{}_", kind))) return std::string(kind);
+    return "";
   }
   for (const std::string_view family : {"NORMAL2-IM-", "IM-", "NORMAL-", "BACTERIA-", "VIRUS-"})
     if (!number_after(name, family).empty()) return std::string(family.substr(0, family.find('-')));

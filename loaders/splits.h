@@ -33,8 +33,8 @@ class GroupRule {
   bool own_expression_ = false;
 };
 
-/// Where the name says the picture comes from ("IM", "NORMAL2", "bacteria", "virus", "BACTERIA", ...), or "": series of
-/// one class that look different, so that each split should hold its part of each.
+/// Which series of the public sets the name belongs to (IM, NORMAL2, bacteria, virus; NORMAL, BACTERIA, VIRUS), or "".
+/// Series of one class look different, so each split should hold its part of each.
 std::string name_family(std::string_view relative_path);
 
 struct SplitFraction {

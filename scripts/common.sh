@@ -48,7 +48,7 @@ build_preset() {
       cmake --build --preset "$preset" -j "$(build_jobs)"
     else
       cmake --build --preset "$preset" -j "$(build_jobs)" >>"$log" 2>&1 ||
-        { grep -v '^\[' "$log" | tail -n 80 >&2; exit 1; }
+        { sed -n '/^FAILED/,$p' "$log" | head -n 60 >&2; exit 1; }
     fi
   ) || fail "the $preset build failed; the whole log is $log"
 }

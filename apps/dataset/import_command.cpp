@@ -75,6 +75,15 @@ nlohmann::ordered_json report_json(const ImportReport& report, const std::filesy
   return json;
 }
 
+std::string expression_complaint(const std::string& text) {
+  try {
+    const GroupRule rule(text);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string creator_text() {
@@ -143,6 +152,7 @@ void ImportCommand::register_options(CommandLine& options) {
                .target = &group_regex,
                .help = "finds the patient in a picture's relative path: first capture group",
                .value_name = "REGEX",
+               .check = expression_complaint,
                .default_text = "the names of the public chest X-ray sets"});
   options.add({.group = division,
                .name = "keep-val",

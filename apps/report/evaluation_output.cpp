@@ -36,11 +36,11 @@ std::string confusion_text(const Evaluation& e) {
     name_width = std::max(name_width, columns(name) + 7);
     count_width = std::max(count_width, columns(name) + 9);
   }
-  std::string text = "  " + std::string(name_width, ' ');
-  for (const std::string& name : e.classes) text += padded("called " + name, count_width, true);
+  std::string text(name_width + 2, ' ');
+  for (const std::string& name : e.classes) text += padded(fmt::format("called {}", name), count_width, true);
   text += "\n";
   for (std::int64_t label = 0; label < e.confusion.n_classes(); ++label) {
-    text += "  " + padded("really " + e.classes[static_cast<std::size_t>(label)], name_width, false);
+    text += padded(fmt::format("  really {}", e.classes[static_cast<std::size_t>(label)]), name_width + 2, false);
     for (std::int64_t called = 0; called < e.confusion.n_classes(); ++called) {
       text += padded(std::to_string(e.confusion(label, called)), count_width, true);
     }

@@ -146,7 +146,7 @@ void Plot::mark_x(double x, std::string_view words, Ink ink) const {
 void Plot::note(Point value, std::string_view words, Ink ink) const {
   const Point place = at(value.x, value.y);
   const bool room_at_right = place.x + 10.0 + estimated_width(words, 12.0) < area_.right();
-  const double down = place.y < area_.y + 16.0 ? 18.0 : 4.0;
+  const double down = place.y > area_.bottom() - 24.0 ? -8.0 : 18.0;  // curves fall or stay: below is free
   canvas_.words({place.x + (room_at_right ? 10.0 : -10.0), place.y + down}, words,
                 {.size = 12.0, .ink = ink, .anchor = room_at_right ? Anchor::kStart : Anchor::kEnd, .bold = true});
 }

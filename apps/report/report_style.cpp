@@ -45,15 +45,16 @@ tbody th{font-weight:600}
 .num{text-align:right;white-space:nowrap}
 .matrix{table-layout:fixed;max-width:440px;min-width:280px}
 .matrix td,.matrix th{text-align:center;overflow-wrap:anywhere}
+.matrix th{font-size:14px;padding:6px 4px}
 .matrix tbody th{text-align:right}
 .matrix td{border:3px solid var(--paper);border-radius:8px;padding:16px 6px}
 .matrix td strong{display:block;font-size:24px;line-height:1.1}
 .right{background:color-mix(in srgb,var(--blue) var(--share),var(--paper))}
 .wrong{background:color-mix(in srgb,var(--vermillion) var(--share),var(--paper))}
 .chart{display:block;width:100%;height:auto;max-width:560px;margin:0 auto;font-family:inherit}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(180px,1fr));gap:16px;margin-top:12px}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:16px;margin-top:12px}
 .gallery figure{margin:0}
-.gallery img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#000;border-radius:8px}
+.gallery img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:#000;border-radius:8px}
 figcaption{font-size:14px;line-height:1.35;margin-top:6px;overflow-wrap:anywhere}
 details{border-top:1px solid var(--grid);padding:10px 0}
 summary{cursor:pointer;font-weight:600}

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "apps/report/score_split.h"
 #include "apps/support/json_output.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
@@ -68,6 +69,37 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
                     json_text(finite_json(evaluation_json(*report.evaluation, subject))) + "\n");
   }
   write_text_file(run_folder / "report.html", report_html(report));
+}
+
+void write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
+                             const std::string& split, std::span<const std::int64_t> rows, const std::string& device) {
+  EvaluationSubject subject;
+  subject.split = "val";
+  subject.data = data.path().string();
+  subject.checkpoint = predictor.checkpoint_path().string();
+  subject.device = device;
+  subject.synthetic = data_is_synthetic(data);
+  if (split == "train") {
+    subject.warning = fmt::format(
+        "The file has no val split: these are {} pictures of its training split that were set "
+        "aside. The best epoch was chosen on them, so the figures are a little too good.",
+        rows.size());
+  } else {
+    subject.warning =
+        "The best epoch was chosen on these pictures, so the figures are a little too good; a test split "
+        "tells more.";
+  }
+  const Predictions predictions =
+      score_split(data, split, rows, predictor.classes(), subject.checkpoint,
+                  [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+                    return predictor.predict(pixels, n, height, width);
+                  });
+  const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
+  write_run_evaluation(run_folder,
+                       run_report_input(run_folder, subject, evaluation, predictions,
+                                        mistakes_with_pixels(data, split, rows, predictions, evaluation.threshold),
+                                        predictor.config_toml()),
+                       subject);
 }
 
 }  // namespace xrai

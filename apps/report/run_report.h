@@ -1,14 +1,18 @@
 // A run folder's report: training history, configuration and environment from its files, joined with an evaluation.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "apps/report/evaluation_output.h"
 #include "apps/report/mistakes.h"
 #include "apps/report/report.h"
+#include "loaders/reader.h"
 #include "runtime/train/evaluation.h"
+#include "runtime/train/predictor.h"
 
 namespace xrai {
 
@@ -24,5 +28,10 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
 /// Writes RUN/eval/SPLIT.json and RUN/report.html. Throws Error(kStorage).
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
+
+/// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside)
+/// and writes eval/val.json and report.html. Throws what scoring throws, and Error(kStorage).
+void write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
+                             const std::string& split, std::span<const std::int64_t> rows, const std::string& device);
 
 }  // namespace xrai

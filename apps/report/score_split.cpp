@@ -128,7 +128,7 @@ std::vector<Mistake> mistakes_with_pixels(DatasetReader& data, const std::string
   return mistakes;
 }
 
-bool is_synthetic(const DatasetReader& data) {
+bool data_is_synthetic(const DatasetReader& data) {
   const auto attribute = data.attribute("synthetic");
   if (!attribute) return false;
   if (const auto* number = std::get_if<std::int64_t>(&*attribute)) return *number != 0;

@@ -42,6 +42,6 @@ std::vector<Mistake> mistakes_with_pixels(DatasetReader& data, const std::string
                                           double threshold, std::size_t most = 12);
 
 /// Whether the file says that its pictures are drawn by a program.
-bool is_synthetic(const DatasetReader& data);
+bool data_is_synthetic(const DatasetReader& data);
 
 }  // namespace xrai

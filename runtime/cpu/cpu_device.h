@@ -8,10 +8,10 @@
 
 namespace xrai {
 
-/// threads: 0 takes the cores this process may use (affinity and a container's quota), see available_cores().
+/// threads: 0 takes available_cores().
 std::unique_ptr<Device> make_cpu_device(int threads = 0);
 
-/// Cores that affinity and the cgroup's CPU quota allow, at least 1.
+/// OMP_NUM_THREADS if it is set, else the cores that affinity and the cgroup's CPU quota allow; at least 1.
 int available_cores();
 
 /// Model name of the processor and the vector instructions in use, e.g. "Intel(R) Xeon(R) Processor, AVX-512".

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <string>
-#include <vector>
 
 #include "runtime/cpu/cpu_device.h"
 
@@ -27,9 +27,18 @@ int affinity_cores() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
+// OMP_NUM_THREADS, as everything on the machine that computes honours it; 0 when unset or not a number.
+int wished_cores() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  return text == nullptr ? 0 : std::atoi(text);
+}
+
 }  // namespace
 
-int available_cores() { return std::min(affinity_cores(), quota_cores()); }
+int available_cores() {
+  const int wished = wished_cores();
+  return wished > 0 ? wished : std::min(affinity_cores(), quota_cores());
+}
 
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");

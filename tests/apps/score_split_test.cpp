@@ -159,13 +159,13 @@ TEST(SplitWarning, CountsPicturesOfPatientsThatWereTrainedOn) {
 
 TEST(IsSynthetic, ReadsWhatTheFileSays) {
   MemoryData data = fifty();
-  EXPECT_FALSE(is_synthetic(data));
+  EXPECT_FALSE(data_is_synthetic(data));
   data.synthetic = std::int64_t{1};
-  EXPECT_TRUE(is_synthetic(data));
+  EXPECT_TRUE(data_is_synthetic(data));
   data.synthetic = std::int64_t{0};
-  EXPECT_FALSE(is_synthetic(data));
+  EXPECT_FALSE(data_is_synthetic(data));
   data.synthetic = std::string("drawn by xrai_dataset synth");
-  EXPECT_TRUE(is_synthetic(data));
+  EXPECT_TRUE(data_is_synthetic(data));
 }
 
 TEST(Families, AreNamePrefixesElseFolders) {

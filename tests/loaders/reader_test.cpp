@@ -54,10 +54,17 @@ std::vector<std::uint8_t> numbered(std::int64_t n) {
 
 struct Wish {
   std::vector<std::uint64_t> shape{12, 4, 4};
-  hdf5::CreateOptions layout{};
+  hdf5::CreateOptions layout;
   std::vector<std::int64_t> labels{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
   std::vector<std::uint64_t> label_shape{12};
 };
+
+template <class Change>
+Wish wish(Change change) {
+  Wish wished;
+  change(wished);
+  return wished;
+}
 
 void write_split(hdf5::File& file, const std::string& split, const Wish& wish) {
   file.write<std::uint8_t>("/" + split + "/images", wish.shape, numbered(12).data(), wish.layout);
@@ -112,7 +119,7 @@ TEST_F(Dataset, RowsComeInTheOrderAskedFromEveryLayout) {
   const hdf5::CreateOptions layouts[] = {{}, {{5, 4, 4}, 0, false}, {{5, 4, 4}, 4, false}, {{3, 2, 4}, 1, true}};
   for (const auto& layout : layouts) {
     std::filesystem::remove(path_);
-    write_dataset(path_, {.layout = layout});
+    write_dataset(path_, wish([&](Wish& w) { w.layout = layout; }));
     const auto reader = open_dataset(path_);
     EXPECT_EQ(reader->rows_per_chunk("train"), layout.chunk_shape.empty() ? 1 : std::int64_t(layout.chunk_shape[0]));
     expect_rows(*reader, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
@@ -125,7 +132,11 @@ TEST_F(Dataset, RowsComeInTheOrderAskedFromEveryLayout) {
 }
 
 TEST_F(Dataset, ShapesOfOtherToolsAreAccepted) {
-  write_dataset(path_, {.shape = {12, 4, 4, 1}, .layout = {{1, 4, 4, 1}, 0, false}, .label_shape = {12, 1}});
+  write_dataset(path_, wish([](Wish& w) {
+                  w.shape = {12, 4, 4, 1};
+                  w.layout.chunk_shape = {1, 4, 4, 1};
+                  w.label_shape = {12, 1};
+                }));
   const auto reader = open_dataset(path_);
   EXPECT_EQ(reader->labels("train").size(), 12u);
   expect_rows(*reader, {3, 9, 10});
@@ -141,21 +152,22 @@ TEST_F(Dataset, ClassesWithoutNamesAreNumbered) {
 }
 
 TEST_F(Dataset, WhatDoesNotFitIsRefusedWithWhatIsWrong) {
-  const auto refusal_of = [this](const Wish& wish) {
+  const auto refusal_of = [this](auto change) {
     std::filesystem::remove(path_);
-    write_dataset(path_, wish);
+    write_dataset(path_, wish(change));
     return refusal();
   };
-  Wish wrong_class, negative;
-  wrong_class.labels[7] = 2;
-  negative.labels[0] = -1;
-  EXPECT_THAT(refusal_of(wrong_class), HasSubstr("label 2 of picture 7 is not one of the 2 classes"));
-  EXPECT_THAT(refusal_of(negative), HasSubstr("label -1 of picture 0"));
-  EXPECT_THAT(refusal_of({.labels = {1, 0, 1}, .label_shape = {3}}), HasSubstr("3 labels for 12 pictures"));
-  EXPECT_THAT(refusal_of({.label_shape = {6, 2}}), HasSubstr("whole numbers, one a picture"));
-  EXPECT_THAT(refusal_of({.shape = {12, 16}}), HasSubstr("(12, 16), not (pictures, height, width)"));
-  EXPECT_THAT(refusal_of({.shape = {4, 4, 4, 3}}), HasSubstr("not (pictures, height, width)"));
-  EXPECT_THAT(refusal_of({.shape = {0, 4, 4}}), HasSubstr("holds no pictures"));
+  const auto refusal_of_shape = [&](const std::vector<std::uint64_t>& shape) {
+    return refusal_of([&](Wish& w) { w.shape = shape; });
+  };
+  EXPECT_THAT(refusal_of([](Wish& w) { w.labels[7] = 2; }),
+              HasSubstr("label 2 of picture 7 is not one of the 2 classes"));
+  EXPECT_THAT(refusal_of([](Wish& w) { w.labels[0] = -1; }), HasSubstr("label -1 of picture 0"));
+  EXPECT_THAT(refusal_of([](Wish& w) { w.label_shape = {3}; }), HasSubstr("3 labels for 12 pictures"));
+  EXPECT_THAT(refusal_of([](Wish& w) { w.label_shape = {6, 2}; }), HasSubstr("whole numbers, one a picture"));
+  EXPECT_THAT(refusal_of_shape({12, 16}), HasSubstr("(12, 16), not (pictures, height, width)"));
+  EXPECT_THAT(refusal_of_shape({4, 4, 4, 3}), HasSubstr("not (pictures, height, width)"));
+  EXPECT_THAT(refusal_of_shape({0, 4, 4}), HasSubstr("holds no pictures"));
 }
 
 TEST_F(Dataset, MissingOrForeignPartsAreNamed) {
@@ -256,7 +268,7 @@ TEST_F(Dataset, RemovedFileIsReadToItsEnd) {
 }
 
 TEST_F(Dataset, BatchesCarryTheLabelsOfTheirPictures) {
-  write_dataset(path_, {.layout = {{5, 4, 4}, 4, false}});
+  write_dataset(path_, wish([](Wish& w) { w.layout = {{5, 4, 4}, 4, false}; }));
   const std::shared_ptr<DatasetReader> reader = open_dataset(path_);
   BatchLoader train(reader, "train", {0, 1, 2, 3, 8, 9, 10, 11}, {.batch_size = 3});
   BatchLoader val(reader, "train", {4, 5, 6, 7}, {.batch_size = 3, .order = Order::kSequential});
