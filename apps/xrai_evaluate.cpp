@@ -132,6 +132,9 @@ int evaluate_checkpoint(const Options& o) {
   subject.device = device->name();
   subject.synthetic = data_is_synthetic(*data);
   subject.warning = split_warning(*data, subject.split);
+  if (predictor.trained_on_synthetic() && !subject.synthetic)
+    subject.warning += std::string(subject.warning.empty() ? "" : "; ") +
+                       "the network was trained on synthetic drawings: what it says of real radiographs means nothing";
   if (!subject.warning.empty()) log::warning(subject.warning);
 
   const Predictions predictions = score(o, *data, subject.split, predictor);

@@ -1,71 +1,55 @@
 // xrai_gpu_train: from a data set to a run folder with checkpoints, curves and a report.
+#include <algorithm>
 #include <filesystem>
 
-#include "apps/report/curves.h"
+#include "apps/report/run_report.h"
+#include "apps/report/score_split.h"
 #include "apps/support/command_line.h"
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
-#include "apps/support/progress.h"
 #include "apps/support/run_folder.h"
+#include "apps/training/memory_need.h"
+#include "apps/training/resume.h"
+#include "apps/training/screen.h"
 #include "apps/training/train_options.h"
 #include "apps/training/training_data.h"
+#include "loaders/batch_loader.h"
+#include "loaders/cached_reader.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
 #include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
+#include "runtime/cpu/cpu_device.h"
 #include "runtime/train/trainer.h"
 
+namespace xrai {
 namespace {
 
-using namespace xrai;
 namespace fs = std::filesystem;
+
+constexpr std::int64_t kFastDevSteps = 4;
+constexpr std::size_t kFastDevValidation = 256;
 
 constexpr const char* kExamples =
     "  xrai_gpu_train --data xrays.h5 --out runs/first\n"
     "  xrai_gpu_train --data xrays.h5 --out runs/big --model resnet18 --image-size 128 --epochs 20\n"
-    "  xrai_gpu_train --data xrays.h5 --out runs/first --resume auto\n";
-
-// Which checkpoint to go on from; empty: none.
-fs::path checkpoint_to_resume(const TrainOptions& options) {
-  if (options.resume.empty()) return {};
-  if (options.resume != "auto") return find_checkpoint(options.resume);
-  const fs::path last = options.out / "checkpoints" / "last.h5";
-  return fs::exists(last) ? last : fs::path();
-}
-
-// A resumed run keeps its own configuration; flags given now beat it.
-void take_over_configuration(CommandLine& command_line, const TrainOptions& options) {
-  const fs::path own = options.out / "config.toml";
-  if (options.resume == "auto" && fs::exists(own)) command_line.apply_config_file(own);
-}
+    "  xrai_gpu_train --data xrays.h5 --out runs/first --resume auto\n"
+    "  xrai_gpu_train --data xrays.h5 --out runs/again --config runs/first/config.toml --seed 2\n";
 
 CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
+  const DatasetReader& reader = *data.reader;
+  const std::string decoder = text_attribute(reader, "decoder", "unknown");
+  const std::string resize = text_attribute(reader, "resize", "");
   CheckpointFacts facts;
   facts.config_toml = config;
-  facts.classes = data.reader->classes();
-  facts.preprocessing = {data.reader->height("train"), text_attribute(*data.reader, "fit", "squash"),
-                         text_attribute(*data.reader, "decoder", "unknown")};
+  facts.classes = reader.classes();
+  facts.preprocessing = {reader.height("train"), text_attribute(reader, "fit", "squash"),
+                         resize.empty() ? decoder : decoder + ", " + resize};
   facts.input = settings.input;
   facts.seed = settings.seed;
   facts.threshold_rule = "0.5, not tuned";
-  facts.synthetic_data = is_synthetic(*data.reader);
+  facts.synthetic_data = data_is_synthetic(reader);
   return facts;
-}
-
-void refuse_other_run(const Checkpoint& checkpoint, const Model& model, const TrainSettings& settings,
-                      const CheckpointFacts& facts) {
-  const auto refuse = [&](const std::string& what) {
-    throw Error(ExitCode::kUsage, fmt::format("cannot resume from {}: {}; give the same as before or start a new --out",
-                                              checkpoint.path.string(), what));
-  };
-  if (to_toml(checkpoint.model) != to_toml(model.spec())) refuse("its --model is another one");
-  if (checkpoint.facts.input.image_size != settings.input.image_size)
-    refuse(fmt::format("its --image-size is {}, not {}", checkpoint.facts.input.image_size, settings.input.image_size));
-  if (checkpoint.facts.seed != settings.seed)
-    refuse(fmt::format("its --seed is {}, not {}", checkpoint.facts.seed, settings.seed));
-  if (checkpoint.facts.classes != facts.classes) refuse("the data set has other classes");
-  if (checkpoint.state.position % settings.batch_size != 0)
-    refuse("it stopped within an epoch of another --batch-size");
 }
 
 BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
@@ -81,143 +65,187 @@ BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings,
   return options;
 }
 
-// Draws what the trainer says: a bar per epoch, a line per finished epoch, the curves.
-class Screen {
+/// One call of the program: what was asked, opened and checked, in the order in which the next thing needs it. Nothing
+/// is written before everything that can be refused without a device has been.
+class Training {
  public:
-  Screen(const TrainOptions& options, const HistoryWriter& history) : options_(options), history_(history) {}
-
-  TrainingListener listener() {
-    TrainingListener l;
-    l.on_images = [this](std::int64_t epoch, std::int64_t images, std::int64_t of, double loss) {
-      if (!bar_ || epoch != bar_epoch_) {
-        bar_.emplace(fmt::format("epoch {}/{}", epoch, options_.epochs), of, "images", options_.quiet || options_.json);
-        bar_epoch_ = epoch;
-      }
-      bar_->update(std::min(images, of), loss > 0 ? fmt::format("loss {:.3f}", loss) : std::string());
-    };
-    l.on_epoch = [this](const EpochRecord& record, bool best) {
-      bar_.reset();
-      log::info(line(record, best));
-      write_curves(history_.epochs(), options_.out);
-    };
-    return l;
-  }
+  Training(TrainOptions& options, CommandLine& command_line) : options_(options), command_line_(command_line) {}
+  int run(int argc, char** argv);
 
  private:
-  std::string line(const EpochRecord& r, bool best) const {
-    std::string text = fmt::format("epoch {:>2}/{}  train loss {:.4f} accuracy {:.4f}", r.epoch, options_.epochs,
-                                   r.train_loss, r.train_accuracy);
-    if (r.val_loss) text += fmt::format("  val loss {:.4f} accuracy {:.4f}", *r.val_loss, r.val_accuracy.value_or(0));
-    if (r.val_auroc) text += fmt::format(" AUROC {:.4f}", *r.val_auroc);
-    return text + fmt::format("  {:.0f} images/s  waiting {:.1f} %{}", r.images_per_second, 100 * r.data_wait_fraction,
-                              best ? "  best" : "");
-  }
-  const TrainOptions& options_;
-  const HistoryWriter& history_;
-  std::optional<Progress> bar_;
-  std::int64_t bar_epoch_ = 0;
+  void prepare();
+  void start_folder(int argc, char** argv);
+  void say_what_will_happen();
+  void make_model();
+  RunEnd train();
+  void write_report();
+  int end(RunEnd end);
+
+  TrainOptions& options_;
+  CommandLine& command_line_;
+  std::optional<Checkpoint> start_;
+  std::vector<std::string> changes_;  // of the configuration, at a resume
+  TrainingData data_;
+  TrainSettings settings_;
+  ModelSpec spec_;
+  Shape picture_;
+  std::string summary_, config_;
+  int threads_ = 0;
+  std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<BatchLoader> train_source_, validation_source_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<HistoryWriter> history_;
+  std::optional<Evaluation> validation_;
 };
 
-void print_result(const TrainOptions& options, const HistoryWriter& history, const TrainingState& state, RunEnd end) {
-  const auto number = [](const std::optional<double>& value) {
-    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
-  };
-  nlohmann::ordered_json result;
-  result["run"] = options.out.string();
-  result["finished"] = end == RunEnd::kFinished;
-  result["step"] = state.step;
-  result["best_epoch"] = state.best_epoch;
-  if (!history.epochs().empty()) {
-    const EpochRecord& last = history.epochs().back();
-    result["epoch"] = last.epoch;
-    result["train_loss"] = last.train_loss;
-    result["train_accuracy"] = last.train_accuracy;
-    result["val_loss"] = number(last.val_loss);
-    result["val_accuracy"] = number(last.val_accuracy);
-    result["val_auroc"] = number(last.val_auroc);
-    result["images_per_second"] = last.images_per_second;
+// Reads and checks; writes nothing.
+void Training::prepare() {
+  start_ = checkpoint_to_resume(options_);
+  const bool model_asked_for = command_line_.given("model");
+  if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
+  if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
+  require_device(options_.device);
+  data_ = open_training_data(options_.data, options_.val_fraction, options_.seed);
+  if (options_.fast_dev_run) {
+    options_.epochs = 1;
+    options_.max_steps = kFastDevSteps;
+    shorten_validation(data_, kFastDevValidation);
   }
-  print_json(result);
+  const DatasetReader& reader = *data_.reader;
+  const auto n_classes = static_cast<std::int64_t>(reader.classes().size());
+  resolve_defaults(options_, std::min(reader.height("train"), reader.width("train")));
+  settings_ = train_settings(options_, options_.class_weight == "balanced"
+                                           ? balanced_class_weights(data_.train_labels, n_classes)
+                                           : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f));
+  const auto n_validation = static_cast<std::int64_t>(data_.validation_rows.size());
+  settings_.evaluation_batch_size = std::min(settings_.evaluation_batch_size, n_validation);
+  // A run that goes on has its network with it: the model file may have been changed or moved since.
+  spec_ = start_ && !model_asked_for ? start_->model : find_model(options_.model);
+  if (start_)
+    refuse_other_run(*start_, spec_, reader.classes(), static_cast<std::int64_t>(data_.train_rows.size()),
+                     settings_.batch_size);
+  picture_ = {1, settings_.input.image_size, settings_.input.image_size, 1};
+  summary_ = summary_table(spec_, picture_, n_classes);
+  threads_ = options_.threads > 0 ? options_.threads : available_cores();
+  config_ = command_line_.resolved_toml();
 }
 
-int end_of_run(const TrainOptions& options, RunEnd end) {
-  const std::string out = options.out.string();
-  if (end == RunEnd::kInterrupted) {
-    log::info(fmt::format("stopped and saved; go on with: xrai_gpu_train --data {} --out {} --resume auto",
-                          options.data.string(), out));
+void Training::start_folder(int argc, char** argv) {
+  const bool in_place = start_ && continues_in_place(options_, *start_);
+  folder_ = std::make_unique<RunFolder>(options_.out, in_place);
+  log::also_to_file(folder_->path() / "train.log");
+  const int threads_before = start_ ? threads_of_run(run_of_checkpoint(start_->path)) : 0;
+  if (threads_before > 0 && threads_before != threads_)
+    log::warning(
+        fmt::format("the run had {} threads so far and goes on with {}: sums are taken in another order, and "
+                    "the last digits may differ; --threads {} keeps them",
+                    threads_before, threads_, threads_before));
+  if (start_ && !in_place) bring_history(*start_, folder_->path());
+  device_ = make_device(options_.device, options_.threads);
+  make_model();
+  folder_->write_environment({device_->description(), threads_}, argc, argv);
+  write_text_file(folder_->path() / "config.toml", config_);
+}
+
+void Training::make_model() {
+  model_ =
+      std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()));
+  // A graphics card's memory is its own, and its allocations say when it is full.
+  if (device_->name() == "cpu")
+    require_memory(memory_need(*model_),
+                   std::min(settings_.batch_size, static_cast<std::int64_t>(data_.train_rows.size())),
+                   settings_.evaluation_batch_size, available_memory_bytes(), picture_);
+  model_->parameters().initialise(settings_.seed);
+}
+
+void Training::say_what_will_happen() {
+  log::info(config_ + "\n" + spec_.name + "\n" + summary_);
+  if (data_is_synthetic(*data_.reader))
+    log::info("the data set is synthetic: its pictures are drawn and show no patient");
+  if (!data_.note.empty()) log::info(data_.note);
+  log::info(fmt::format("{}: {} pictures to learn from, {} to validate on, stored at {}x{}, seen at {}x{}",
+                        options_.data.string(), data_.train_rows.size(), data_.validation_rows.size(),
+                        data_.reader->height("train"), data_.reader->width("train"), picture_.height, picture_.width));
+  if (start_)
+    log::info(fmt::format("going on from {} at step {}, in epoch {}", start_->path.string(), start_->state.step,
+                          start_->state.epoch + 1));
+  for (const std::string& change : changes_) log::info(change);
+  if (options_.resume == "auto" && !start_)
+    log::info(fmt::format("no checkpoint in {} yet: a new run starts", folder_->path().string()));
+}
+
+RunEnd Training::train() {
+  train_source_ = std::make_unique<BatchLoader>(
+      data_.reader, "train", data_.train_rows, loader_options(*device_, settings_, options_.workers, Order::kShuffled));
+  validation_source_ =
+      std::make_unique<BatchLoader>(data_.reader, data_.validation_split, data_.validation_rows,
+                                    loader_options(*device_, settings_, options_.workers, Order::kSequential));
+  trainer_ = std::make_unique<Trainer>(*model_, settings_, facts_of(data_, settings_, config_), *train_source_,
+                                       validation_source_.get(), folder_->path());
+  if (start_) trainer_->resume(*start_);
+  start_.reset();
+  history_ = std::make_unique<HistoryWriter>(folder_->path(), trainer_->state().step);
+  if (trainer_->state().epoch >= settings_.epochs)
+    log::info(fmt::format("all {} epochs are done already; a larger --epochs goes on", settings_.epochs));
+  install_interrupt_handlers();
+  TrainingScreen screen(settings_.epochs, options_.quiet || options_.json, folder_->path(), *history_,
+                        trainer_->state().position);
+  return trainer_->run(*history_, screen.listener([this] { require_unchanged_file(data_); }));
+}
+
+// The best network's, so the training's own memory is given back first.
+void Training::write_report() {
+  model_->forget_plans();
+  Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
+  validation_ = write_validation_report(folder_->path(), best, *data_.reader, data_.validation_split,
+                                        data_.validation_rows, device_->name());
+  log::info(fmt::format("{}, of epoch {}", validation_line(*validation_), best.epoch()));
+}
+
+int Training::end(RunEnd end) {
+  const std::string out = folder_->path().string(), resume = resume_command(options_.data, folder_->path());
+  const bool interrupted = end == RunEnd::kInterrupted, done = trainer_->state().epoch >= settings_.epochs;
+  if (!interrupted) write_report();
+  if (options_.json)
+    print_json(finite_json(training_result(folder_->path(), *history_, trainer_->state(), end, validation_)));
+  if (interrupted) {
+    log::set_quiet(false);  // whoever stops a run wants to know how to go on
+    log::info(fmt::format("stopped at step {} and saved; go on with: {}", trainer_->state().step, resume));
     return 128 + interrupt_requested();
   }
-  log::info(fmt::format("done: {0}/curves.svg, {0}/metrics.csv, {0}/checkpoints/best.h5\n"
-                        "next: xrai_evaluate --checkpoint {0} --data {1}",
-                        out, options.data.string()));
+  if (!done) log::info(fmt::format("stopped at step {} as asked; go on with: {}", trainer_->state().step, resume));
+  log::info(fmt::format("look at: {0}/report.html, {0}/curves.png, {0}/metrics.csv, {0}/checkpoints/best.h5", out));
   return 0;
 }
 
-int train(TrainOptions& options, CommandLine& command_line, int argc, char** argv) {
-  const fs::path start = checkpoint_to_resume(options);
-  take_over_configuration(command_line, options);
-  log::set_quiet(options.quiet || options.json);
-  TrainingData data = open_training_data(options.data, options.val_fraction, options.seed);
-  if (options.fast_dev_run) {
-    options.epochs = 1;
-    options.max_steps = 4;
-    data.validation_rows.resize(std::min<std::size_t>(data.validation_rows.size(), 256));
+int Training::run(int argc, char** argv) {
+  log::set_quiet(options_.quiet || options_.json);
+  prepare();
+  try {
+    start_folder(argc, argv);
+    say_what_will_happen();
+    return end(train());
+  } catch (const Error& error) {
+    log::set_quiet(true);  // on the terminal it is the last line, from run_program
+    log::info(fmt::format("ended by an error: {}", error.what()));
+    throw;
   }
-  const auto n_classes = static_cast<std::int64_t>(data.reader->classes().size());
-  const TrainSettings settings =
-      train_settings(options, data.reader->height("train"),
-                     options.class_weight == "balanced" ? balanced_class_weights(data.train_labels, n_classes)
-                                                        : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f));
-  const ModelSpec spec = find_model(options.model);
-  const Shape picture{1, settings.input.image_size, settings.input.image_size, 1};
-  const std::string summary = summary_table(spec, picture, n_classes);
-
-  RunFolder run(options.out, !options.resume.empty());
-  log::also_to_file(run.path() / "train.log");
-  const std::unique_ptr<Device> device = make_device(options.device, options.threads);
-  run.write_environment(device->description(), argc, argv);
-  const std::string config = command_line.resolved_toml();
-  write_text_file(run.path() / "config.toml", config);
-  log::info(config + "\n" + spec.name + "\n" + summary);
-  if (is_synthetic(*data.reader)) log::info("the data set is synthetic: its pictures are drawn and show no patient");
-  log::info(fmt::format("{} pictures to learn from, {} to validate on, stored at {}x{}, seen at {}x{}",
-                        data.train_rows.size(), data.validation_rows.size(), data.reader->height("train"),
-                        data.reader->width("train"), picture.height, picture.width));
-
-  Model model(*device, spec, picture, n_classes);
-  model.parameters().initialise(settings.seed);
-  const CheckpointFacts facts = facts_of(data, settings, config);
-  BatchLoader train_source(data.reader, "train", data.train_rows,
-                           loader_options(*device, settings, options.workers, Order::kShuffled));
-  BatchLoader validation_source(data.reader, data.validation_split, data.validation_rows,
-                                loader_options(*device, settings, options.workers, Order::kSequential));
-  Trainer trainer(model, settings, facts, train_source, &validation_source, run.path());
-  if (!start.empty()) {
-    const Checkpoint checkpoint = read_checkpoint(start);
-    refuse_other_run(checkpoint, model, settings, facts);
-    trainer.resume(checkpoint);
-    log::info(fmt::format("going on from {} at step {} (epoch {})", start.string(), checkpoint.state.step,
-                          checkpoint.state.epoch + 1));
-  }
-  HistoryWriter history(run.path(), trainer.state().step);
-  install_interrupt_handlers();
-  Screen screen(options, history);
-  const RunEnd end = trainer.run(history, screen.listener());
-  if (options.json) print_result(options, history, trainer.state(), end);
-  return end_of_run(options, end);
 }
 
 }  // namespace
+}  // namespace xrai
 
 int main(int argc, char** argv) {
-  return run_program("xrai_gpu_train", [&] {
-    TrainOptions options;
-    CommandLine command_line("xrai_gpu_train",
-                             "Trains a convolutional network to tell classes of radiographs apart. Ctrl-C saves and says "
-                             "how to go on.");
-    add_train_options(command_line, options);
-    command_line.set_examples(kExamples);
+  return xrai::run_program("xrai_gpu_train", [&] {
+    xrai::TrainOptions options;
+    xrai::CommandLine command_line("xrai_gpu_train",
+                                   "Trains a convolutional network to tell classes of radiographs apart. Ctrl-C saves "
+                                   "and says how to go on.");
+    xrai::add_train_options(command_line, options);
+    command_line.set_examples(xrai::kExamples);
     if (!command_line.parse(argc, argv)) return 0;
-    return train(options, command_line, argc, argv);
+    return xrai::Training(options, command_line).run(argc, argv);
   });
 }

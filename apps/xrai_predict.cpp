@@ -104,11 +104,14 @@ DecodeTarget target_of(const Preprocessing& preprocessing) {
   if (preprocessing.stored_size < 1)
     throw Error(ExitCode::kBadData,
                 "the checkpoint does not say the size of the pictures it was trained on; train again");
-  if (!preprocessing.decoder.starts_with(kDecoderName))
+  if (preprocessing.decoder.find("synthetic") != std::string::npos) {
+    log::warning("the network was trained on synthetic drawings: what it says about a real radiograph means nothing");
+  } else if (!preprocessing.decoder.starts_with(kDecoderName)) {
     log::warning(
-        fmt::format("the network was trained on pictures prepared by \"{}\"; these go through \"{}\", and scores may "
-                    "be off",
+        fmt::format("the network was trained on pictures prepared by \"{}\"; these go through \"{}\", and scores "
+                    "may be off",
                     preprocessing.decoder.empty() ? "an unknown program" : preprocessing.decoder, kDecoderName));
+  }
   const std::string fit = preprocessing.fit.empty() ? fit_name(Fit::kSquash) : preprocessing.fit;
   return {static_cast<int>(preprocessing.stored_size), fit_from_name(fit)};
 }
@@ -177,6 +180,7 @@ std::vector<Score> score_pictures(Predictor& predictor, const std::vector<std::f
 }
 
 void print_table(const Predictor& predictor, const std::vector<Score>& scores) {
+  if (std::none_of(scores.begin(), scores.end(), [](const Score& score) { return score.failure.empty(); })) return;
   std::size_t width = 7;
   for (const Score& score : scores) width = std::max(width, score.path.string().size());
   fmt::print("{:<{}}", "picture", width);
@@ -189,6 +193,8 @@ void print_table(const Predictor& predictor, const std::vector<Score>& scores) {
       fmt::print("  {:>{}.4f}", score.probabilities[k], std::max<std::size_t>(10, predictor.classes()[k].size() + 3));
     fmt::print("  {}\n", score.verdict);
   }
+  if (predictor.classes().size() == 2)
+    fmt::print("{} from a probability of {:.4f}\n", predictor.classes()[1], predictor.threshold());
 }
 
 /// RFC 4180.
@@ -235,6 +241,7 @@ void print_scores_json(const Predictor& predictor, const std::vector<Score>& sco
 
 int run(const Options& options) {
   install_interrupt_handlers();
+  log::set_quiet(options.quiet);
   if (options.json && options.csv) throw Error(ExitCode::kUsage, "--json and --csv exclude each other; take one");
   const std::unique_ptr<Device> device = make_device(options.device);
   Predictor predictor = Predictor::load(options.checkpoint, *device, kBatch);
@@ -246,8 +253,6 @@ int run(const Options& options) {
     print_csv(predictor, scores);
   } else {
     print_table(predictor, scores);
-    if (predictor.classes().size() == 2)
-      fmt::print("{} from a probability of {:.4f}\n", predictor.classes()[1], predictor.threshold());
   }
   std::fflush(stdout);
   fmt::print(stderr, "{}\n", kNotice);

@@ -1,8 +1,10 @@
-// CPU twin of the augmentation: bilinear sampling of a grey-level table, so that gamma costs 256 powers a picture.
+// CPU twin of the augmentation. Gamma acts on the stored levels, so that it costs 256 powers a picture; sampling then
+// gathers from floats, which vectorises.
 #include "kernels/augment.h"
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
@@ -13,52 +15,63 @@ namespace {
 
 float uniform_pm(float range, std::uint32_t bits) { return range * (2.0f * uniform01(bits) - 1.0f); }
 
+// A picture as floats in [0, 1], gamma applied.
 struct Picture {
-  const std::uint8_t* pixels;
-  std::int64_t height, width;
-  const float* grey;  // 256 values
+  const float* grey;
+  int height, width;
 };
 
-// Bilinear sample at pixel coordinates, border replicated.
-inline float sample(const Picture& p, float x, float y) {
-  x = std::clamp(x, 0.0f, static_cast<float>(p.width - 1));
-  y = std::clamp(y, 0.0f, static_cast<float>(p.height - 1));
-  const auto x0 = static_cast<std::int64_t>(x), y0 = static_cast<std::int64_t>(y);
-  const std::int64_t x1 = std::min(x0 + 1, p.width - 1), y1 = std::min(y0 + 1, p.height - 1);
-  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
-  const std::uint8_t* row0 = p.pixels + y0 * p.width;
-  const std::uint8_t* row1 = p.pixels + y1 * p.width;
-  const float top = p.grey[row0[x0]] + fx * (p.grey[row0[x1]] - p.grey[row0[x0]]);
-  const float bottom = p.grey[row1[x0]] + fx * (p.grey[row1[x1]] - p.grey[row1[x0]]);
-  return top + fy * (bottom - top);
+// One row of samples along a line through the picture, bilinear, border replicated; adds `share` of each to out.
+// The line starts at (x, y) in pixel coordinates and moves by (step_x, step_y).
+XRAI_VECTORISE void sample_row(const Picture& p, float x, float y, float step_x, float step_y, float share, float* out,
+                               int count) {
+  const float* __restrict grey = p.grey;
+  float* __restrict row = out;
+  const auto right = static_cast<float>(p.width - 1), bottom = static_cast<float>(p.height - 1);
+  // The last place between two pixels; a picture of one column or row has none and looks at the same pixel twice.
+  const int last_x = p.width > 1 ? p.width - 2 : 0, last_y = p.height > 1 ? p.height - 2 : 0;
+  const int next = p.width > 1 ? 1 : 0, below = p.height > 1 ? p.width : 0, width = p.width;
+  for (int j = 0; j < count; ++j) {
+    float at_x = x + static_cast<float>(j) * step_x, at_y = y + static_cast<float>(j) * step_y;
+    at_x = at_x < 0.0f ? 0.0f : at_x;
+    at_x = at_x > right ? right : at_x;
+    at_y = at_y < 0.0f ? 0.0f : at_y;
+    at_y = at_y > bottom ? bottom : at_y;
+    int x0 = static_cast<int>(at_x), y0 = static_cast<int>(at_y);
+    x0 = x0 > last_x ? last_x : x0;
+    y0 = y0 > last_y ? last_y : y0;
+    const float part_x = at_x - static_cast<float>(x0), part_y = at_y - static_cast<float>(y0);
+    const int corner = y0 * width + x0;
+    const float a = grey[corner], b = grey[corner + next];
+    const float c = grey[corner + below], d = grey[corner + below + next];
+    const float above = a + part_x * (b - a), under = c + part_x * (d - c);
+    row[j] += share * (above + part_y * (under - above));
+  }
 }
 
 // Writes the warped picture and returns its mean.
-XRAI_VECTORISE double warp(const Picture& p, const View& v, int samples, float* out, std::int64_t height,
-                           std::int64_t width) {
+double warp(const Picture& p, const View& v, int samples, float* out, int height, int width) {
   const float half_w = 0.5f * static_cast<float>(p.width), half_h = 0.5f * static_cast<float>(p.height);
   const float step_u = 2.0f / static_cast<float>(width * samples), step_v = 2.0f / static_cast<float>(height * samples);
   const float share = 1.0f / static_cast<float>(samples * samples);
   double total = 0;
-  for (std::int64_t i = 0; i < height; ++i) {
-    float row_total = 0;
-    for (std::int64_t j = 0; j < width; ++j) {
-      float sum = 0;
-      for (int a = 0; a < samples; ++a) {
+  for (int i = 0; i < height; ++i) {
+    float* row = out + static_cast<std::int64_t>(i) * width;
+    std::fill(row, row + width, 0.0f);
+    for (int a = 0; a < samples; ++a)
+      for (int b = 0; b < samples; ++b) {
         const float place_v = (static_cast<float>(i * samples + a) + 0.5f) * step_v - 1.0f;
-        for (int b = 0; b < samples; ++b) {
-          const float place_u = (static_cast<float>(j * samples + b) + 0.5f) * step_u - 1.0f;
-          const float x = (v.m00 * place_u + v.m01 * place_v + v.tx + 1.0f) * half_w - 0.5f;
-          const float y = (v.m10 * place_u + v.m11 * place_v + v.ty + 1.0f) * half_h - 0.5f;
-          sum += sample(p, x, y);
-        }
+        const float place_u = (static_cast<float>(b) + 0.5f) * step_u - 1.0f;
+        const float x = (v.m00 * place_u + v.m01 * place_v + v.tx + 1.0f) * half_w - 0.5f;
+        const float y = (v.m10 * place_u + v.m11 * place_v + v.ty + 1.0f) * half_h - 0.5f;
+        const float move = step_u * static_cast<float>(samples);
+        sample_row(p, x, y, v.m00 * move * half_w, v.m10 * move * half_h, share, row, width);
       }
-      out[i * width + j] = sum * share;
-      row_total += sum * share;
-    }
+    float row_total = 0;
+    for (int j = 0; j < width; ++j) row_total += row[j];
     total += row_total;
   }
-  return total / static_cast<double>(height * width);
+  return total / (static_cast<double>(height) * width);
 }
 
 XRAI_VECTORISE void adjust(float* out, std::int64_t count, float mean, float contrast, float brightness, float centre,
@@ -121,8 +134,10 @@ void augment(const AugmentArguments& arg) {
                                samples_per_axis(arg.stored_width, arg.view.crop, arg.width));
   const float aspect = static_cast<float>(arg.stored_width) / static_cast<float>(arg.stored_height);
   const std::int64_t count = arg.height * arg.width;
+  const std::int64_t stored = arg.stored_height * arg.stored_width;
   parallel_for(arg.n, [&](std::int64_t begin, std::int64_t end) {
     float grey[256];
+    std::vector<float> floats(static_cast<std::size_t>(stored));
     for (std::int64_t image = begin; image < end; ++image) {
       const View view = draw_view(arg.ranges, arg.view, aspect, arg.seed, arg.epoch,
                                   static_cast<std::uint64_t>(arg.sample_ids[image]));
@@ -130,10 +145,12 @@ void augment(const AugmentArguments& arg) {
         const float linear = static_cast<float>(level) / 255.0f;
         grey[level] = view.gamma == 1.0f ? linear : std::pow(linear, view.gamma);
       }
-      const Picture picture{arg.pixels + image * arg.stored_height * arg.stored_width, arg.stored_height,
-                            arg.stored_width, grey};
+      const std::uint8_t* pixels = arg.pixels + image * stored;
+      for (std::int64_t i = 0; i < stored; ++i) floats[static_cast<std::size_t>(i)] = grey[pixels[i]];
+      const Picture picture{floats.data(), static_cast<int>(arg.stored_height), static_cast<int>(arg.stored_width)};
       float* out = arg.out + image * count;
-      const auto mean = static_cast<float>(warp(picture, view, samples, out, arg.height, arg.width));
+      const auto mean = static_cast<float>(
+          warp(picture, view, samples, out, static_cast<int>(arg.height), static_cast<int>(arg.width)));
       const bool per_picture = arg.view.standardise;
       adjust(out, count, mean, view.contrast, view.brightness, per_picture ? 0.0f : arg.view.mean,
              per_picture ? 1.0f : 1.0f / arg.view.deviation);

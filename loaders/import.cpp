@@ -75,6 +75,8 @@ class Importer {
     for (auto& [name, split] : report_.splits) split.n_groups = static_cast<std::int64_t>(groups_[name].size());
     for (const auto& [hash, members] : of_pixels_)
       if (members.size() > 1) report_duplicates(members);
+    std::sort(report_.duplicates.begin(), report_.duplicates.end(),
+              [](const DuplicateSet& a, const DuplicateSet& b) { return a.paths < b.paths; });
     warn();
   }
 

@@ -71,7 +71,7 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
   write_text_file(run_folder / "report.html", report_html(report));
 }
 
-void write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
                              const std::string& split, std::span<const std::int64_t> rows, const std::string& device) {
   EvaluationSubject subject;
   subject.split = "val";
@@ -100,6 +100,7 @@ void write_validation_report(const std::filesystem::path& run_folder, Predictor&
                                         mistakes_with_pixels(data, split, rows, predictions, evaluation.threshold),
                                         predictor.config_toml()),
                        subject);
+  return evaluation;
 }
 
 }  // namespace xrai

@@ -29,9 +29,9 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 
-/// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside)
-/// and writes eval/val.json and report.html. Throws what scoring throws, and Error(kStorage).
-void write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
+/// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside),
+/// writes eval/val.json and report.html, and returns the result. Throws what scoring throws, and Error(kStorage).
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
                              const std::string& split, std::span<const std::int64_t> rows, const std::string& device);
 
 }  // namespace xrai

@@ -186,6 +186,12 @@ ValueSource CommandLine::source_of(std::string_view name) const {
   return entry->source;
 }
 
+std::string CommandLine::value_text(std::string_view name) const {
+  const RegisteredOption* entry = state_->find(name);
+  if (entry == nullptr) throw std::logic_error(fmt::format("no option is called {}", name));
+  return plain_value(entry->option);
+}
+
 const std::string& CommandLine::selected_command() const {
   return state_->selected;
 }

@@ -39,13 +39,17 @@ class CommandLine {
   [[nodiscard]] bool parse(int argc, const char* const* argv);
   /// Reads another configuration file for the options that are still at their defaults (a resumed run's own one).
   void apply_config_file(const std::filesystem::path& path);
+  /// The same with the text of one; `source` names it in errors.
+  void apply_config_text(std::string_view toml, const std::string& source);
 
   [[nodiscard]] ValueSource source_of(std::string_view name) const;
   [[nodiscard]] bool given(std::string_view name) const { return source_of(name) != ValueSource::kDefault; }
+  /// An option's present value as people read it; empty when it is not set.
+  [[nodiscard]] std::string value_text(std::string_view name) const;
   /// The command that was given; empty when the program has none.
   [[nodiscard]] const std::string& selected_command() const;
 
-  /// Every option with in_config, in groups, as a file that --config reads back to the same values.
+  /// Every option with in_config and in_resolved, in groups, as a file that --config reads back to the same values.
   [[nodiscard]] std::string resolved_toml() const;
   [[nodiscard]] std::string help_text() const;
 

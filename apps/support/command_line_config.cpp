@@ -25,11 +25,11 @@ std::string read_text(const std::filesystem::path& path) {
   return text.str();
 }
 
-toml::table parse_toml(const std::filesystem::path& path) {
+toml::table parse_toml(std::string_view text, const std::string& source) {
   try {
-    return toml::parse(read_text(path), path.string());
+    return toml::parse(text, source);
   } catch (const toml::parse_error& failure) {
-    throw Error(ExitCode::kUsage, fmt::format("cannot read the configuration {}: line {}: {}", path.string(),
+    throw Error(ExitCode::kUsage, fmt::format("cannot read the configuration {}: line {}: {}", source,
                                               failure.source().begin.line, failure.description()));
   }
 }
@@ -111,14 +111,13 @@ namespace {
 /// Walks one configuration file and fills the options that no stronger source has filled.
 class ConfigReader {
  public:
-  ConfigReader(std::deque<RegisteredOption>& options, std::vector<std::string> groups,
-               const std::filesystem::path& path)
-      : options_(options), path_(path) {
+  ConfigReader(std::deque<RegisteredOption>& options, std::vector<std::string> groups, std::string source)
+      : options_(options), source_(std::move(source)) {
     for (const std::string& group : groups) group_keys_.push_back(group_key(group));
   }
 
-  void read() {
-    const toml::table file = parse_toml(path_);
+  void read(std::string_view text) {
+    const toml::table file = parse_toml(text, source_);
     for (const auto& [key, node] : file) {
       if (const toml::table* table = node.as_table()) {
         read_group(std::string(key.str()), *table);
@@ -143,7 +142,7 @@ class ConfigReader {
     if (entry == options_.end()) refuse(node, fmt::format("there is no option {}", key), nearest(key, option_names()));
     if (!seen_.insert(key).second) refuse(node, fmt::format("{} is given twice", key), std::nullopt);
     if (entry->source == ValueSource::kCommandLine || already_configured(*entry)) return;
-    const std::string given_as = fmt::format("{} in line {} of {}", key, node.source().begin.line, path_.string());
+    const std::string given_as = fmt::format("{} in line {} of {}", key, node.source().begin.line, source_);
     if (!set_from_node(entry->option, node, given_as))
       throw Error(ExitCode::kUsage, fmt::format("{} must be {}", given_as, kind_name(kind_of(entry->option))));
     entry->source = ValueSource::kConfigFile;
@@ -163,12 +162,12 @@ class ConfigReader {
 
   [[noreturn]] void refuse(const toml::node& node, const std::string& what,
                            const std::optional<std::string>& meant) const {
-    throw Error(ExitCode::kUsage, fmt::format("line {} of {}: {}{}", node.source().begin.line, path_.string(), what,
+    throw Error(ExitCode::kUsage, fmt::format("line {} of {}: {}{}", node.source().begin.line, source_, what,
                                               meant ? fmt::format("; did you mean {}?", *meant) : ""));
   }
 
   std::deque<RegisteredOption>& options_;
-  std::filesystem::path path_;
+  std::string source_;
   std::vector<std::string> group_keys_;
   std::set<std::string> seen_;
 };
@@ -176,7 +175,11 @@ class ConfigReader {
 }  // namespace
 
 void CommandLine::apply_config_file(const std::filesystem::path& path) {
-  ConfigReader(state_->options, state_->group_names(), path).read();
+  apply_config_text(read_text(path), path.string());
+}
+
+void CommandLine::apply_config_text(std::string_view toml, const std::string& source) {
+  ConfigReader(state_->options, state_->group_names(), source).read(toml);
 }
 
 std::string CommandLine::resolved_toml() const {
@@ -184,7 +187,7 @@ std::string CommandLine::resolved_toml() const {
   for (const std::string& group : state_->group_names()) {
     std::string lines;
     for (const RegisteredOption& entry : state_->options) {
-      if (entry.option.group != group || !entry.option.in_config) continue;
+      if (entry.option.group != group || !entry.option.in_config || !entry.option.in_resolved) continue;
       std::string key = entry.option.name;
       std::replace(key.begin(), key.end(), '-', '_');
       const auto value = toml_value(entry.option);

@@ -18,10 +18,12 @@ std::string why_no_cuda() {
   void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
   if (driver == nullptr) return "no NVIDIA driver on this machine (libcuda.so.1 was not found)";
   ::dlclose(driver);
-  return "there is an NVIDIA driver, but this build of xrai has no CUDA device in it";
+  return "no CUDA device in this build of xrai (an NVIDIA driver was found)";
 }
 
-bool names_cuda(const std::string& name) { return name == "cuda" || name.starts_with("cuda:"); }
+bool names_cuda(const std::string& name) {
+  return name == "cuda" || name.starts_with("cuda:");
+}
 
 }  // namespace
 
@@ -32,14 +34,20 @@ std::string check_device_name(const std::string& name) {
   return "must be auto, cpu, cuda or cuda:N";
 }
 
-std::unique_ptr<Device> make_device(const std::string& name, int threads) {
+void require_device(const std::string& name) {
   if (const std::string complaint = check_device_name(name); !complaint.empty())
     throw Error(ExitCode::kUsage, fmt::format("--device {}: {}", name, complaint));
   if (names_cuda(name))
-    throw Error(ExitCode::kNoDevice, fmt::format("--device {} cannot be used: {}; try --device cpu", name, why_no_cuda()));
+    throw Error(ExitCode::kNoDevice,
+                fmt::format("--device {} cannot be used: {}; try --device cpu", name, why_no_cuda()));
+}
+
+std::unique_ptr<Device> make_device(const std::string& name, int threads) {
+  require_device(name);
   std::unique_ptr<Device> device = make_cpu_device(threads);
-  log::info(fmt::format("device: {}{}", device->description(),
-                        name == "auto" ? fmt::format(" (no GPU: {})", why_no_cuda()) : std::string()));
+  log::info(fmt::format(
+      "device: {}{}", device->description(),
+      name == "auto" ? fmt::format("; the CPU does the work, since there is {}", why_no_cuda()) : std::string()));
   return device;
 }
 

@@ -35,7 +35,8 @@ struct Option {
   std::string default_text{};                              // said in --help in place of the value at registration
   bool positional = false;
   bool required = false;
-  bool in_config = true;  // may stand in a configuration file and does in resolved_toml()
+  bool in_config = true;    // may stand in a configuration file
+  bool in_resolved = true;  // and does in resolved_toml(); false for what concerns one call only
 };
 
 /// What kind of value the option takes.

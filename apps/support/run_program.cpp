@@ -41,6 +41,7 @@ int flush_standard_output(std::string_view program, int code) {
 
 int run_program(std::string_view program, const std::function<int()>& body) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit (ulimit -f) then is an error of write() like a full disk
   int code = 0;
   try {
     code = body();

@@ -9,86 +9,236 @@ namespace xrai {
 namespace {
 
 void add_data_options(CommandLine& c, TrainOptions& o) {
-  c.add({.group = "Data", .name = "data", .target = &o.data, .help = "data set to learn from, made by xrai_dataset",
-         .value_name = "FILE.h5", .required = true});
-  c.add({.group = "Data", .name = "out", .short_name = "o", .target = &o.out,
-         .help = "run folder to make: checkpoints, curves, report", .value_name = "RUN", .required = true});
-  c.add({.group = "Data", .name = "val-fraction", .target = &o.val_fraction,
-         .help = "part of the training patients kept for validation when the file has no val split", .above = 0,
+  c.add({.group = "Data",
+         .name = "data",
+         .target = &o.data,
+         .help = "data set to learn from, made by xrai_dataset",
+         .value_name = "FILE.h5",
+         .required = true});
+  c.add({.group = "Data",
+         .name = "out",
+         .short_name = "o",
+         .target = &o.out,
+         .help = "run folder to make: checkpoints, curves, report",
+         .value_name = "RUN",
+         .required = true,
+         .in_resolved = false});
+  c.add({.group = "Data",
+         .name = "val-fraction",
+         .target = &o.val_fraction,
+         .help = "part of the training patients kept for validation when the file has no val split",
+         .above = 0,
          .at_most = 0.5});
 }
 
 void add_model_options(CommandLine& c, TrainOptions& o) {
-  c.add({.group = "Model", .name = "model", .target = &o.model,
+  c.add({.group = "Model",
+         .name = "model",
+         .target = &o.model,
          .help = "network: plain5, lenet, resnet18, or a TOML file that lists layers (docs/models.md)",
          .value_name = "NAME|FILE.toml"});
-  c.add({.group = "Model", .name = "image-size", .target = &o.image_size,
-         .help = "side in pixels of what the network sees", .value_name = "N",
-         .at_least = 0, .at_most = 2048, .default_text = "3/4 of the stored side, at most 96"});
+  c.add({.group = "Model",
+         .name = "image-size",
+         .target = &o.image_size,
+         .help = "side in pixels of what the network sees",
+         .value_name = "N",
+         .at_least = 8,
+         .at_most = 2048,
+         .default_text = "3/4 of the stored side, 32 to 96"});
 }
 
 void add_training_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Training";
-  c.add({.group = g, .name = "epochs", .target = &o.epochs, .help = "passes over the training pictures", .at_least = 1});
-  c.add({.group = g, .name = "max-steps", .target = &o.max_steps,
-         .help = "stop after so many steps (0: no limit); the schedule spans the epochs all the same", .at_least = 0});
-  c.add({.group = g, .name = "batch-size", .short_name = "b", .target = &o.batch_size, .help = "pictures a step",
-         .at_least = 1, .at_most = 65536});
-  c.add({.group = g, .name = "optimizer", .target = &o.optimizer, .help = "how weights follow gradients",
+  c.add(
+      {.group = g, .name = "epochs", .target = &o.epochs, .help = "passes over the training pictures", .at_least = 1});
+  c.add({.group = g,
+         .name = "max-steps",
+         .target = &o.max_steps,
+         .help = "stop at this step of the run (0: no limit); the schedule spans the epochs all the same, and --resume "
+                 "auto goes on",
+         .at_least = 0,
+         .in_resolved = false});
+  c.add({.group = g,
+         .name = "batch-size",
+         .short_name = "b",
+         .target = &o.batch_size,
+         .help = "pictures a step",
+         .at_least = 1,
+         .at_most = 65536});
+  c.add({.group = g,
+         .name = "optimizer",
+         .target = &o.optimizer,
+         .help = "rule by which weights follow gradients",
          .allowed = {"adamw", "sgd"}});
-  c.add({.group = g, .name = "lr", .target = &o.lr, .help = "highest learning rate", .value_name = "RATE", .above = 0,
+  c.add({.group = g,
+         .name = "lr",
+         .target = &o.lr,
+         .help = "highest learning rate",
+         .value_name = "RATE",
+         .above = 0,
          .default_text = "0.002 for adamw, 0.05 for sgd"});
-  c.add({.group = g, .name = "weight-decay", .target = &o.weight_decay, .help = "on weights only, not on biases or norms",
+  c.add({.group = g,
+         .name = "weight-decay",
+         .target = &o.weight_decay,
+         .help = "on weights only, not on biases or norms",
          .at_least = 0});
-  c.add({.group = g, .name = "momentum", .target = &o.momentum, .help = "of sgd (Nesterov)", .at_least = 0, .at_most = 0.9999});
-  c.add({.group = g, .name = "clip-norm", .target = &o.clip_norm, .help = "largest norm of the gradient (0: no clipping)",
+  c.add({.group = g,
+         .name = "momentum",
+         .target = &o.momentum,
+         .help = "of sgd (Nesterov)",
+         .at_least = 0,
+         .at_most = 0.9999});
+  c.add({.group = g,
+         .name = "clip-norm",
+         .target = &o.clip_norm,
+         .help = "largest norm of the gradient (0: no clipping)",
          .at_least = 0});
-  c.add({.group = g, .name = "schedule", .target = &o.schedule, .help = "course of the learning rate",
+  c.add({.group = g,
+         .name = "schedule",
+         .target = &o.schedule,
+         .help = "course of the learning rate",
          .allowed = {"cosine", "onecycle", "step", "constant"}});
-  c.add({.group = g, .name = "warmup-epochs", .target = &o.warmup_epochs, .help = "linear rise at the beginning",
-         .value_name = "N", .at_least = 0, .default_text = "a fifth of the epochs"});
-  c.add({.group = g, .name = "class-weight", .target = &o.class_weight,
-         .help = "balanced lets rare classes count more, so that 0.5 is a usable threshold", .allowed = {"balanced", "none"}});
-  c.add({.group = g, .name = "label-smoothing", .target = &o.label_smoothing, .help = "part of the target spread over all classes",
-         .at_least = 0, .at_most = 0.9});
+  c.add({.group = g,
+         .name = "warmup-epochs",
+         .target = &o.warmup_epochs,
+         .help = "linear rise of the rate at the beginning (onecycle has its own)",
+         .value_name = "N",
+         .at_least = 0,
+         .default_text = "a fifth of --epochs"});
+  c.add({.group = g,
+         .name = "class-weight",
+         .target = &o.class_weight,
+         .help = "balanced lets rare classes count more, so that 0.5 is a usable threshold",
+         .allowed = {"balanced", "none"}});
+  c.add({.group = g,
+         .name = "label-smoothing",
+         .target = &o.label_smoothing,
+         .help = "part of each label that is spread over all classes",
+         .at_least = 0,
+         .at_most = 0.9});
   c.add({.group = g, .name = "seed", .target = &o.seed, .help = "of weights, order and augmentation"});
 }
 
 void add_augmentation_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Augmentation";
-  c.add({.group = g, .name = "augment", .target = &o.augment, .help = "show every picture differently in every epoch"});
-  c.add({.group = g, .name = "rotation", .target = &o.rotation, .help = "degrees to either side", .at_least = 0, .at_most = 180});
-  c.add({.group = g, .name = "scale", .target = &o.scale, .help = "zoom 1 +- this", .at_least = 0, .at_most = 0.9});
-  c.add({.group = g, .name = "aspect", .target = &o.aspect, .help = "width over height exp(+- this)", .at_least = 0, .at_most = 1});
-  c.add({.group = g, .name = "shift", .target = &o.shift, .help = "part of the side, to either side", .at_least = 0, .at_most = 1});
-  c.add({.group = g, .name = "gamma", .target = &o.gamma, .help = "exponent of grey exp(+- this)", .at_least = 0, .at_most = 3});
-  c.add({.group = g, .name = "contrast", .target = &o.contrast, .help = "factor 1 +- this about the mean", .at_least = 0, .at_most = 1});
-  c.add({.group = g, .name = "brightness", .target = &o.brightness, .help = "added grey +- this (white is 1)", .at_least = 0, .at_most = 1});
-  c.add({.group = g, .name = "flip", .target = &o.flip,
-         .help = "probability of mirroring (0: a thorax is not symmetric)", .at_least = 0, .at_most = 1});
-  c.add({.group = g, .name = "crop", .target = &o.crop, .help = "central part that is looked at, evaluation too", .above = 0, .at_most = 1});
-  c.add({.group = g, .name = "standardise", .target = &o.standardise,
-         .help = "mean 0 and deviation 1 for each picture by itself", });
+  c.add({.group = g,
+         .name = "augment",
+         .target = &o.augment,
+         .help = "show every picture differently in every epoch, by the ranges below"});
+  c.add({.group = g,
+         .name = "rotation",
+         .target = &o.rotation,
+         .help = "turn by up to so many degrees to either side",
+         .at_least = 0,
+         .at_most = 180});
+  c.add({.group = g,
+         .name = "scale",
+         .target = &o.scale,
+         .help = "zoom between 1 - this and 1 + this",
+         .at_least = 0,
+         .at_most = 0.9});
+  c.add({.group = g,
+         .name = "aspect",
+         .target = &o.aspect,
+         .help = "stretch width over height by exp(-this) to exp(this)",
+         .at_least = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "shift",
+         .target = &o.shift,
+         .help = "move by up to this part of the side",
+         .at_least = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "gamma",
+         .target = &o.gamma,
+         .help = "exponent of the grey value, exp(-this) to exp(this)",
+         .at_least = 0,
+         .at_most = 3});
+  c.add({.group = g,
+         .name = "contrast",
+         .target = &o.contrast,
+         .help = "contrast about the mean between 1 - this and 1 + this",
+         .at_least = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "brightness",
+         .target = &o.brightness,
+         .help = "grey added or taken away, up to this (white is 1)",
+         .at_least = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "flip",
+         .target = &o.flip,
+         .help = "probability of mirroring; a thorax is not symmetric",
+         .at_least = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "crop",
+         .target = &o.crop,
+         .help = "central part of the picture that is looked at, in evaluation too",
+         .above = 0,
+         .at_most = 1});
+  c.add({.group = g,
+         .name = "standardise",
+         .target = &o.standardise,
+         .help = "bring each picture by itself to mean 0 and deviation 1"});
 }
 
 void add_run_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Run";
-  c.add({.group = g, .name = "device", .target = &o.device, .help = "auto, cpu, cuda or cuda:N", .value_name = "DEVICE",
+  c.add({.group = g,
+         .name = "device",
+         .target = &o.device,
+         .help = "auto, cpu, cuda or cuda:N",
+         .value_name = "DEVICE",
          .check = check_device_name});
-  c.add({.group = g, .name = "precision", .target = &o.precision, .help = "arithmetic of the network", .allowed = {"fp32"}});
-  c.add({.group = g, .name = "threads", .target = &o.threads, .help = "cores the CPU device uses (0: all it may)", .at_least = 0,
+  c.add({.group = g,
+         .name = "precision",
+         .target = &o.precision,
+         .help = "arithmetic of the network",
+         .allowed = {"fp32"}});
+  c.add({.group = g,
+         .name = "threads",
+         .target = &o.threads,
+         .help = "cores the CPU device uses (0: all it may)",
+         .at_least = 0,
          .at_most = 4096});
-  c.add({.group = g, .name = "workers", .short_name = "j", .target = &o.workers,
-         .help = "batches that the loader's thread keeps ready", .at_least = 2, .at_most = 64});
-  c.add({.group = g, .name = "resume", .target = &o.resume,
-         .help = "auto: go on with the run in --out if there is one; or a checkpoint to go on from",
-         .value_name = "auto|FILE", .in_config = false});
-  c.add({.group = g, .name = "log-interval", .target = &o.log_interval, .help = "steps between lines in metrics.jsonl",
-         .at_least = 1, .at_most = 100000});
-  c.add({.group = g, .name = "fast-dev-run", .target = &o.fast_dev_run,
-         .help = "four steps and a short validation, to see that everything works", .in_config = false});
-  c.add({.group = g, .name = "quiet", .short_name = "q", .target = &o.quiet, .help = "no progress on the terminal", .in_config = false});
-  c.add({.group = g, .name = "json", .target = &o.json, .help = "the result as JSON on standard output", .in_config = false});
+  c.add({.group = g,
+         .name = "workers",
+         .short_name = "j",
+         .target = &o.workers,
+         .help = "batches that the loader's thread keeps ready",
+         .at_least = 2,
+         .at_most = 64});
+  c.add({.group = g,
+         .name = "resume",
+         .target = &o.resume,
+         .help = "auto: go on with the run in --out, or start it; a run folder or checkpoint: go on from there",
+         .value_name = "auto|PATH",
+         .in_config = false});
+  c.add({.group = g,
+         .name = "log-interval",
+         .target = &o.log_interval,
+         .help = "steps between lines in metrics.jsonl",
+         .at_least = 1,
+         .at_most = 100000});
+  c.add({.group = g,
+         .name = "fast-dev-run",
+         .target = &o.fast_dev_run,
+         .help = "four steps, a short validation and the report, to see that everything works",
+         .in_config = false});
+  c.add({.group = g,
+         .name = "quiet",
+         .short_name = "q",
+         .target = &o.quiet,
+         .help = "no progress on the terminal",
+         .in_config = false});
+  c.add({.group = g,
+         .name = "json",
+         .target = &o.json,
+         .help = "the result as JSON on standard output",
+         .in_config = false});
 }
 
 }  // namespace
@@ -106,28 +256,33 @@ std::int64_t default_image_size(std::int64_t stored_size) {
   return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 96);
 }
 
-TrainSettings train_settings(const TrainOptions& o, std::int64_t stored_size, std::vector<float> class_weights) {
+void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
+  if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 2e-3;
+  if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
+  if (!o.image_size) o.image_size = default_image_size(stored_size);
+}
+
+TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_weights) {
   TrainSettings s;
   s.epochs = o.epochs;
   s.max_steps = o.max_steps;
   s.batch_size = o.batch_size;
-  s.evaluation_batch_size = std::max<std::int64_t>(o.batch_size, 64);
   s.optimiser.kind = o.optimizer == "sgd" ? OptimiserKind::kSgd : OptimiserKind::kAdamW;
-  s.optimiser.learning_rate = o.lr.value_or(o.optimizer == "sgd" ? 0.05 : 2e-3);
+  s.optimiser.learning_rate = o.lr.value();
   s.optimiser.weight_decay = o.weight_decay;
   s.optimiser.momentum = o.momentum;
   s.optimiser.max_gradient_norm = o.clip_norm;
-  s.schedule.kind = o.schedule == "onecycle" ? ScheduleKind::kOneCycle
-                    : o.schedule == "step"   ? ScheduleKind::kStep
+  s.schedule.kind = o.schedule == "onecycle"   ? ScheduleKind::kOneCycle
+                    : o.schedule == "step"     ? ScheduleKind::kStep
                     : o.schedule == "constant" ? ScheduleKind::kConstant
                                                : ScheduleKind::kCosine;
-  s.schedule.warmup_epochs = o.warmup_epochs.value_or(0.2 * static_cast<double>(o.epochs));
-  s.input.image_size = o.image_size > 0 ? o.image_size : default_image_size(stored_size);
+  s.schedule.warmup_epochs = o.warmup_epochs.value();
+  s.input.image_size = o.image_size.value();
   s.input.view.crop = static_cast<float>(o.crop);
   s.input.view.standardise = o.standardise;
   if (o.augment)
-    s.augment = {static_cast<float>(o.rotation), static_cast<float>(o.scale),    static_cast<float>(o.aspect),
-                 static_cast<float>(o.shift),    static_cast<float>(o.gamma),    static_cast<float>(o.contrast),
+    s.augment = {static_cast<float>(o.rotation),   static_cast<float>(o.scale), static_cast<float>(o.aspect),
+                 static_cast<float>(o.shift),      static_cast<float>(o.gamma), static_cast<float>(o.contrast),
                  static_cast<float>(o.brightness), static_cast<float>(o.flip)};
   s.label_smoothing = o.label_smoothing;
   s.class_weights = std::move(class_weights);

@@ -15,7 +15,7 @@ namespace xrai {
 struct TrainOptions {
   std::filesystem::path data, out;
   std::string model = "plain5";
-  std::int64_t image_size = 0;  // 0: from the stored pictures, see default_image_size
+  std::optional<std::int64_t> image_size;  // default: from the stored pictures, see default_image_size
   std::int64_t epochs = 12, max_steps = 0, batch_size = 32;
   std::string optimizer = "adamw";
   std::optional<double> lr;  // default depends on the optimiser
@@ -26,7 +26,8 @@ struct TrainOptions {
   double label_smoothing = 0;
   std::uint64_t seed = 1;
   bool augment = true;
-  double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1, flip = 0;
+  double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
+         flip = 0;
   double crop = 0.9;
   bool standardise = false;
   double val_fraction = 0.15;
@@ -45,7 +46,11 @@ void add_train_options(CommandLine& command_line, TrainOptions& options);
 /// data we know (docs/architecture.md names the source).
 std::int64_t default_image_size(std::int64_t stored_size);
 
-/// stored_size: side of the stored pictures; class_weights: one a class.
-TrainSettings train_settings(const TrainOptions& options, std::int64_t stored_size, std::vector<float> class_weights);
+/// Fills in what depends on other values (learning rate, warm-up, image size), so that what is printed and saved says
+/// what is used. stored_size: side of the stored pictures.
+void resolve_defaults(TrainOptions& options, std::int64_t stored_size);
+
+/// Of resolved options. class_weights: one a class.
+TrainSettings train_settings(const TrainOptions& options, std::vector<float> class_weights);
 
 }  // namespace xrai

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "loaders/cached_reader.h"
 #include "loaders/splits.h"
 #include "runtime/core/error.h"
-#include "runtime/core/log.h"
 
 namespace xrai {
 namespace {
@@ -25,30 +25,40 @@ void set_validation_aside(TrainingData& data, double fraction, std::uint64_t see
   const std::vector<std::string> groups = patients(*data.reader);
   const std::vector<std::int32_t>& labels = data.reader->labels("train");
   std::vector<std::string> strata;
-  for (const std::int32_t label : labels) strata.push_back(std::to_string(label));
+  const std::vector<std::string> sources = data.reader->sources("train");
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    strata.push_back(fmt::format("{} {}", labels[i], sources.empty() ? "" : name_family(sources[i])));
   const std::vector<SplitFraction> fractions{{"train", 1.0 - fraction}, {"val", fraction}};
   const std::vector<int> side = grouped_stratified_split(groups, strata, fractions, seed);
   for (std::size_t i = 0; i < side.size(); ++i)
     (side[i] == 0 ? data.train_rows : data.validation_rows).push_back(static_cast<std::int64_t>(i));
   data.validation_split = "train";
-  log::info(fmt::format("no val split in {}: {} of its {} training pictures were set aside for validation, by patient "
-                        "(--val-fraction {})",
-                        data.reader->path().string(), data.validation_rows.size(), labels.size(), fraction));
+  if (data.validation_rows.empty() || data.train_rows.empty())
+    throw Error(ExitCode::kBadData,
+                fmt::format("{} has no val split and too few patients to set some aside: import more pictures, or with "
+                            "--splits train=0.85,val=0.15",
+                            data.reader->path().string()));
+  data.note = fmt::format(
+      "no val split in {}: {} of its {} training pictures are set aside for validation, by patient "
+      "(--val-fraction {})",
+      data.reader->path().string(), data.validation_rows.size(), labels.size(), fraction);
 }
 
 void check_classes(const TrainingData& data) {
   const std::vector<std::string>& classes = data.reader->classes();
   for (std::size_t c = 0; c < classes.size(); ++c)
     if (std::count(data.train_labels.begin(), data.train_labels.end(), static_cast<std::int32_t>(c)) == 0)
-      throw Error(ExitCode::kBadData, fmt::format("{} has no training picture of class {}: nothing can be learnt about it",
-                                                  data.reader->path().string(), classes[c]));
+      throw Error(ExitCode::kBadData,
+                  fmt::format("{} has no training picture of class {}: nothing can be learnt about it",
+                              data.reader->path().string(), classes[c]));
 }
 
 }  // namespace
 
 TrainingData open_training_data(const std::filesystem::path& path, double val_fraction, std::uint64_t seed) {
   TrainingData data;
-  data.reader = open_dataset(path);
+  data.file = open_dataset(path);
+  data.reader = keep_in_memory(data.file);
   const std::vector<std::string> splits = data.reader->splits();
   const auto has = [&](const char* name) { return std::find(splits.begin(), splits.end(), name) != splits.end(); };
   if (!has("train"))
@@ -70,10 +80,17 @@ TrainingData open_training_data(const std::filesystem::path& path, double val_fr
   return data;
 }
 
-bool is_synthetic(const DatasetReader& reader) {
-  const auto value = reader.attribute("synthetic");
-  const auto* flag = value ? std::get_if<std::int64_t>(&*value) : nullptr;
-  return flag != nullptr && *flag != 0;
+void shorten_validation(TrainingData& data, std::size_t most) {
+  const std::vector<std::int64_t> all = std::move(data.validation_rows);
+  const std::size_t n = std::min(all.size(), most);
+  data.validation_rows.clear();
+  for (std::size_t i = 0; i < n; ++i) data.validation_rows.push_back(all[i * all.size() / n]);
+}
+
+void require_unchanged_file(const TrainingData& data) {
+  const std::int64_t first = 0;
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(data.file->height("train") * data.file->width("train")));
+  data.file->read_rows("train", std::span(&first, 1), pixels.data());
 }
 
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback) {

@@ -2,29 +2,36 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "loaders/batch_loader.h"
 #include "loaders/reader.h"
 
 namespace xrai {
 
 struct TrainingData {
-  std::shared_ptr<DatasetReader> reader;
+  std::shared_ptr<DatasetReader> file;        // reads the file every time
+  std::shared_ptr<DatasetReader> reader;      // the same, with what fits kept in memory
   std::string validation_split;               // "val", or "train" when a part of it was set aside
   std::vector<std::int64_t> train_rows;       // of the train split
   std::vector<std::int64_t> validation_rows;  // of validation_split
   std::vector<std::int32_t> train_labels;     // of train_rows
+  std::string note;                           // how validation pictures were set aside; empty: the file has a val split
 };
 
 /// Opens the file. Without a val split, sets `val_fraction` of the training pictures aside by patient, stratified by
-/// class, and says so in the log. Throws Error(kBadData) without a train split or when a class has no picture in it.
+/// class. Throws Error(kBadData) without a train split, when a class has no picture in it, or when it is too small.
 TrainingData open_training_data(const std::filesystem::path& path, double val_fraction, std::uint64_t seed);
 
-/// 1 when the file says that its pictures are drawn and not taken.
-bool is_synthetic(const DatasetReader& reader);
+/// Keeps at most so many validation pictures, spread evenly over them so that every class stays.
+void shorten_validation(TrainingData& data, std::size_t most);
+
+/// Throws Error(kBadData) when the file was written to, cut or replaced since it was opened: pictures kept in memory
+/// would hide that, and names and figures would no longer belong together.
+void require_unchanged_file(const TrainingData& data);
+
 /// A text attribute of the file, or the fallback.
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback);
 

@@ -38,6 +38,9 @@ void validate(const ConvolutionSpec& spec) {
 }
 
 void validate(const PoolingSpec& spec) {
+  if (spec.input.count() < 1)
+    throw Error(ExitCode::kUsage,
+                fmt::format("pooling over an input of shape {} has nothing to do", to_string(spec.input)));
   (void)spec.output();
   const Window& w = spec.window;
   if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height || w.pad_left >= w.kernel_width ||

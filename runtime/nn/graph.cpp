@@ -117,6 +117,7 @@ class GraphBuilder {
     Node node;
     for (const int i : chain) node.name += (node.name.empty() ? "" : "+") + layer(i).name;
     node.inputs.push_back(tensor_of(first.input));
+    node.input = shape_of(first.input);
     const auto has_relu = [&] {
       return std::any_of(chain.begin() + 1, chain.end(), [&](int i) { return as<ReluLayer>(layer(i)) != nullptr; });
     };

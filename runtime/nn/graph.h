@@ -44,6 +44,7 @@ struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
   std::vector<int> inputs;  // tensors; the second is a residual or the other summand
   int output = 0;           // tensor
+  Shape input;              // of the first input for one picture, as this node sees it: a vector behind a flatten
   NodeKind kind;
 };
 

@@ -265,7 +265,7 @@ struct LayerMaker {
 }  // namespace
 
 std::unique_ptr<Layer> make_layer(Device& device, Parameters& parameters, const LayerRequest& request) {
-  const Shape in = request.graph.tensors[static_cast<std::size_t>(request.node.inputs[0])].with_batch(request.n);
+  const Shape in = request.node.input.with_batch(request.n);
   return std::visit(LayerMaker{device, parameters, request, in}, request.node.kind);
 }
 

@@ -48,7 +48,6 @@ class Layer {
 
 struct LayerRequest {
   const Node& node;
-  const Graph& graph;
   std::int64_t n = 1;           // images
   bool training = false;        // plans with batch statistics, dropout and backward
   bool input_gradient = false;  // of the first input

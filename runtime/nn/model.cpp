@@ -14,7 +14,7 @@ ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph,
   std::size_t workspace_bytes = 0;
   for (const Node& node : graph.nodes) {
     const bool input_gradient = training && node.inputs[0] != 0;
-    layers_.push_back(make_layer(device, parameters, {node, graph, n, training, input_gradient}));
+    layers_.push_back(make_layer(device, parameters, {node, n, training, input_gradient}));
     workspace_bytes = std::max(workspace_bytes, layers_.back()->workspace_bytes());
   }
   plan_lifetimes();

@@ -140,7 +140,7 @@ void read_facts(const hdf5::File& file, Checkpoint& c) {
   s.position = needed<std::int64_t>(file, "position");
   s.epoch_loss_sum = needed<double>(file, "epoch_loss_sum");
   s.epoch_correct = needed<double>(file, "epoch_correct");
-  if (const auto best = file.attribute("/", "best_score")) s.best_score = std::get<double>(*best);
+  if (file.attribute("/", "best_score")) s.best_score = needed<double>(file, "best_score");
   s.best_epoch = needed<std::int64_t>(file, "best_epoch");
 }
 

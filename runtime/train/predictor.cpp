@@ -39,6 +39,7 @@ std::int64_t Predictor::epoch() const { return state_->checkpoint.state.epoch; }
 const Preprocessing& Predictor::preprocessing() const { return state_->checkpoint.facts.preprocessing; }
 const std::string& Predictor::config_toml() const { return state_->checkpoint.facts.config_toml; }
 double Predictor::threshold() const { return state_->checkpoint.facts.threshold; }
+bool Predictor::trained_on_synthetic() const { return state_->checkpoint.facts.synthetic_data; }
 
 std::vector<float> Predictor::predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                       std::int64_t width) {

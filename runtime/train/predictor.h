@@ -34,6 +34,8 @@ class Predictor {
   [[nodiscard]] const std::string& config_toml() const;  // resolved configuration of the training run
   /// Probability of class 1 from which a binary network says class 1.
   [[nodiscard]] double threshold() const;
+  /// The network learnt from drawings: what it says of a real radiograph means nothing.
+  [[nodiscard]] bool trained_on_synthetic() const;
 
   /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
   [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/core/error.h"
 #include "runtime/core/interrupt.h"
@@ -60,6 +61,7 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
   class_weights_ = device.allocate(settings_.class_weights.size() * sizeof(float));
   device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float));
   results_ = device.allocate(static_cast<std::size_t>(settings_.log_every) * sizeof(kernels::LossResult));
+  sum_of_squares_ = device.allocate(sizeof(double));
 }
 
 std::int64_t Trainer::steps_per_epoch() const { return (train_.size() + settings_.batch_size - 1) / settings_.batch_size; }
@@ -71,6 +73,10 @@ std::int64_t Trainer::last_step() const {
 }
 
 std::int64_t Trainer::steps_now() const { return state_.step + static_cast<std::int64_t>(pending_images_.size()); }
+
+std::int64_t Trainer::images_now() const {
+  return std::accumulate(pending_images_.begin(), pending_images_.end(), state_.position);
+}
 
 void Trainer::resume(const Checkpoint& checkpoint) {
   restore(checkpoint, model_, &optimiser_);
@@ -102,8 +108,7 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
     train_.release(batch);
     if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
     if (listener.on_images)
-      listener.on_images(state_.epoch + 1, state_.position + (steps_now() - state_.step) * settings_.batch_size,
-                         train_.size(), last_loss_);
+      listener.on_images(state_.epoch + 1, images_now(), train_.size(), last_loss_);
     interrupted = interrupt_requested() != 0;
   }
   read_results(history);
@@ -135,6 +140,16 @@ void Trainer::step(const Batch& batch) {
   optimiser_.step(steps_now() + 1, last_learning_rate_);
 }
 
+void Trainer::stop_diverged(const char* what, double value) const {
+  const std::filesystem::path last = run_folder_ / "checkpoints" / "last.h5";
+  throw Error(ExitCode::kDiverged,
+              fmt::format("the {} became {} at step {} (epoch {}, learning rate {:.3g}); {}; try a smaller --lr, a longer "
+                          "--warmup-epochs or --clip-norm 1",
+                          what, value, state_.step, state_.epoch + 1, last_learning_rate_,
+                          std::filesystem::exists(last) ? fmt::format("the last good state is {}", last.string())
+                                                        : std::string("nothing good was saved before it")));
+}
+
 // Fetches the losses of the steps since the last call, looks for NaN and writes a step line.
 void Trainer::read_results(HistoryWriter& history) {
   if (pending_images_.empty()) return;
@@ -142,13 +157,7 @@ void Trainer::read_results(HistoryWriter& history) {
   model_.device().download(results.data(), results_.data(), results.size() * sizeof(kernels::LossResult));
   for (std::size_t i = 0; i < results.size(); ++i) {
     ++state_.step;
-    if (!std::isfinite(results[i].loss_sum))
-      throw Error(ExitCode::kDiverged,
-                  fmt::format("the loss became {} at step {} (epoch {}, learning rate {:.3g}); the last good state is {}; "
-                              "try a smaller --lr, a longer --warmup-epochs or --clip-norm 1",
-                              results[i].loss_sum, state_.step, state_.epoch + 1, last_learning_rate_,
-                              state_.epoch > 0 ? (run_folder_ / "checkpoints" / "last.h5").string()
-                                               : std::string("none yet: this was the first epoch")));
+    if (!std::isfinite(results[i].loss_sum)) stop_diverged("loss", results[i].loss_sum);
     state_.position += pending_images_[i];
     state_.epoch_loss_sum += results[i].loss_sum;
     state_.epoch_correct += results[i].n_correct;
@@ -157,12 +166,23 @@ void Trainer::read_results(HistoryWriter& history) {
     window_.images += pending_images_[i];
   }
   pending_images_.clear();
+  check_weights();
   const double now = now_seconds(), images = static_cast<double>(window_.images);
   const double seconds = std::max(1e-9, now - window_.seconds_at_start);
   last_loss_ = window_.loss_sum / images;
   history.append(StepRecord{state_.epoch + 1, state_.step, last_loss_, window_.correct / images, last_learning_rate_,
                             images / seconds, (train_.wait_seconds() - window_.wait_at_start) / seconds});
   window_ = Window{0, 0, 0, 0, now, train_.wait_seconds()};
+}
+
+// The loss alone would not tell: oneDNN's ReLU and max pooling turn a NaN into a number, and the network goes on as a
+// constant. A weight that became NaN stays one.
+void Trainer::check_weights() {
+  double sum_of_squares = 0;
+  const Parameters& parameters = model_.parameters();
+  model_.device().sum_of_squares(parameters.values(), parameters.count(), sum_of_squares_.as<double>());
+  model_.device().download(&sum_of_squares, sum_of_squares_.data(), sizeof sum_of_squares);
+  if (!std::isfinite(sum_of_squares)) stop_diverged("sum of the squared weights", sum_of_squares);
 }
 
 void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {
@@ -182,17 +202,22 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
     const Scores scores = scorer_.score(*validation_);
     record.val_loss = score = scores.loss(settings_.class_weights);
     record.val_accuracy = accuracy_of(scores, model_.n_classes());
-    if (std::isfinite(score)) record.val_auroc = mean_auroc(scores, model_.n_classes());
+    // The steps may all have been fine and the last update too large.
+    if (!std::isfinite(score)) stop_diverged("validation loss", score);
+    record.val_auroc = mean_auroc(scores, model_.n_classes());
   }
   record.seconds = training_seconds + now_seconds() - start;
 
-  const bool best = std::isfinite(score) && (!state_.best_score || score < *state_.best_score);
-  if (best) {
+  // An epoch that max_steps cut short is gone on with when the run is resumed with more steps. Its score leaves no
+  // trace in the state, so that the resumed run ends as if it had never stopped; its network is kept as the best only
+  // while there is no other.
+  const bool whole = state_.position >= train_.size();
+  const bool best = !state_.best_score || (whole && score < *state_.best_score);
+  if (best && whole) {
     state_.best_score = score;
     state_.best_epoch = record.epoch;
   }
-  // An epoch that max_steps cut short is gone on with when the run is resumed with more steps.
-  if (state_.position >= train_.size()) {
+  if (whole) {
     ++state_.epoch;
     state_.position = 0;
     state_.epoch_loss_sum = state_.epoch_correct = 0;

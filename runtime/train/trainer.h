@@ -36,7 +36,7 @@ class Trainer {
   void resume(const Checkpoint& checkpoint);
   /// Until the last epoch, max_steps or an interrupt (runtime/core/interrupt.h). Saves checkpoints/last.h5 at every
   /// epoch's end and on interruption, checkpoints/best.h5 when the validation loss is the lowest so far.
-  /// Throws Error(kDiverged) when the loss is NaN or infinite, with the step and what to try.
+  /// Throws Error(kDiverged) when the loss or a weight is NaN or infinite, with the step and what to try.
   RunEnd run(HistoryWriter& history, const TrainingListener& listener);
 
   [[nodiscard]] const TrainingState& state() const { return state_; }
@@ -54,9 +54,12 @@ class Trainer {
   bool train_epoch(HistoryWriter& history, const TrainingListener& listener);
   void step(const Batch& batch);
   void read_results(HistoryWriter& history);
+  void check_weights();
   void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
   void save(const char* name);
+  [[noreturn]] void stop_diverged(const char* what, double value) const;
   [[nodiscard]] std::int64_t steps_now() const;
+  [[nodiscard]] std::int64_t images_now() const;
   [[nodiscard]] std::int64_t last_step() const;
 
   Model& model_;
@@ -68,7 +71,7 @@ class Trainer {
   Optimiser optimiser_;
   Scorer scorer_;
   TrainingState state_;
-  Buffer pixels_, labels_, sample_ids_, class_weights_, results_;
+  Buffer pixels_, labels_, sample_ids_, class_weights_, results_, sum_of_squares_;
   std::vector<std::int64_t> pending_images_;  // of the steps whose results are still on the device
   double last_loss_ = 0, last_learning_rate_ = 0;
   double epoch_seconds_ = 0;

@@ -71,9 +71,8 @@ inline Bytes jpeg_bytes(const Bytes& samples, int width, int height, int format 
 inline Bytes with_orientation(const Bytes& jpeg, std::uint8_t orientation) {
   const Bytes exif{0xFF, 0xE1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',         0, 42, 0, 0, 0, 8,
                    0,    1,    0x01, 0x12, 0,   3,   0,   0,   0, 1, 0,   orientation, 0, 0,  0, 0, 0, 0};
-  Bytes bytes(jpeg.begin(), jpeg.begin() + 2);
-  bytes.insert(bytes.end(), exif.begin(), exif.end());
-  bytes.insert(bytes.end(), jpeg.begin() + 2, jpeg.end());
+  Bytes bytes = jpeg;
+  bytes.insert(bytes.begin() + 2, exif.begin(), exif.end());
   return bytes;
 }
 

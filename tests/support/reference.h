@@ -33,10 +33,10 @@ ConvolutionReference dense_reference(const DenseSpec& spec, const Doubles& x, co
 
 struct NormalisationCall {
   Shape shape;
-  Doubles x, residual, gamma, beta;  // residual may be empty
+  Doubles x{}, residual{}, gamma{}, beta{};  // residual may be empty
   double epsilon = 1e-5;
   bool relu = false, pool = false;
-  Doubles mean, variance;  // empty: of the batch
+  Doubles mean{}, variance{};  // empty: of the batch
 };
 struct NormalisationReference {
   Doubles mean, variance;  // biased, of the batch

@@ -162,7 +162,7 @@ TEST(Evaluate, PredictionsThatDoNotFitTogetherAreRefusedWithTheImagesName) {
   EXPECT_THROW((void)evaluate(p), Error);
 }
 
-TEST(Evaluate, TwoThousandResamplesOfTheTestSplitTakeLessThanASecond) {
+TEST(Evaluate, TwoThousandResamplesOfTheTestSplitAreQuick) {
   const Predictions p = predictions_of(metric_goldens()[0]);
   const auto start = std::chrono::steady_clock::now();
   (void)evaluate(p);

@@ -1,0 +1,100 @@
+// xrai_predict as a user runs it, on a network that was trained for a moment.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "apps/support/devices.h"
+#include "runtime/hdf5/file.h"
+#include "runtime/train/predictor.h"
+#include "tests/support/picture_files.h"
+#include "tests/support/run_command.h"
+
+namespace xrai {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::run_command;
+using test::write_bytes;
+using ::testing::HasSubstr;
+
+std::string quoted(const fs::path& path) {
+  return "'" + path.string() + "'";
+}
+
+/// One folder of pictures, imported with --fit pad, and a run that learnt from it; made once for all tests here.
+class PredictProgram : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TemporaryFolder;
+    for (int i = 0; i < 48; ++i) {
+      const int width = 60 + i, height = 90;
+      const std::string name = i % 2 == 0 ? "pictures/NORMAL/IM-" : "pictures/PNEUMONIA/person";
+      write_bytes(*folder_ / (name + std::to_string(i) + "-1.jpeg"),
+                  test::jpeg_bytes(test::smooth_grey(width, height, i), width, height));
+    }
+    const auto import = run_command("xrai_dataset import " + quoted(*folder_ / "pictures") + " " +
+                                    quoted(*folder_ / "data.h5") + " --size 48 --fit pad --splits train=0.75,val=0.25");
+    ASSERT_EQ(import.exit_code, 0) << import.errors;
+    const auto train = run_command("xrai_gpu_train --device cpu --epochs 1 --batch-size 8 --data " +
+                                   quoted(*folder_ / "data.h5") + " --out " + quoted(*folder_ / "run"));
+    ASSERT_EQ(train.exit_code, 0) << train.errors;
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+  static test::CommandResult predict(const std::string& arguments) {
+    return run_command("xrai_predict --device cpu --checkpoint " + quoted(*folder_ / "run") + " " + arguments);
+  }
+  static test::TemporaryFolder* folder_;
+};
+test::TemporaryFolder* PredictProgram::folder_ = nullptr;
+
+TEST_F(PredictProgram, ANewFileIsSeenExactlyAsItsCopyInTheDataSet) {
+  const auto result = predict(quoted(*folder_ / "pictures") + " --json");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  std::map<std::string, double> probability_of;
+  const json answer = json::parse(result.output);
+  for (const json& prediction : answer["predictions"])
+    probability_of[prediction["picture"]] = prediction["probabilities"]["PNEUMONIA"];
+  ASSERT_EQ(probability_of.size(), 48U);
+
+  const auto file = hdf5::File::open(*folder_ / "data.h5");
+  const auto device = make_device("cpu");
+  Predictor predictor = Predictor::load(*folder_ / "run", *device);
+  for (const char* split : {"/train", "/val"}) {
+    const auto pixels = file.read<std::uint8_t>(std::string(split) + "/images");
+    const auto sources = file.read_strings(std::string(split) + "/source");
+    const auto expected = predictor.predict(pixels.data(), static_cast<std::int64_t>(sources.size()), 48, 48);
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      // Only the place in the batch differs, and with it the order of sums.
+      EXPECT_NEAR(probability_of[(*folder_ / ("pictures/" + sources[i])).string()], expected[2 * i + 1], 1e-5)
+          << sources[i];
+  }
+}
+
+TEST_F(PredictProgram, AnUnreadablePictureDoesNotStopTheOthers) {
+  write_bytes(*folder_ / "bad, \"worse\".png", {});
+  const std::string good = quoted(*folder_ / "pictures/NORMAL/IM-0-1.jpeg");
+  const auto csv = predict(good + " " + quoted(*folder_ / "bad, \"worse\".png") + " " + good + " --csv");
+  EXPECT_EQ(csv.exit_code, 3);
+  EXPECT_EQ(std::count(csv.output.begin(), csv.output.end(), '\n'), 4);
+  EXPECT_THAT(csv.output, HasSubstr("picture,probability_NORMAL,probability_PNEUMONIA,verdict,error\n"));
+  EXPECT_THAT(csv.output, HasSubstr("bad, \"\"worse\"\".png\",,,,\"it is empty"));
+  EXPECT_THAT(csv.errors, HasSubstr("cannot score"));
+  EXPECT_THAT(csv.errors, HasSubstr("not a medical device"));
+}
+
+TEST_F(PredictProgram, MistakesLeaveWithTheirCodes) {
+  EXPECT_EQ(predict("x.png --json --csv").exit_code, 2);
+  EXPECT_EQ(predict("").exit_code, 2);
+  EXPECT_EQ(predict("not-there.png").exit_code, 3);
+  EXPECT_EQ(run_command("xrai_predict --checkpoint /not/there x.png").exit_code, 3);
+}
+
+}  // namespace
+}  // namespace xrai

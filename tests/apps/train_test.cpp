@@ -1,0 +1,241 @@
+// xrai_gpu_train as a user runs it: what a run folder holds, who wins among flags and files, and every way to fail.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/training/memory_need.h"
+#include "loaders/cached_reader.h"
+#include "tests/apps/training_runs.h"
+#include "tests/support/errors.h"
+
+namespace xrai {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::quoted;
+using test::run_command;
+using test::text_of;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Train : public test::TrainingRuns {};
+
+std::size_t lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+TEST_F(Train, ARunFolderHoldsWhatItShould) {
+  const auto result = run_command(new_run("r", "--epochs 2 --batch-size 8 --log-interval 2 --json"));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  for (const char* file : {"config.toml", "env.json", "train.log", "metrics.csv", "metrics.jsonl", "curves.svg",
+                           "curves.png", "report.html", "eval/val.json", "checkpoints/last.h5", "checkpoints/best.h5"})
+    EXPECT_GT(fs::file_size(run("r") / file), 0U) << file;
+  const json printed = json::parse(result.output);
+  EXPECT_EQ(printed["step"], 12);
+  EXPECT_EQ(printed["last_epoch"]["epoch"], 2);
+  EXPECT_TRUE(printed["validation"]["auroc"].is_number());
+  const json environment = json::parse(text_of(run("r") / "env.json"));
+  EXPECT_EQ(environment["threads"], 1);
+  for (const char* key : {"commit", "cpu", "libraries", "command"}) EXPECT_TRUE(environment.contains(key)) << key;
+  EXPECT_THAT(text_of(run("r") / "metrics.csv"),
+              HasSubstr("epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,val_auroc,learning_rate,"
+                        "images_per_second,data_wait_fraction"));
+  EXPECT_EQ(lines(text_of(run("r") / "metrics.csv")), 3U);
+  EXPECT_EQ(lines(text_of(run("r") / "metrics.jsonl")), 8U);  // three step lines and one line an epoch
+  EXPECT_THAT(text_of(run("r") / "train.log"), AllOf(HasSubstr("epoch  2/2"), HasSubstr("synthetic")));
+  EXPECT_THAT(text_of(run("r") / "report.html"), HasSubstr("The best epoch was chosen on these pictures"));
+}
+
+TEST_F(Train, WhatIsNotATerminalGetsPlainLines) {
+  const auto result = run_command(new_run("r", "--epochs 1"));
+  EXPECT_EQ(result.output, "");
+  EXPECT_THAT(result.errors, AllOf(Not(HasSubstr("\r")), Not(HasSubstr("\033")), HasSubstr("epoch  1/1")));
+  EXPECT_THAT(result.errors, HasSubstr("validation on 9 pictures: AUROC"));
+  EXPECT_EQ(run_command(new_run("quiet", "--epochs 1 --quiet")).errors, "");
+}
+
+TEST_F(Train, TheFlagBeatsTheFileAndTheFileBeatsTheDefault) {
+  std::ofstream(folder_ / "c.toml") << "epochs = 3\nbatch_size = 16\n[augmentation]\nrotation = 4\n";
+  const auto result = run_command(new_run("r", "--epochs 1 --config " + quoted(folder_ / "c.toml")));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const std::string config = text_of(run("r") / "config.toml");
+  EXPECT_THAT(config, AllOf(HasSubstr("epochs = 1\n"), HasSubstr("batch_size = 16\n"), HasSubstr("rotation = 4.0\n"),
+                            HasSubstr("scale = 0.15\n")));
+  EXPECT_THAT(config, AllOf(HasSubstr("lr = 0.002\n"), HasSubstr("warmup_epochs = 0.2\n"),
+                            HasSubstr("image_size = 32\n"), Not(HasSubstr("not set"))));
+  EXPECT_THAT(result.errors, HasSubstr(config)) << "what is saved is printed";
+}
+
+TEST_F(Train, ARunsConfigurationMakesTheSameRunAgain) {
+  ASSERT_EQ(
+      run_command(new_run("one", "--epochs 1 --optimizer sgd --label-smoothing 0.1 --no-augment --seed 7")).exit_code,
+      0);
+  const auto again =
+      run_command("xrai_gpu_train --out " + quoted(run("two")) + " --config " + quoted(run("one") / "config.toml"));
+  ASSERT_EQ(again.exit_code, 0) << again.errors;
+  EXPECT_EQ(checksum("one"), checksum("two"));
+}
+
+TEST_F(Train, AFastDevRunGoesThroughEverything) {
+  const auto result = run_command(new_run("r", "--fast-dev-run --batch-size 4 --json"));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(json::parse(result.output)["step"], 4);
+  EXPECT_TRUE(fs::exists(run("r") / "report.html"));
+}
+
+TEST_F(Train, ABatchLargerThanTheDataSetIsOneStepAnEpoch) {
+  const auto result = run_command(new_run("r", "--epochs 2 --batch-size 65536 --json"));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(json::parse(result.output)["step"], 2);
+}
+
+TEST_F(Train, ThreeClassesWithoutAValSplitGetOneByPatient) {
+  for (int i = 0; i < 90; ++i)
+    test::write_bytes(folder_ / fmt::format("pictures/{}/person{}_x_{}.png", "abc"[i % 3], i / 6, i),
+                      test::png_bytes(test::smooth_grey(32, 32, i), 32, 32));
+  ASSERT_EQ(run_command("xrai_dataset import " + quoted(folder_ / "pictures") + " " + quoted(data()) +
+                        " --size 32 --splits train=1 --force")
+                .exit_code,
+            0);
+  const auto result = run_command(new_run("r", "--epochs 1"));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_THAT(result.errors, HasSubstr("no val split"));
+  EXPECT_THAT(text_of(run("r") / "train.log"), HasSubstr("no val split"));
+  EXPECT_THAT(text_of(run("r") / "report.html"), HasSubstr("set aside"));
+  const Checkpoint checkpoint = read_checkpoint(run("r") / "checkpoints" / "best.h5");
+  EXPECT_EQ(checkpoint.facts.classes, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(checkpoint.facts.preprocessing.stored_size, 32);
+  EXPECT_EQ(checkpoint.facts.preprocessing.fit, "squash");
+  EXPECT_THAT(checkpoint.facts.preprocessing.decoder, AllOf(HasSubstr("turbojpeg"), HasSubstr("triangle")));
+}
+
+TEST_F(Train, MistakesInTheCallAreNamed) {
+  const auto flag = run_command(new_run("r", "--epoch 2"));
+  EXPECT_EQ(flag.exit_code, 2);
+  EXPECT_THAT(flag.errors, HasSubstr("--epochs"));
+  std::ofstream(folder_ / "c.toml") << "[training]\nbatchsize = 16\n";
+  const auto key = run_command(new_run("r", "--config " + quoted(folder_ / "c.toml")));
+  EXPECT_EQ(key.exit_code, 2);
+  EXPECT_THAT(key.errors, AllOf(HasSubstr("line 2"), HasSubstr("batch-size")));
+  EXPECT_EQ(run_command(command("r", "--model resnet81")).exit_code, 2);
+  EXPECT_EQ(run_command(command("r", "--precision fp16")).exit_code, 2);
+  EXPECT_FALSE(fs::exists(run("r"))) << "a call that is refused leaves nothing behind";
+}
+
+TEST_F(Train, ADeviceThatIsNotThereHasItsOwnCode) {
+  if (run_command("xrai_info").output.find("cuda   usable") != std::string::npos) GTEST_SKIP() << "there is a GPU here";
+  const auto cuda = run_command(new_run("r", "--device cuda"));
+  EXPECT_EQ(cuda.exit_code, 4);
+  EXPECT_EQ(lines(cuda.errors), 1U) << cuda.errors;
+  EXPECT_FALSE(fs::exists(run("r")));
+  const auto automatic = run_command(new_run("r", "--device auto --fast-dev-run"));
+  EXPECT_EQ(automatic.exit_code, 0);
+  EXPECT_THAT(automatic.errors, HasSubstr("the CPU does the work, since there is no"));
+}
+
+TEST_F(Train, AFolderThatHoldsARunIsLeftAlone) {
+  ASSERT_EQ(run_command(new_run("r", "--epochs 1")).exit_code, 0);
+  const auto before = fs::last_write_time(run("r"));
+  const std::string log = text_of(run("r") / "train.log"), sum = checksum("r");
+  const auto again = run_command(new_run("r", "--epochs 1"));
+  EXPECT_EQ(again.exit_code, 7);
+  EXPECT_THAT(again.errors, HasSubstr("--resume auto"));
+  EXPECT_EQ(fs::last_write_time(run("r")), before);
+  EXPECT_EQ(text_of(run("r") / "train.log"), log);
+  EXPECT_EQ(checksum("r"), sum);
+}
+
+TEST_F(Train, TwoAtOnceAreKeptApart) {
+  test::StartedProgram first(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
+  ASSERT_TRUE(test::comes_true([this] { return has_step_line("r"); })) << first.errors();
+  const auto second = run_command(new_run("r", "--epochs 1 --resume auto"));
+  EXPECT_EQ(second.exit_code, 7);
+  EXPECT_THAT(second.errors, HasSubstr("another training writes into"));
+  first.send(SIGTERM);
+  EXPECT_EQ(first.exit_code(), 143);
+}
+
+TEST_F(Train, AFolderThatCannotBeMadeIsAStorageError) {
+  std::ofstream(folder_ / "file") << "x";
+  const auto result = run_command(new_run("file/r", "--epochs 1"));
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_THAT(result.errors, HasSubstr("cannot make the run folder"));
+}
+
+TEST_F(Train, AFullDiskEndsTheRunAndLeavesTheEarlierCheckpoint) {
+  ASSERT_EQ(run_command(new_run("r", "--epochs 4 --batch-size 8 --max-steps 6")).exit_code, 0);
+  const std::string sum = checksum("r");
+  // A limit on the size of files fails like a full disk: in the middle of a write.
+  test::StartedProgram full(
+      {"xrai_gpu_train", "--data", data().string(), "--out", run("r").string(), "--threads", "1", "--resume", "auto"},
+      folder_ / "full.txt", 8192);
+  EXPECT_EQ(full.exit_code(), 7) << full.errors();
+  EXPECT_THAT(full.errors(), HasSubstr("checkpoints/"));
+  EXPECT_EQ(checksum("r"), sum);
+  EXPECT_EQ(run_command(command("r", "--resume auto")).exit_code, 0);
+}
+
+TEST_F(Train, ADataFileThatChangesUnderTheRunEndsIt) {
+  test::StartedProgram training(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
+  ASSERT_TRUE(test::comes_true([this] { return fs::exists(run("r") / "checkpoints" / "last.h5"); }));
+  fs::resize_file(data(), fs::file_size(data()) / 2);
+  EXPECT_EQ(training.exit_code(), 3) << training.errors();
+  EXPECT_THAT(training.errors(), HasSubstr(data().string()));
+  EXPECT_NE(checksum("r"), "") << "what was saved can be read";
+  EXPECT_THAT(text_of(run("r") / "train.log"), HasSubstr("ended by an error"));
+}
+
+TEST_F(Train, ACutDataFileIsRefusedBeforeAnythingIsWritten) {
+  fs::resize_file(data(), fs::file_size(data()) / 2);
+  const auto result = run_command(new_run("r", "--epochs 1"));
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_FALSE(fs::exists(run("r")));
+}
+
+TEST_F(Train, ADivergingRunSaysWhatToTry) {
+  const auto result =
+      run_command(new_run("r", "--optimizer sgd --lr 1e30 --warmup-epochs 0 --epochs 2 --batch-size 8"));
+  EXPECT_EQ(result.exit_code, 6) << result.errors;
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("step"), HasSubstr("--lr"), HasSubstr("nothing good was saved")));
+  const auto again = run_command(new_run("r", "--epochs 1"));
+  EXPECT_EQ(again.exit_code, 0) << "a start without a result does not occupy the folder: " << again.errors;
+}
+
+TEST_F(Train, ALastUpdateThatIsTooLargeDivergesToo) {
+  const auto result =
+      run_command(new_run("r", "--optimizer sgd --lr 1e300 --warmup-epochs 0 --epochs 1 --batch-size 64"));
+  EXPECT_EQ(result.exit_code, 6) << result.errors;
+  EXPECT_THAT(result.errors, HasSubstr("validation loss"));
+  EXPECT_FALSE(fs::exists(run("r") / "checkpoints" / "last.h5"));
+}
+
+TEST_F(Train, WhatDoesNotFitIntoMemoryIsToldBeforehand) {
+  if (available_memory_bytes() > (std::uint64_t{100} << 30)) GTEST_SKIP() << "it would fit into this machine";
+  const auto result = run_command(command("r", "--model resnet18 --image-size 2048 --batch-size 65536"));
+  EXPECT_EQ(result.exit_code, 5) << result.errors;
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("GiB"), HasSubstr("--image-size")));
+  EXPECT_EQ(run_command(new_run("r", "--epochs 1")).exit_code, 0) << "the folder can be used";
+}
+
+TEST(MemoryNeed, NamesTheNeedWhatIsFreeAndABatchThatFits) {
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  const MemoryNeed need{100 * kMebibyte, 10 * kMebibyte};
+  const auto ask = [&](std::int64_t batch, std::uint64_t free_gibibytes) {
+    require_memory(need, batch, 64, free_gibibytes << 30, {1, 224, 224, 1});
+  };
+  EXPECT_NO_THROW(ask(64, 16));
+  EXPECT_NO_THROW(ask(1'000'000, 0)) << "unknown is not none";
+  const std::string some = testing::refused(ExitCode::kOutOfMemory, [&] { ask(256, 16); });
+  EXPECT_THAT(some, AllOf(HasSubstr("25.6 GiB"), HasSubstr("16.0 GiB"), HasSubstr("--batch-size 128")));
+  const MemoryNeed large{2000 * kMebibyte, 10 * kMebibyte};
+  const std::string none = testing::refused(ExitCode::kOutOfMemory, [&] {
+    require_memory(large, 8, 8, std::uint64_t{1} << 30, {1, 2048, 2048, 1});
+  });
+  EXPECT_THAT(none, AllOf(Not(HasSubstr("--batch-size")), HasSubstr("--image-size"), HasSubstr("2048x2048")));
+}
+
+}  // namespace
+}  // namespace xrai
