@@ -13,6 +13,7 @@
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/version.h"
+#include "apps/support/waiting_threads.h"
 #include "runtime/core/log.h"
 #include "runtime/nn/model.h"
 #include "runtime/train/optimiser.h"
@@ -50,7 +51,8 @@ class Bench {
         plan_(model_.prepare(options.batch_size, training)) {
     model_.parameters().initialise(1);
     if (training) optimiser_.emplace(device, model_.parameters(), OptimiserSettings{});
-    const auto n = static_cast<std::size_t>(options.batch_size), picture = static_cast<std::size_t>(options.size * options.size);
+    const auto n = static_cast<std::size_t>(options.batch_size),
+               picture = static_cast<std::size_t>(options.size * options.size);
     pixels_ = device.allocate(n * picture);
     ids_ = device.allocate(n * sizeof(std::int64_t));
     labels_ = device.allocate(n * sizeof(std::int32_t));
@@ -125,7 +127,8 @@ class Bench {
     for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random());
     std::vector<std::int64_t> ids(n);
     std::vector<std::int32_t> labels(n);
-    for (std::size_t i = 0; i < n; ++i) ids[i] = static_cast<std::int64_t>(i), labels[i] = static_cast<std::int32_t>(i % 2);
+    for (std::size_t i = 0; i < n; ++i)
+      ids[i] = static_cast<std::int64_t>(i), labels[i] = static_cast<std::int32_t>(i % 2);
     const float weights[2] = {1, 1};
     device_.upload(pixels_.data(), pixels.data(), pixels.size());
     device_.upload(ids_.data(), ids.data(), n * sizeof(std::int64_t));
@@ -196,12 +199,13 @@ nlohmann::ordered_json result_json(const BenchOptions& options, const std::strin
   result["workspace_bytes"] = bench.plan().workspace_bytes();
   result["peak_resident_bytes"] = peak_resident_bytes();
   for (const Bench::Row& row : bench.rows())
-    result["layers"].push_back({{"name", row.name},
-                                {"implementation", row.implementation},
-                                {"forward_ms", row.forward_ms},
-                                {"backward_ms", row.backward_ms},
-                                {"forward_gflop", row.forward_gflop},
-                                {"forward_gflops", row.forward_ms > 0 ? 1000 * row.forward_gflop / row.forward_ms : 0}});
+    result["layers"].push_back(
+        {{"name", row.name},
+         {"implementation", row.implementation},
+         {"forward_ms", row.forward_ms},
+         {"backward_ms", row.backward_ms},
+         {"forward_gflop", row.forward_gflop},
+         {"forward_gflops", row.forward_ms > 0 ? 1000 * row.forward_gflop / row.forward_ms : 0}});
   return result;
 }
 
@@ -242,28 +246,59 @@ int bench(const BenchOptions& options, const std::string& mode) {
 }
 
 void add_options(CommandLine& c, BenchOptions& o) {
-  c.add({.group = "Network", .name = "model", .target = &o.model, .help = "plain5, lenet, resnet18 or a TOML file",
+  c.add({.group = "Network",
+         .name = "model",
+         .target = &o.model,
+         .help = "plain5, lenet, resnet18 or a TOML file",
          .value_name = "NAME|FILE.toml"});
-  c.add({.group = "Network", .name = "size", .target = &o.size, .help = "side of the pictures in pixels", .at_least = 8,
+  c.add({.group = "Network",
+         .name = "size",
+         .target = &o.size,
+         .help = "side of the pictures in pixels",
+         .at_least = 8,
          .at_most = 2048});
-  c.add({.group = "Network", .name = "batch-size", .short_name = "b", .target = &o.batch_size, .help = "pictures a step",
-         .at_least = 1, .at_most = 65536});
-  c.add({.group = "Measuring", .name = "iterations", .target = &o.iterations, .help = "steps that are timed; the median counts",
-         .at_least = 1, .at_most = 100000});
-  c.add({.group = "Measuring", .name = "warmup", .target = &o.warmup, .help = "steps before that", .at_least = 0, .at_most = 1000});
-  c.add({.group = "Run", .name = "device", .target = &o.device, .help = "auto, cpu, cuda or cuda:N", .value_name = "DEVICE",
+  c.add({.group = "Network",
+         .name = "batch-size",
+         .short_name = "b",
+         .target = &o.batch_size,
+         .help = "pictures a step",
+         .at_least = 1,
+         .at_most = 65536});
+  c.add({.group = "Measuring",
+         .name = "iterations",
+         .target = &o.iterations,
+         .help = "steps that are timed; the median counts",
+         .at_least = 1,
+         .at_most = 100000});
+  c.add({.group = "Measuring",
+         .name = "warmup",
+         .target = &o.warmup,
+         .help = "steps before that",
+         .at_least = 0,
+         .at_most = 1000});
+  c.add({.group = "Run",
+         .name = "device",
+         .target = &o.device,
+         .help = "auto, cpu, cuda or cuda:N",
+         .value_name = "DEVICE",
          .check = check_device_name});
-  c.add({.group = "Run", .name = "threads", .target = &o.threads, .help = "cores the CPU device uses (0: all it may)",
-         .at_least = 0, .at_most = 4096});
+  c.add({.group = "Run",
+         .name = "threads",
+         .target = &o.threads,
+         .help = "cores the CPU device uses (0: all it may)",
+         .at_least = 0,
+         .at_most = 4096});
   c.add({.group = "Run", .name = "json", .target = &o.json, .help = "the result as JSON on standard output"});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  let_waiting_threads_sleep(argv);
   return run_program("xrai_bench", [&] {
     BenchOptions options;
-    CommandLine command_line("xrai_bench", "Times steps of a network on random pictures, as a whole and layer by layer.");
+    CommandLine command_line("xrai_bench",
+                             "Times steps of a network on random pictures, as a whole and layer by layer.");
     add_options(command_line.command("train", "forward, loss, backward and optimiser"), options);
     add_options(command_line.command("infer", "forward in evaluation form"), options);
     command_line.set_examples("  xrai_bench train --model plain5 --size 224 --batch-size 64 --device cpu --json\n");

@@ -11,6 +11,7 @@
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_program.h"
+#include "apps/support/waiting_threads.h"
 #include "loaders/reader.h"
 #include "runtime/core/device.h"
 #include "runtime/core/error.h"
@@ -155,6 +156,7 @@ int evaluate_checkpoint(const Options& o) {
 }  // namespace xrai
 
 int main(int argc, char** argv) {
+  xrai::let_waiting_threads_sleep(argv);
   return xrai::run_program("xrai_evaluate", [&] {
     xrai::Options options;
     xrai::CommandLine line = xrai::command_line(options);

@@ -8,6 +8,7 @@
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/run_folder.h"
+#include "apps/support/waiting_threads.h"
 #include "apps/training/memory_need.h"
 #include "apps/training/resume.h"
 #include "apps/training/screen.h"
@@ -17,9 +18,9 @@
 #include "loaders/cached_reader.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
-#include "runtime/cpu/cpu_device.h"
 #include "runtime/train/trainer.h"
 
 namespace xrai {
@@ -79,6 +80,7 @@ class Training {
   void make_model();
   RunEnd train();
   void write_report();
+  void say_what_is_next(bool interrupted);
   int end(RunEnd end);
 
   TrainOptions& options_;
@@ -89,7 +91,7 @@ class Training {
   TrainSettings settings_;
   ModelSpec spec_;
   Shape picture_;
-  std::string summary_, config_;
+  std::string program_, summary_, config_;
   int threads_ = 0;
   std::unique_ptr<RunFolder> folder_;
   std::unique_ptr<Device> device_;
@@ -201,27 +203,40 @@ void Training::write_report() {
   Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
   validation_ = write_validation_report(folder_->path(), best, *data_.reader, data_.validation_split,
                                         data_.validation_rows, device_->name());
-  log::info(fmt::format("{}, of epoch {}", validation_line(*validation_), best.epoch()));
+  log::info(validation_line(*validation_) +
+            (best.epoch() > 0 ? fmt::format(", after epoch {}", best.epoch()) : ", within the first epoch"));
+}
+
+void Training::say_what_is_next(bool interrupted) {
+  const std::string out = folder_->path().string(), data = options_.data.string();
+  const bool done = trainer_->state().epoch >= settings_.epochs;
+  if (!interrupted)
+    log::info(fmt::format("look at: {0}/report.html, {0}/curves.png, {0}/metrics.csv, {0}/checkpoints/best.h5", out));
+  if (options_.fast_dev_run && !interrupted) {
+    log::info("everything works; train without --fast-dev-run into another --out");
+  } else if (interrupted || !done) {
+    log::info(fmt::format("stopped at step {}{}; go on with: {}", trainer_->state().step,
+                          interrupted ? " and saved" : " as asked",
+                          shell_command({program_, "--data", data, "--out", out, "--resume", "auto"})));
+  } else if (const auto splits = data_.file->splits(); splits.back() == "test") {
+    log::info(fmt::format("when nothing is to be tuned any more, score the test split: {}",
+                          shell_command({"xrai_evaluate", "--checkpoint", out, "--data", data})));
+  }
 }
 
 int Training::end(RunEnd end) {
-  const std::string out = folder_->path().string(), resume = resume_command(options_.data, folder_->path());
-  const bool interrupted = end == RunEnd::kInterrupted, done = trainer_->state().epoch >= settings_.epochs;
+  const bool interrupted = end == RunEnd::kInterrupted;
   if (!interrupted) write_report();
   if (options_.json)
     print_json(finite_json(training_result(folder_->path(), *history_, trainer_->state(), end, validation_)));
-  if (interrupted) {
-    log::set_quiet(false);  // whoever stops a run wants to know how to go on
-    log::info(fmt::format("stopped at step {} and saved; go on with: {}", trainer_->state().step, resume));
-    return 128 + interrupt_requested();
-  }
-  if (!done) log::info(fmt::format("stopped at step {} as asked; go on with: {}", trainer_->state().step, resume));
-  log::info(fmt::format("look at: {0}/report.html, {0}/curves.png, {0}/metrics.csv, {0}/checkpoints/best.h5", out));
-  return 0;
+  if (interrupted) log::set_quiet(false);  // whoever stops a run wants to know how to go on
+  say_what_is_next(interrupted);
+  return interrupted ? 128 + interrupt_requested() : 0;
 }
 
 int Training::run(int argc, char** argv) {
   log::set_quiet(options_.quiet || options_.json);
+  program_ = argv[0];
   prepare();
   try {
     start_folder(argc, argv);
@@ -238,6 +253,7 @@ int Training::run(int argc, char** argv) {
 }  // namespace xrai
 
 int main(int argc, char** argv) {
+  xrai::let_waiting_threads_sleep(argv);
   return xrai::run_program("xrai_gpu_train", [&] {
     xrai::TrainOptions options;
     xrai::CommandLine command_line("xrai_gpu_train",

@@ -10,7 +10,7 @@
 #include "apps/support/json_output.h"
 #include "apps/support/version.h"
 #include "loaders/cached_reader.h"
-#include "runtime/cpu/cpu_device.h"
+#include "runtime/core/host.h"
 
 namespace xrai {
 namespace {

@@ -8,6 +8,7 @@
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
+#include "apps/support/waiting_threads.h"
 #include "loaders/folder_scan.h"
 #include "loaders/image_decoder.h"
 #include "loaders/ordered_pool.h"
@@ -268,6 +269,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  let_waiting_threads_sleep(argv);
   return run_program("xrai_predict", [&] {
     Options options;
     CommandLine line("xrai_predict", "Scores chest X-rays with a trained network: a probability for every class.");

@@ -13,7 +13,9 @@
 namespace xrai::kernels {
 namespace {
 
-float uniform_pm(float range, std::uint32_t bits) { return range * (2.0f * uniform01(bits) - 1.0f); }
+float uniform_pm(float range, std::uint32_t bits) {
+  return range * (2.0f * uniform01(bits) - 1.0f);
+}
 
 // A picture as floats in [0, 1], gamma applied.
 struct Picture {

@@ -20,9 +20,9 @@ struct AugmentRanges {
 
 /// What every view shares, training or evaluation.
 struct ViewSettings {
-  float crop = 1;                    // side of the central part that is looked at, fraction of the picture
+  float crop = 1;                         // side of the central part that is looked at, fraction of the picture
   float mean = 0.48f, deviation = 0.23f;  // out = (grey - mean) / deviation, grey in [0, 1]
-  bool standardise = false;          // per picture instead: zero mean, unit deviation
+  bool standardise = false;               // per picture instead: zero mean, unit deviation
 };
 
 struct AugmentArguments {

@@ -13,7 +13,9 @@ namespace xrai::kernels {
 namespace {
 
 // About 32 KiB of x: the second look at a block finds it in the first-level cache.
-std::int64_t positions_per_block(std::int64_t channels) { return std::max<std::int64_t>(1, 8192 / channels); }
+std::int64_t positions_per_block(std::int64_t channels) {
+  return std::max<std::int64_t>(1, 8192 / channels);
+}
 std::int64_t statistics_blocks(const BatchNormShape& s) {
   const std::int64_t per_block = positions_per_block(s.channels);
   return (s.positions() + per_block - 1) / per_block;
@@ -33,7 +35,8 @@ namespace {
 
 // Mean and sum of squared deviations of one block, for channels [c, c + lanes).
 template <class V>
-XRAI_INLINE void block_moments(const float* x, std::int64_t positions, std::int64_t channels, double* mean, double* m2) {
+XRAI_INLINE void block_moments(const float* x, std::int64_t positions, std::int64_t channels, double* mean,
+                               double* m2) {
   V sum{};
   for (std::int64_t p = 0; p < positions; ++p) sum += load<V>(x + p * channels);
   const V centre = sum * (1.0f / static_cast<float>(positions));
@@ -154,7 +157,8 @@ WindowRow window_row(const BatchNormShape& s, std::int64_t row) {
 }
 
 template <class V, bool kRelu>
-XRAI_INLINE void pooled_group(const BatchNormArguments& arg, const WindowRow& row, std::int64_t window, std::int64_t c) {
+XRAI_INLINE void pooled_group(const BatchNormArguments& arg, const WindowRow& row, std::int64_t window,
+                              std::int64_t c) {
   const Affine<V> a = affine<V>(arg, c);
   const std::int64_t channels = arg.shape.channels, left = 2 * window * channels + c;
   const float* top = arg.x + row.top + left;

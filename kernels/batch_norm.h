@@ -24,11 +24,11 @@ struct BatchStatisticsArguments {
 };
 
 struct BatchNormArguments {
-  const float* x = nullptr;         // (n, height, width, channels)
-  const float* residual = nullptr;  // like x, or null; not together with pool
-  const float* gamma = nullptr;     // (channels)
-  const float* beta = nullptr;      // (channels)
-  const float* mean = nullptr;      // (channels)
+  const float* x = nullptr;                  // (n, height, width, channels)
+  const float* residual = nullptr;           // like x, or null; not together with pool
+  const float* gamma = nullptr;              // (channels)
+  const float* beta = nullptr;               // (channels)
+  const float* mean = nullptr;               // (channels)
   const float* inverse_deviation = nullptr;  // (channels)
   float* y = nullptr;                        // like x, or (n, height / 2, width / 2, channels) with pool
   std::uint8_t* winner = nullptr;            // with pool: which of the window's four won, row by row; may be null
@@ -37,13 +37,13 @@ struct BatchNormArguments {
 };
 
 struct BatchNormBackwardArguments {
-  BatchNormArguments forward;     // as it was called
-  const float* dy = nullptr;      // like y
-  float* dx = nullptr;            // like x; may be x itself; null: not wanted
-  float* dresidual = nullptr;     // like x when there was a residual; may be dy itself
-  float* dgamma = nullptr;        // (channels)
-  float* dbeta = nullptr;         // (channels)
-  double* workspace = nullptr;    // batch_norm_workspace_doubles(shape)
+  BatchNormArguments forward;   // as it was called
+  const float* dy = nullptr;    // like y
+  float* dx = nullptr;          // like x; may be x itself; null: not wanted
+  float* dresidual = nullptr;   // like x when there was a residual; may be dy itself
+  float* dgamma = nullptr;      // (channels)
+  float* dbeta = nullptr;       // (channels)
+  double* workspace = nullptr;  // batch_norm_workspace_doubles(shape)
 };
 
 /// Partial sums are kept for blocks of rows, whose number depends on the shape only: same bits for any thread count.

@@ -17,10 +17,10 @@ struct DropoutArguments {
 };
 
 namespace cpu {
-void add(const float* a, const float* b, float* sum, std::int64_t n);           // sum may be a or b
-void relu(const float* x, float* y, std::int64_t n);                            // y may be x
+void add(const float* a, const float* b, float* sum, std::int64_t n);            // sum may be a or b
+void relu(const float* x, float* y, std::int64_t n);                             // y may be x
 void relu_backward(const float* y, const float* dy, float* dx, std::int64_t n);  // dx may be dy
-void dropout(const DropoutArguments& arguments);                                // forward and backward alike
+void dropout(const DropoutArguments& arguments);                                 // forward and backward alike
 /// x (n, positions, channels) -> y (n, channels), mean over positions.
 void global_average_pool(const float* x, float* y, std::int64_t n, std::int64_t positions, std::int64_t channels);
 void global_average_pool_backward(const float* dy, float* dx, std::int64_t n, std::int64_t positions,

@@ -8,8 +8,12 @@ namespace xrai::kernels::cpu {
 namespace {
 
 // log(1 + exp(-|x|)) never overflows; the rest is linear in x.
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-double sigmoid(double x) { return x >= 0 ? 1.0 / (1.0 + std::exp(-x)) : std::exp(x) / (1.0 + std::exp(x)); }
+double softplus(double x) {
+  return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+}
+double sigmoid(double x) {
+  return x >= 0 ? 1.0 / (1.0 + std::exp(-x)) : std::exp(x) / (1.0 + std::exp(x));
+}
 
 void binary_loss(const LossArguments& arg) {
   const double scale = 1.0 / static_cast<double>(arg.n);

@@ -9,8 +9,8 @@ namespace xrai::kernels {
 
 /// Filled by the loss kernel, one per step, in device memory.
 struct LossResult {
-  double loss_sum = 0;       // sum over the batch of the weighted loss
-  double n_correct = 0;      // right at probability 0.5 (binary) or by the largest logit
+  double loss_sum = 0;   // sum over the batch of the weighted loss
+  double n_correct = 0;  // right at probability 0.5 (binary) or by the largest logit
 };
 
 struct LossArguments {

@@ -4,7 +4,6 @@
 #include "kernels/parallel.h"
 
 namespace xrai::kernels {
-
 void parallel_for(std::int64_t n, RangeBody body) {
   const auto threads = static_cast<std::int64_t>(omp_get_max_threads());
   if (n <= 1 || threads == 1 || omp_in_parallel()) {
@@ -18,7 +17,11 @@ void parallel_for(std::int64_t n, RangeBody body) {
   }
 }
 
-int thread_count() { return omp_get_max_threads(); }
-void set_thread_count(int n) { omp_set_num_threads(n); }
+int thread_count() {
+  return omp_get_max_threads();
+}
+void set_thread_count(int n) {
+  omp_set_num_threads(n);
+}
 
 }  // namespace xrai::kernels

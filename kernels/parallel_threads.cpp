@@ -23,6 +23,8 @@ int thread_count() {
   const int set = threads.load();
   return set > 0 ? set : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
-void set_thread_count(int n) { threads = n; }
+void set_thread_count(int n) {
+  threads = n;
+}
 
 }  // namespace xrai::kernels

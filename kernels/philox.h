@@ -43,7 +43,8 @@ enum class RandomPurpose : std::uint32_t { kAugment = 1, kDropout = 2, kShuffle 
 XRAI_HOST_DEVICE constexpr Philox4 random_numbers(std::uint64_t seed, RandomPurpose purpose, std::uint64_t epoch,
                                                   std::uint64_t sample, std::uint32_t index = 0) {
   const Philox4 counter{{static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(sample >> 32) ^ (index << 8),
-                         static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(purpose) ^ (static_cast<std::uint32_t>(epoch >> 32) << 8)}};
+                         static_cast<std::uint32_t>(epoch),
+                         static_cast<std::uint32_t>(purpose) ^ (static_cast<std::uint32_t>(epoch >> 32) << 8)}};
   return philox(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
 }
 

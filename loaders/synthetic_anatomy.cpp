@@ -1,5 +1,5 @@
-// Shapes and proportions of the imaginary patient. All numbers are by eye, from the look of frontal radiographs; none is a
-// measurement of anybody.
+// Shapes and proportions of the imaginary patient. All numbers are by eye, from the look of frontal radiographs; none
+// is a measurement of anybody.
 #include "loaders/synthetic_anatomy.h"
 
 #include <cmath>
@@ -115,7 +115,8 @@ void shape_diaphragm(Patient& p, Dice& dice) {
                    -amount});
   for (int bubble = 0; bubble < 3; ++bubble) {
     const double radius = dice.uniform(0.04, 0.11);
-    p.gas.push_back({{dice.uniform(-0.1, 0.6), dice.uniform(0.75, 1.0)}, radius * 1.3, radius, -dice.uniform(0.0, 0.16)});
+    p.gas.push_back(
+        {{dice.uniform(-0.1, 0.6), dice.uniform(0.75, 1.0)}, radius * 1.3, radius, -dice.uniform(0.0, 0.16)});
   }
 }
 
@@ -170,8 +171,8 @@ double arm(const Patient& p, const Place& at) {
   return inside > 0.0 ? 0.42 * std::sqrt(inside) : 0.0;
 }
 
-// Cross-section of a rib seen from the front, by distance from its middle in periods: a faint body between two denser rims
-// (the beam runs along the cortex there), the lower rim stronger.
+// Cross-section of a rib seen from the front, by distance from its middle in periods: a faint body between two denser
+// rims (the beam runs along the cortex there), the lower rim stronger.
 double rib_profile(double offset, double half_width) {
   if (std::abs(offset) >= half_width + 0.05) return 0.0;
   const double body = 1.0 - smooth_step(half_width - 0.05, half_width + 0.05, std::abs(offset));
@@ -254,8 +255,8 @@ double lung_air(const Patient& p, const Place& at) {
   if (from_wall <= 0.0 || at.y < p.apex_y - 0.03) return 0.0;
   const double depth = clamp01(from_wall / 0.30);
   const double round = std::sqrt(depth * (2.0 - depth));  // the chest is round: the lung thins towards its side wall
-  const double beside_heart =
-      kAirBehindHeart * clamp01(at.across / 0.1) + (1.0 - kAirBehindHeart) * smooth_step(-0.012, 0.035, at.from_mediastinum);
+  const double beside_heart = kAirBehindHeart * clamp01(at.across / 0.1) +
+                              (1.0 - kAirBehindHeart) * smooth_step(-0.012, 0.035, at.from_mediastinum);
   const double above = smooth_step(-0.015, 0.03, at.above_dome);
   const double below = kAirBehindDiaphragm * smooth_step(-0.25, 0.0, at.above_dome);
   const double apex = 0.45 + 0.55 * smooth_step(p.apex_y - 0.02, p.apex_y + 0.40, at.y);
@@ -291,10 +292,11 @@ double ribs(const Patient& p, const Place& at) {
   const double tangential = 0.75 + 0.35 * fraction * fraction;
   double density = p.rib_density * tangential * drowned * ends * smooth_step(0.06, 0.12, at.across) *
                    rib_family(p, at.y - p.posterior_droop.at(fraction) - p.rib_phase, 0.23, 1);
-  const double medial_end = smooth_step(0.40, 0.62, fraction);  // in front the ribs go over into cartilage, which isn't seen
+  const double medial_end =
+      smooth_step(0.40, 0.62, fraction);  // in front the ribs go over into cartilage, which isn't seen
   if (medial_end > 0.0) {
-    const double height =
-        at.y - 0.40 * (1.0 - fraction) - 0.05 * (1.0 - fraction) * (1.0 - fraction) - p.apex_y - 0.22 - p.anterior_phase;
+    const double height = at.y - 0.40 * (1.0 - fraction) - 0.05 * (1.0 - fraction) * (1.0 - fraction) - p.apex_y -
+                          0.22 - p.anterior_phase;
     density += p.anterior_density * medial_end * drowned * ends * rib_family(p, height, 0.27, 2);
   }
   const double wall = (fraction - 1.015) / 0.035;

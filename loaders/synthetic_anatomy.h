@@ -1,9 +1,9 @@
 // The imaginary patient: sampled sizes and positions, and the smooth fields (tissue, air, bone) along the beam.
 // Knows neither pixels nor disease nor film.
 //
-// Patient frame: x to the viewer's right (the patient's left), y downwards, straightened so that the spine is x = 0; the
-// picture spans about -1 .. 1 both ways. Film frame: exactly -1 .. 1 over the picture, after bend, tilt, scale and shift.
-// Densities are attenuation (logarithm of exposure), in units of a chest without lungs, and simply add up.
+// Patient frame: x to the viewer's right (the patient's left), y downwards, straightened so that the spine is x = 0;
+// the picture spans about -1 .. 1 both ways. Film frame: exactly -1 .. 1 over the picture, after bend, tilt, scale and
+// shift. Densities are attenuation (logarithm of exposure), in units of a chest without lungs, and simply add up.
 #pragma once
 
 #include <array>
@@ -19,14 +19,18 @@ struct Point {
   double y = 0.0;
 };
 
-constexpr double clamp01(double v) { return v < 0.0 ? 0.0 : (v > 1.0 ? 1.0 : v); }
+constexpr double clamp01(double v) {
+  return v < 0.0 ? 0.0 : (v > 1.0 ? 1.0 : v);
+}
 // 0 below `low`, 1 above `high`, smooth between; low < high.
 constexpr double smooth_step(double low, double high, double v) {
   const double t = clamp01((v - low) / (high - low));
   return t * t * (3.0 - 2.0 * t);
 }
 // 1 at 0, 0 from 1 on, smooth: a bell without an exponential. Takes the SQUARED distance.
-constexpr double bell_of_square(double squared) { return squared >= 1.0 ? 0.0 : (1.0 - squared) * (1.0 - squared); }
+constexpr double bell_of_square(double squared) {
+  return squared >= 1.0 ? 0.0 : (1.0 - squared) * (1.0 - squared);
+}
 
 // A curve through a few hand-placed points, tabulated once per picture because pixels ask for it many times.
 class Profile {

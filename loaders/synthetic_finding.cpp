@@ -109,11 +109,13 @@ double reticulation(const Interstitial& pattern, const Patient& patient, const P
   const double hx = at.across - patient.hilum.x - 0.08, hy = at.y - patient.hilum.y - 0.12;
   const double near_hilum = bell_of_square((hx * hx + 0.6 * hy * hy) / 0.45);
   const double where = (1.0 - pattern.perihilar) + pattern.perihilar * near_hilum;
-  // Lines where two independent noises cross their middle: thin, closed, of no preferred direction, like thickened septa.
+  // Lines where two independent noises cross their middle: thin, closed, of no preferred direction, like thickened
+  // septa.
   double net = 0.0;
   for (std::uint32_t octave = 0; octave < 2; ++octave) {
     const double f = pattern.mesh * (1.0 + 0.7 * octave);
-    const double height = value_noise(pattern.texture_key + octave, f * (at.x + 0.3 * at.y), f * (at.y - 0.3 * at.x)) - 0.5;
+    const double height =
+        value_noise(pattern.texture_key + octave, f * (at.x + 0.3 * at.y), f * (at.y - 0.3 * at.x)) - 0.5;
     net += bell_of_square(height * height / (0.13 * 0.13));
   }
   const double patchy = 0.45 + 1.1 * value_noise(pattern.texture_key + 7, 3.5 * at.x, 3.5 * at.y);

@@ -1,5 +1,5 @@
-// What makes a synthetic lung look diseased. A finding fills air (the lung under it turns dense, and vessels, heart border
-// or diaphragm beside it fade) and adds texture; it knows nothing of exposure, which is matched later.
+// What makes a synthetic lung look diseased. A finding fills air (the lung under it turns dense, and vessels, heart
+// border or diaphragm beside it fade) and adds texture; it knows nothing of exposure, which is matched later.
 #pragma once
 
 #include <cstdint>

@@ -16,16 +16,18 @@ namespace xrai {
 namespace synthetic {
 namespace {
 
-// Ridge regression on 16 x 16 means of 2000 pictures reaches a held-out AUC of 0.70 at 0, 0.62 here and 0.58 at 1, where the
-// lungs begin to look burnt.
+// Ridge regression on 16 x 16 means of 2000 pictures reaches a held-out AUC of 0.70 at 0, 0.62 here and 0.58 at 1,
+// where the lungs begin to look burnt.
 constexpr double kInflation = 0.5;
-constexpr double kBesideThePatient = -0.35;  // density where the beam meets nobody: low enough to be black on every film
-constexpr int kFewestDrawnPixels = 64;       // below this ribs fall between the pixels: draw finer, then average
+constexpr double kBesideThePatient =
+    -0.35;                              // density where the beam meets nobody: low enough to be black on every film
+constexpr int kFewestDrawnPixels = 64;  // below this ribs fall between the pixels: draw finer, then average
 
 struct Picture {
   int size;
   std::vector<float> values;  // (size, size)
-  explicit Picture(int side) : size(side), values(static_cast<std::size_t>(side) * static_cast<std::size_t>(side), 0.0F) {}
+  explicit Picture(int side)
+      : size(side), values(static_cast<std::size_t>(side) * static_cast<std::size_t>(side), 0.0F) {}
   std::size_t index(int column, int row) const {
     return static_cast<std::size_t>(row) * static_cast<std::size_t>(size) + static_cast<std::size_t>(column);
   }
@@ -69,8 +71,8 @@ Beam beam_at(const Scene& scene, int column, int row, double film_x, double film
   const Patient& patient = scene.patient;
   const Place at = locate(patient, to_patient(patient, {film_x, film_y}));
   Beam beam;
-  beam.body = soft_tissue(patient, at) + ribs(patient, at) + spine_and_airway(patient, at) + scene.bones.at(column, row) +
-              scene.devices.at(column, row);
+  beam.body = soft_tissue(patient, at) + ribs(patient, at) + spine_and_airway(patient, at) +
+              scene.bones.at(column, row) + scene.devices.at(column, row);
   const double air = lung_air(patient, at);
   if (air <= 0.0) return beam;
   const double share = filled(scene.patch, at);
@@ -105,7 +107,8 @@ Picture project(const Scene& scene, int size) {
 
 // Fewer quanta arrive behind dense tissue, so the grain of the logarithm grows there.
 void add_grain(Picture& film, double amount, Dice dice) {
-  for (float& value : film.values) value += static_cast<float>(amount * (0.35 + 0.9 * std::max(0.0F, value)) * dice.bell());
+  for (float& value : film.values)
+    value += static_cast<float>(amount * (0.35 + 0.9 * std::max(0.0F, value)) * dice.bell());
 }
 
 // One pass of a binomial-like (side, 1, side) blur along both axes, border replicated.
@@ -210,8 +213,8 @@ std::vector<std::uint8_t> develop(const Picture& film, int size) {
   return pixels;
 }
 
-// Grain first, then the screen's own blur over both, so that grain is a little coarser than the pixels; some pixel noise
-// last.
+// Grain first, then the screen's own blur over both, so that grain is a little coarser than the pixels; some pixel
+// noise last.
 void degrade(Picture& film, std::uint64_t seed, std::uint64_t index, Dice& dice) {
   const double grain = dice.uniform(0.010, 0.030);
   const double softness = dice.uniform(0.10, 0.40);
@@ -230,9 +233,9 @@ SyntheticRadiograph render_radiograph(std::uint64_t seed, std::uint64_t index, i
 SyntheticRadiograph render_radiograph_with(std::uint64_t seed, std::uint64_t index, int size, Finding finding) {
   using namespace synthetic;
   if (size < kSmallestRadiographSize || size > kLargestRadiographSize)
-    throw std::invalid_argument("synthetic radiographs are drawn from " + std::to_string(kSmallestRadiographSize) + " to " +
-                                std::to_string(kLargestRadiographSize) + " pixels a side, not " + std::to_string(size) +
-                                ": choose a size in that range");
+    throw std::invalid_argument("synthetic radiographs are drawn from " + std::to_string(kSmallestRadiographSize) +
+                                " to " + std::to_string(kLargestRadiographSize) + " pixels a side, not " +
+                                std::to_string(size) + ": choose a size in that range");
   const int drawn = size * ((std::max(size, kFewestDrawnPixels) + size - 1) / size);
   const Scene scene = compose(seed, index, drawn, finding);
   Dice dice(seed, index, Topic::kFilm);

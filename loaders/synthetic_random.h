@@ -35,8 +35,8 @@ inline std::uint64_t key_of(std::uint64_t seed, std::uint64_t index, Topic topic
   return scramble(scramble(scramble(seed) + index) + static_cast<std::uint64_t>(topic));
 }
 
-// The n-th throw is a pure function of (seed, index, topic, n). Throw in braces or in statements of their own, never twice
-// among the arguments of one call: compilers differ in the order in which they evaluate those.
+// The n-th throw is a pure function of (seed, index, topic, n). Throw in braces or in statements of their own, never
+// twice among the arguments of one call: compilers differ in the order in which they evaluate those.
 class Dice {
  public:
   Dice(std::uint64_t seed, std::uint64_t index, Topic topic) : key_(key_of(seed, index, topic)) {}

@@ -37,9 +37,10 @@ void draw_scapula_and_arm(Layer& layer, const Patient& p, Side side, Dice& dice)
   const Point tip{sign * (p.cage.at(0.0) + 0.02 + swing), dice.uniform(-0.08, 0.06)};
   const Point corner{sign * (0.52 + swing), -0.58};
   const double density = dice.uniform(0.04, 0.09);
-  layer.draw_curve(p, {corner, {sign * (0.57 + swing), -0.35}, tip}, 0.014, 0.8 * density);             // medial border
-  layer.draw_curve(p, {tip, {sign * (p.cage.at(-0.2) + 0.07 + swing), -0.25}, joint}, 0.018, density);  // lateral border
-  layer.draw_curve(p, {corner, {sign * 0.68, -0.64}, {sign * 0.84, -0.70}}, 0.022, density);            // spine of the blade
+  layer.draw_curve(p, {corner, {sign * (0.57 + swing), -0.35}, tip}, 0.014, 0.8 * density);  // medial border
+  layer.draw_curve(p, {tip, {sign * (p.cage.at(-0.2) + 0.07 + swing), -0.25}, joint}, 0.018,
+                   density);                                                                  // lateral border
+  layer.draw_curve(p, {corner, {sign * 0.68, -0.64}, {sign * 0.84, -0.70}}, 0.022, density);  // spine of the blade
   const Point elbow = p.elbow[side];
   layer.draw(p, {joint, joint, 0.085, 0.085, 0.17});
   layer.draw(p, {joint, {0.5 * (joint.x + elbow.x), 0.5 * (joint.y + elbow.y)}, 0.065, 0.05, 0.15});
@@ -161,9 +162,9 @@ void draw_devices(Layer& layer, const Patient& patient, Dice dice) {
     layer.draw_curve(patient, {{0.02, -1.05}, {0.03, -0.4}, {0.02, 0.1}, {0.05, 0.45}, {0.20, 0.66}}, 0.009, 0.20);
   }
   if (dice.chance(0.08)) {  // central venous line from the right, its tip above the right atrium
-    layer.draw_curve(patient,
-                     {{-0.55, -0.62}, {-0.35, -0.58}, {-0.14, -0.47}, {-0.10, -0.25}, {-0.11, dice.uniform(-0.12, 0.02)}},
-                     0.007, 0.24);
+    layer.draw_curve(
+        patient, {{-0.55, -0.62}, {-0.35, -0.58}, {-0.14, -0.47}, {-0.10, -0.25}, {-0.11, dice.uniform(-0.12, 0.02)}},
+        0.007, 0.24);
   }
 }
 

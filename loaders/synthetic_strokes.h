@@ -19,7 +19,8 @@ struct Stroke {
 // One picture of densities. Crossing strokes don't add up: the denser wins, so that joints leave no beads.
 class Layer {
  public:
-  explicit Layer(int size) : size_(size), density_(static_cast<std::size_t>(size) * static_cast<std::size_t>(size), 0.0F) {}
+  explicit Layer(int size)
+      : size_(size), density_(static_cast<std::size_t>(size) * static_cast<std::size_t>(size), 0.0F) {}
   void draw(const Patient& patient, const Stroke& stroke);
   // Through the points in order, rounded (Catmull-Rom).
   void draw_curve(const Patient& patient, const std::vector<Point>& points, double half_width, double density);

@@ -72,7 +72,8 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
 }
 
 Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
-                             const std::string& split, std::span<const std::int64_t> rows, const std::string& device) {
+                                   const std::string& split, std::span<const std::int64_t> rows,
+                                   const std::string& device) {
   EvaluationSubject subject;
   subject.split = "val";
   subject.data = data.path().string();

@@ -32,6 +32,7 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
 /// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside),
 /// writes eval/val.json and report.html, and returns the result. Throws what scoring throws, and Error(kStorage).
 Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
-                             const std::string& split, std::span<const std::int64_t> rows, const std::string& device);
+                                   const std::string& split, std::span<const std::int64_t> rows,
+                                   const std::string& device);
 
 }  // namespace xrai

@@ -103,6 +103,7 @@ void Progress::update(std::int64_t done, std::string_view suffix) {
     if (since_s >= kRedrawEvery_s || !bar_on_screen_) draw(now, false);
     return;
   }
+  if (total_ > 0 && done_ >= total_) return;  // finish() says so, once
   const bool another_tenth = total_ > 0 && done_ * 10 / total_ > drawn_tenth_;
   if (since_s >= kPlainEvery_s || (another_tenth && since_s >= kPlainTenthEvery_s)) draw(now, false);
 }

@@ -14,7 +14,7 @@
 #include "apps/support/version.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
-#include "runtime/cpu/cpu_device.h"
+#include "runtime/core/host.h"
 
 namespace xrai {
 namespace {

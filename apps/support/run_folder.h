@@ -18,9 +18,9 @@ class RunFolder {
   /// trains in it. Touches nothing.
   static void refuse_occupied(const std::filesystem::path& path);
 
-  /// Makes the folder (with checkpoints/), locks it until destruction and removes checkpoints that a killed process left
-  /// half written. `may_hold_run`: it is the run that is gone on with. Throws Error(kStorage) when it holds a run otherwise,
-  /// when another process trains in it, or when it cannot be written.
+  /// Makes the folder (with checkpoints/), locks it until destruction and removes checkpoints that a killed process
+  /// left half written. `may_hold_run`: it is the run that is gone on with. Throws Error(kStorage) when it holds a run
+  /// otherwise, when another process trains in it, or when it cannot be written.
   RunFolder(std::filesystem::path path, bool may_hold_run);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -27,6 +27,18 @@ fs::path newest_in(const fs::path& run) {
   return {};
 }
 
+// A damaged file among several is no end: the sentence names one that may be whole.
+Checkpoint read_one_of_run(const fs::path& newest) {
+  try {
+    return read_checkpoint(newest);
+  } catch (const Error& error) {
+    const fs::path best = newest.parent_path() / "best.h5";
+    if (newest.filename() == best.filename() || !fs::exists(best)) throw;
+    throw Error(error.code(),
+                fmt::format("{}; or go on from the best epoch: --resume {}", error.what(), best.string()));
+  }
+}
+
 void refuse_changes(const CommandLine& now, const CommandLine& before, const Checkpoint& checkpoint) {
   for (const char* name : kFixed) {
     const std::string value = now.value_text(name), was = before.value_text(name);
@@ -53,11 +65,11 @@ std::optional<Checkpoint> checkpoint_to_resume(const TrainOptions& options) {
   if (options.resume.empty()) return std::nullopt;
   if (options.resume == "auto") {
     const fs::path newest = newest_in(options.out);
-    return newest.empty() ? std::nullopt : std::optional(read_checkpoint(newest));
+    return newest.empty() ? std::nullopt : std::optional(read_one_of_run(newest));
   }
   const fs::path asked = options.resume;
   if (fs::is_regular_file(asked)) return read_checkpoint(asked);
-  if (const fs::path newest = newest_in(asked); !newest.empty()) return read_checkpoint(newest);
+  if (const fs::path newest = newest_in(asked); !newest.empty()) return read_one_of_run(newest);
   throw Error(ExitCode::kBadData, fmt::format("cannot resume from {}: it is neither a checkpoint nor a run folder with "
                                               "checkpoints/last.h5 in it",
                                               asked.string()));

@@ -71,6 +71,7 @@ void TrainingScreen::on_images(std::int64_t epoch, std::int64_t images, std::int
     bar_.emplace(fmt::format("epoch {}/{}", epoch, epochs_), of - bar_start_, "images", quiet_);
   }
   bar_->update(std::min(images, of) - bar_start_, loss > 0 ? fmt::format("loss {:.3f}", loss) : std::string());
+  if (images >= of) bar_.reset();  // the validation that follows is none of the rate's business
 }
 
 std::string TrainingScreen::line(const EpochRecord& r, bool best) const {
@@ -116,9 +117,10 @@ nlohmann::ordered_json training_result(const std::filesystem::path& run_folder, 
   return result;
 }
 
-std::string resume_command(const std::filesystem::path& data, const std::filesystem::path& run_folder) {
-  return fmt::format("xrai_gpu_train --data {} --out {} --resume auto", quoted_for_shell(data.string()),
-                     quoted_for_shell(run_folder.string()));
+std::string shell_command(const std::vector<std::string>& words) {
+  std::string command;
+  for (const std::string& word : words) command += (command.empty() ? "" : " ") + quoted_for_shell(word);
+  return command;
 }
 
 }  // namespace xrai

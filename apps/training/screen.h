@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
@@ -45,7 +46,7 @@ nlohmann::ordered_json training_result(const std::filesystem::path& run_folder, 
                                        const TrainingState& state, RunEnd end,
                                        const std::optional<Evaluation>& validation);
 
-/// The command that goes on with a run, quoted for a shell.
-std::string resume_command(const std::filesystem::path& data, const std::filesystem::path& run_folder);
+/// A command line that a shell takes apart into these words again.
+std::string shell_command(const std::vector<std::string>& words);
 
 }  // namespace xrai

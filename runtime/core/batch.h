@@ -10,14 +10,14 @@ namespace xrai {
 
 /// A view into a filled ring slot; valid until it is given back with BatchSource::release.
 struct Batch {
-  std::int64_t n_images = 0;                    // of this batch; the last of an epoch may be smaller
-  std::int64_t height = 0, width = 0;           // stored size in pixels
-  const std::uint8_t* pixels = nullptr;         // (n_images, height, width), in staging memory of the device
-  std::span<const std::int32_t> labels;         // (n_images), class index
-  std::span<const std::int64_t> sample_ids;     // (n_images), row in the split: key of the random numbers
-  std::int64_t epoch = 0;                       // counted from 0
-  std::int64_t first_position = 0;              // place of the batch's first image in the epoch's order
-  int slot = -1;                                // ring slot, for release
+  std::int64_t n_images = 0;                 // of this batch; the last of an epoch may be smaller
+  std::int64_t height = 0, width = 0;        // stored size in pixels
+  const std::uint8_t* pixels = nullptr;      // (n_images, height, width), in staging memory of the device
+  std::span<const std::int32_t> labels;      // (n_images), class index
+  std::span<const std::int64_t> sample_ids;  // (n_images), row in the split: key of the random numbers
+  std::int64_t epoch = 0;                    // counted from 0
+  std::int64_t first_position = 0;           // place of the batch's first image in the epoch's order
+  int slot = -1;                             // ring slot, for release
 };
 
 /// Order of one epoch: a pure function of (seed, epoch), whatever the number of threads.

@@ -1,7 +1,8 @@
 #include "runtime/core/interrupt.h"
 
-#include <csignal>
 #include <unistd.h>
+
+#include <csignal>
 
 namespace xrai {
 namespace {
@@ -24,6 +25,8 @@ void install_interrupt_handlers() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-int interrupt_requested() noexcept { return requested; }
+int interrupt_requested() noexcept {
+  return requested;
+}
 
 }  // namespace xrai

@@ -46,9 +46,15 @@ void write(const char* prefix, const std::string& line, bool to_terminal) {
 
 }  // namespace
 
-void info(const std::string& line) { write("", line, !sink().quiet); }
-void warning(const std::string& line) { write("warning: ", line, true); }
-void error(const std::string& line) { write("error: ", line, true); }
+void info(const std::string& line) {
+  write("", line, !sink().quiet);
+}
+void warning(const std::string& line) {
+  write("warning: ", line, true);
+}
+void error(const std::string& line) {
+  write("error: ", line, true);
+}
 
 void also_to_file(const std::filesystem::path& path) {
   std::FILE* file = std::fopen(path.c_str(), "ae");
@@ -58,7 +64,9 @@ void also_to_file(const std::filesystem::path& path) {
   sink().file.reset(file);
 }
 
-void set_quiet(bool quiet) { sink().quiet = quiet; }
+void set_quiet(bool quiet) {
+  sink().quiet = quiet;
+}
 
 void set_before_line(std::function<void()> hook) {
   const std::lock_guard lock(sink().mutex);

@@ -1,10 +1,10 @@
 // Shapes of activations and weights. Activations are channels last: (n, height, width, channels).
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
-
-#include <fmt/format.h>
 
 namespace xrai {
 
@@ -24,8 +24,8 @@ inline std::string to_string(const Shape& s) {
 }
 
 /// Output places of a window of `kernel` moved by `stride` over `size` padded places; 0 or less when it does not fit.
-constexpr std::int64_t window_places(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t pad_before,
-                                     std::int64_t pad_after) {
+constexpr std::int64_t window_places(std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                                     std::int64_t pad_before, std::int64_t pad_after) {
   const std::int64_t room = size + pad_before + pad_after - kernel;
   return room < 0 ? 0 : room / stride + 1;
 }

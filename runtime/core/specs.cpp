@@ -15,8 +15,9 @@ std::string describe(const Window& w) {
 Shape shape_after(const Window& w, const Shape& in, std::int64_t output_channels) {
   if (w.kernel_height < 1 || w.kernel_width < 1 || w.stride_height < 1 || w.stride_width < 1 || w.pad_top < 0 ||
       w.pad_bottom < 0 || w.pad_left < 0 || w.pad_right < 0)
-    throw Error(ExitCode::kUsage, fmt::format("{} makes no sense: kernel and stride must be at least 1, padding at least 0",
-                                              describe(w)));
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("{} makes no sense: kernel and stride must be at least 1, padding at least 0", describe(w)));
   const Shape out{in.n, window_places(in.height, w.kernel_height, w.stride_height, w.pad_top, w.pad_bottom),
                   window_places(in.width, w.kernel_width, w.stride_width, w.pad_left, w.pad_right), output_channels};
   if (out.height < 1 || out.width < 1)

@@ -14,8 +14,8 @@ class OneDnnConvolution final : public ConvolutionPlan {
     const ConvolutionMemory m = convolution_memory(spec);
     const auto forward = convolution_forward(onednn.engine, spec, m);
     implementation_ = forward.impl_info_str();
-    forward_ = WeightedPass::make(dnnl::convolution_forward(forward), forward, DNNL_ARG_WEIGHTS,
-                                  forward.weights_desc(), m.weights_stored, onednn);
+    forward_ = WeightedPass::make(dnnl::convolution_forward(forward), forward, DNNL_ARG_WEIGHTS, forward.weights_desc(),
+                                  m.weights_stored, onednn);
     forward_.bind(DNNL_ARG_SRC, m.x, onednn);
     forward_.bind(DNNL_ARG_BIAS, m.bias, onednn);
     forward_.bind(DNNL_ARG_DST, m.y, onednn);
@@ -24,7 +24,8 @@ class OneDnnConvolution final : public ConvolutionPlan {
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const override {
-    return std::max({forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
+    return std::max(
+        {forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
   }
   [[nodiscard]] std::string implementation() const override { return implementation_; }
 

@@ -7,24 +7,33 @@
 
 #include "kernels/parallel.h"
 #include "runtime/core/error.h"
+#include "runtime/core/host.h"
 #include "runtime/cpu/plans.h"
 
 namespace xrai {
 namespace {
 
-void unmap(void* bytes, std::size_t size) noexcept { ::munmap(bytes, size); }
+void unmap(void* bytes, std::size_t size) noexcept {
+  ::munmap(bytes, size);
+}
 
 // Pages come zeroed from the system and in huge ones where it has them: activations are walked over from end to end.
 Buffer map_memory(std::size_t bytes) {
   const std::size_t size = bytes == 0 ? 64 : bytes;
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
-    throw Error(ExitCode::kOutOfMemory,
-                fmt::format("out of memory: {:.1f} MiB could not be had ({}); try a smaller --batch-size or --image-size",
-                            static_cast<double>(size) / 1048576.0, std::strerror(errno)));
+    throw Error(
+        ExitCode::kOutOfMemory,
+        fmt::format("out of memory: {:.1f} MiB could not be had ({}); try a smaller --batch-size or --image-size",
+                    static_cast<double>(size) / 1048576.0, std::strerror(errno)));
   constexpr std::size_t kWorthHugePages = std::size_t{4} << 20;
   if (size >= kWorthHugePages) ::madvise(memory, size, MADV_HUGEPAGE);
   return {memory, size, unmap};
+}
+
+// The data of an empty vector may be null, which memcpy does not take even for no bytes.
+void copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
 class CpuDevice final : public Device {
@@ -38,8 +47,8 @@ class CpuDevice final : public Device {
 
   Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
-  void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void set_zero(void* device, std::size_t bytes) override { std::memset(device, 0, bytes); }
   void synchronize() override {}
 

@@ -2,20 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "runtime/core/device.h"
 
 namespace xrai {
 
-/// threads: 0 takes available_cores().
+/// threads: 0 takes available_cores() of runtime/core/host.h.
 std::unique_ptr<Device> make_cpu_device(int threads = 0);
-
-/// OMP_NUM_THREADS if it is set, else the cores that affinity and the cgroup's CPU quota allow; at least 1.
-int available_cores();
-
-/// Model name of the processor and the vector instructions in use, e.g. "Intel(R) Xeon(R) Processor, AVX-512".
-std::string cpu_name();
-std::string cpu_features();
 
 }  // namespace xrai

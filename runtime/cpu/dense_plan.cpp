@@ -21,8 +21,8 @@ class OneDnnDense final : public DensePlan {
     forward_.bind(DNNL_ARG_DST, forward.dst_desc(), onednn);
     if (!spec.training) return;
     const auto weights = dense_backward_weights(onednn.engine, spec, forward);
-    weight_gradient_ = WeightedPass::make(dnnl::inner_product_backward_weights(weights), weights,
-                                          DNNL_ARG_DIFF_WEIGHTS, weights.diff_weights_desc(), stored, onednn);
+    weight_gradient_ = WeightedPass::make(dnnl::inner_product_backward_weights(weights), weights, DNNL_ARG_DIFF_WEIGHTS,
+                                          weights.diff_weights_desc(), stored, onednn);
     weight_gradient_.bind(DNNL_ARG_SRC, weights.src_desc(), onednn);
     weight_gradient_.bind(DNNL_ARG_DIFF_DST, weights.diff_dst_desc(), onednn);
     weight_gradient_.bind(DNNL_ARG_DIFF_BIAS, weights.diff_bias_desc(), onednn);
@@ -35,7 +35,8 @@ class OneDnnDense final : public DensePlan {
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const override {
-    return std::max({forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
+    return std::max(
+        {forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
   }
 
   void forward(const float* x, const float* weights, const float* bias, float* y, void* workspace) override {

@@ -23,9 +23,13 @@ WindowDims dims_of(const Window& w) {
           {w.kernel_height, w.kernel_width}};
 }
 
-memory::desc activation(const Shape& s) { return {{s.n, s.channels, s.height, s.width}, kFloat, Tag::nhwc}; }
+memory::desc activation(const Shape& s) {
+  return {{s.n, s.channels, s.height, s.width}, kFloat, Tag::nhwc};
+}
 
-prop_kind forward_kind(bool training) { return training ? prop_kind::forward_training : prop_kind::forward_inference; }
+prop_kind forward_kind(bool training) {
+  return training ? prop_kind::forward_training : prop_kind::forward_inference;
+}
 
 // The scratchpad is part of the workspace that the caller passes: nothing allocates in a step.
 dnnl::primitive_attr attributes(bool relu = false) {
@@ -71,7 +75,8 @@ ConvolutionMemory convolution_memory(const ConvolutionSpec& spec) {
     m.weights_any = {dims, kFloat, Tag::any};
     m.weights_stored = {dims, kFloat, Tag::ohwi};
   } else {
-    const Dims dims{spec.groups, spec.filters / spec.groups, spec.channels_per_group(), w.kernel_height, w.kernel_width};
+    const Dims dims{spec.groups, spec.filters / spec.groups, spec.channels_per_group(), w.kernel_height,
+                    w.kernel_width};
     m.weights_any = {dims, kFloat, Tag::any};
     // (g, o / g, kh, kw, c / g): the arena's (o, kh, kw, c / g) with the filters cut into groups.
     m.weights_stored = {dims, kFloat, Tag::gohwi};
@@ -84,36 +89,69 @@ ConvolutionMemory convolution_memory(const ConvolutionSpec& spec) {
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
                                                               const ConvolutionMemory& m) {
   const WindowDims d = dims_of(spec.window);
-  return {engine, forward_kind(spec.training), algorithm::convolution_direct, m.x, m.weights_any, m.bias, m.y,
-          d.stride, d.pad_before, d.pad_after, attributes(spec.relu)};
+  return {engine,
+          forward_kind(spec.training),
+          algorithm::convolution_direct,
+          m.x,
+          m.weights_any,
+          m.bias,
+          m.y,
+          d.stride,
+          d.pad_before,
+          d.pad_after,
+          attributes(spec.relu)};
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
     const dnnl::engine& engine, const ConvolutionSpec& spec, const ConvolutionMemory& m,
     const dnnl::convolution_forward::primitive_desc& forward) {
   const WindowDims d = dims_of(spec.window);
-  return {engine, algorithm::convolution_direct, m.x, m.weights_any, m.y, d.stride, d.pad_before, d.pad_after, forward, attributes()};
+  return {
+      engine,      algorithm::convolution_direct, m.x, m.weights_any, m.y, d.stride, d.pad_before, d.pad_after, forward,
+      attributes()};
 }
 
 dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const dnnl::engine& engine, const ConvolutionSpec& spec, const ConvolutionMemory& m,
     const dnnl::convolution_forward::primitive_desc& forward) {
   const WindowDims d = dims_of(spec.window);
-  return {engine, algorithm::convolution_direct, m.x, m.weights_any, m.bias, m.y, d.stride, d.pad_before, d.pad_after,
-          forward, attributes()};
+  return {engine,      algorithm::convolution_direct,
+          m.x,         m.weights_any,
+          m.bias,      m.y,
+          d.stride,    d.pad_before,
+          d.pad_after, forward,
+          attributes()};
 }
 
 dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec) {
   const WindowDims d = dims_of(spec.window);
-  return {engine, forward_kind(spec.training), pooling_algorithm(spec), activation(spec.input),
-          activation(spec.output()), d.stride, d.kernel, Dims{0, 0}, d.pad_before, d.pad_after, attributes()};
+  return {engine,
+          forward_kind(spec.training),
+          pooling_algorithm(spec),
+          activation(spec.input),
+          activation(spec.output()),
+          d.stride,
+          d.kernel,
+          Dims{0, 0},
+          d.pad_before,
+          d.pad_after,
+          attributes()};
 }
 
 dnnl::pooling_backward::primitive_desc pooling_backward(const dnnl::engine& engine, const PoolingSpec& spec,
                                                         const dnnl::pooling_forward::primitive_desc& forward) {
   const WindowDims d = dims_of(spec.window);
-  return {engine, pooling_algorithm(spec), activation(spec.input), activation(spec.output()), d.stride, d.kernel,
-          Dims{0, 0}, d.pad_before, d.pad_after, forward, attributes()};
+  return {engine,
+          pooling_algorithm(spec),
+          activation(spec.input),
+          activation(spec.output()),
+          d.stride,
+          d.kernel,
+          Dims{0, 0},
+          d.pad_before,
+          d.pad_after,
+          forward,
+          attributes()};
 }
 
 dnnl::inner_product_forward::primitive_desc dense_forward(const dnnl::engine& engine, const DenseSpec& spec) {

@@ -10,7 +10,9 @@
 namespace xrai::cpu {
 
 /// Workspace sizes are summed in whole cache lines, so that every part starts aligned.
-constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr std::size_t aligned(std::size_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
 
 /// A primitive and its argument memories, whose pointers are set before each run.
 class Primitive {

@@ -93,7 +93,8 @@ ModelSpec resnet18() {
 }
 
 const std::map<std::string, ModelSpec (*)()>& makers() {
-  static const std::map<std::string, ModelSpec (*)()> known{{"plain5", plain5}, {"lenet", lenet}, {"resnet18", resnet18}};
+  static const std::map<std::string, ModelSpec (*)()> known{
+      {"plain5", plain5}, {"lenet", lenet}, {"resnet18", resnet18}};
   return known;
 }
 
@@ -108,8 +109,8 @@ std::vector<std::string> architecture_names() {
 ModelSpec architecture(const std::string& name) {
   const auto found = makers().find(name);
   if (found == makers().end())
-    throw Error(ExitCode::kUsage, fmt::format("there is no model '{}': known are {}; a file's name must end in .toml", name,
-                                              fmt::join(architecture_names(), ", ")));
+    throw Error(ExitCode::kUsage, fmt::format("there is no model '{}': known are {}; a file's name must end in .toml",
+                                              name, fmt::join(architecture_names(), ", ")));
   return found->second();
 }
 

@@ -12,7 +12,9 @@ const T* as(const LayerSpec& layer) {
   return std::get_if<T>(&layer.kind);
 }
 
-bool halves(const Window& w) { return w == Window{2, 2, 2, 2, 0, 0, 0, 0}; }
+bool halves(const Window& w) {
+  return w == Window{2, 2, 2, 2, 0, 0, 0, 0};
+}
 
 class GraphBuilder {
  public:
@@ -53,8 +55,8 @@ class GraphBuilder {
     }
     for (std::size_t i = 0; i + 1 < readers_.size(); ++i)
       if (readers_[i].empty())
-        throw Error(ExitCode::kUsage, fmt::format("model {}: nothing reads the output of layer '{}'", spec_.name,
-                                                  spec_.layers[i].name));
+        throw Error(ExitCode::kUsage,
+                    fmt::format("model {}: nothing reads the output of layer '{}'", spec_.name, spec_.layers[i].name));
   }
 
   // The one layer that reads layer i, or -1.

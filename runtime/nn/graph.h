@@ -37,8 +37,8 @@ struct DropoutNode {
 struct AddNode {};
 struct GlobalAveragePoolNode {};
 
-using NodeKind = std::variant<ConvolutionNode, NormalisationNode, PoolingNode, DenseNode, ReluNode, DropoutNode, AddNode,
-                              GlobalAveragePoolNode>;
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, PoolingNode, DenseNode, ReluNode, DropoutNode,
+                              AddNode, GlobalAveragePoolNode>;
 
 struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"

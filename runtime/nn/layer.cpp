@@ -50,8 +50,8 @@ class DenseLayerPlan final : public Layer {
  public:
   DenseLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r, const DenseNode& node, const Shape& in)
       : Layer(r.node.name),
-        plan_(device.plan(DenseSpec{in.n, in.per_image(), node.units, node.bias >= 0, node.relu, r.training,
-                                    r.input_gradient})),
+        plan_(device.plan(
+            DenseSpec{in.n, in.per_image(), node.units, node.bias >= 0, node.relu, r.training, r.input_gradient})),
         relu_(node.relu),
         weight_(slice(parameters, node.weight, r.training)),
         bias_(slice(parameters, node.bias, r.training)) {}
@@ -132,8 +132,12 @@ class NormalisationLayerPlan final : public Layer {
   }
   [[nodiscard]] kernels::BatchNormArguments arguments_of(const LayerMemory& m) const {
     auto* winner = static_cast<std::uint8_t*>(m.saved) + 2 * statistics_bytes();
-    return {m.inputs[0], node_.residual ? m.inputs[1] : nullptr, scale_.value, shift_.value, mean(m),
-            inverse_deviation(m), m.output, node_.pool && training_ ? winner : nullptr, shape_, node_.relu, node_.pool};
+    return {m.inputs[0],  node_.residual ? m.inputs[1] : nullptr,
+            scale_.value, shift_.value,
+            mean(m),      inverse_deviation(m),
+            m.output,     node_.pool && training_ ? winner : nullptr,
+            shape_,       node_.relu,
+            node_.pool};
   }
 
   Device& device_;
@@ -198,7 +202,10 @@ class DropoutLayerPlan final : public Layer {
 class AddLayerPlan final : public Layer {
  public:
   AddLayerPlan(Device& device, const LayerRequest& r, const Shape& in)
-      : Layer(r.node.name), device_(device), count_(in.count()), bytes_(static_cast<std::size_t>(count_) * sizeof(float)) {}
+      : Layer(r.node.name),
+        device_(device),
+        count_(in.count()),
+        bytes_(static_cast<std::size_t>(count_) * sizeof(float)) {}
   void forward(const LayerMemory& m, const StepContext&) override {
     device_.add(m.inputs[0], m.inputs[1], m.output, count_);
   }

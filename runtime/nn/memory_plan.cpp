@@ -6,9 +6,13 @@
 namespace xrai {
 namespace {
 
-std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
 
-bool together(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+bool together(const Lifetime& a, const Lifetime& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 }  // namespace
 
@@ -29,8 +33,8 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
     }
     plan.offsets[item] = offset;
     plan.total_bytes = std::max(plan.total_bytes, offset + bytes);
-    const auto place = std::find_if(placed.begin(), placed.end(),
-                                    [&](std::size_t other) { return plan.offsets[other] > offset; });
+    const auto place =
+        std::find_if(placed.begin(), placed.end(), [&](std::size_t other) { return plan.offsets[other] > offset; });
     placed.insert(place, item);
   }
   return plan;

@@ -5,7 +5,9 @@
 namespace xrai {
 namespace {
 
-std::size_t at(int i) { return static_cast<std::size_t>(i); }
+std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
 
 }  // namespace
 
@@ -92,8 +94,12 @@ float* ModelPlan::place(int item) const {
   return reinterpret_cast<float*>(arena_.as<std::byte>() + memory_.offsets[at(item)]);
 }
 
-float* ModelPlan::logits() const { return value(graph_.nodes.back().output); }
-float* ModelPlan::logit_gradients() const { return gradient(graph_.nodes.back().output); }
+float* ModelPlan::logits() const {
+  return value(graph_.nodes.back().output);
+}
+float* ModelPlan::logit_gradients() const {
+  return gradient(graph_.nodes.back().output);
+}
 
 LayerMemory ModelPlan::memory_of(std::size_t layer) const {
   const Node& node = graph_.nodes[layer];

@@ -58,7 +58,7 @@ class ModelPlan {
   bool training_;
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<TensorPlace> tensors_;
-  std::vector<int> saved_;                      // memory item of each layer, -1: none
+  std::vector<int> saved_;                       // memory item of each layer, -1: none
   std::vector<std::vector<int>> contributions_;  // memory item a layer writes each input's gradient to
   MemoryPlan memory_;
   std::size_t peak_bytes_ = 0;

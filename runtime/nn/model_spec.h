@@ -81,7 +81,9 @@ struct LayerFacts {
 std::vector<LayerFacts> infer_shapes(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes);
 
 /// Logits a network has for so many classes.
-constexpr std::int64_t logits_for(std::int64_t n_classes) { return n_classes == 2 ? 1 : n_classes; }
+constexpr std::int64_t logits_for(std::int64_t n_classes) {
+  return n_classes == 2 ? 1 : n_classes;
+}
 
 /// The table printed when training starts: layer, output, parameters, MFLOP, with totals.
 std::string summary_table(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes);

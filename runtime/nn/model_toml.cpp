@@ -1,9 +1,10 @@
 // Models as TOML, both ways. Every mistake is answered with the file, the layer's line and what would be right.
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "runtime/core/error.h"
 #include "runtime/nn/model_spec.h"
@@ -125,7 +126,12 @@ LayerKind read_kind(const std::string& type, LayerReader& reader, const ModelSpe
   if (type == "average_pool") return PoolingLayer{PoolingKind::kAverage, reader.window(0)};
   if (type == "global_average_pool") return GlobalAveragePoolLayer{};
   if (type == "flatten") return FlattenLayer{};
-  if (type == "dense") return DenseLayer{reader.get<std::int64_t>("units", 0), reader.get<bool>("bias", true)};
+  if (type == "dense") {
+    const DenseLayer l{reader.get<std::int64_t>("units", 0), reader.get<bool>("bias", true)};
+    if (l.units < 0)
+      reader.fail(fmt::format("'units' cannot be {}; without it the layer has the network's outputs", l.units));
+    return l;
+  }
   if (type == "dropout") return DropoutLayer{static_cast<float>(reader.number("probability", 0.5))};
   if (type == "add") return AddLayer{index_of(spec, reader.get<std::string>("with", ""), reader)};
   reader.fail(fmt::format("there is no layer type '{}'; known are {}", type, kKinds));
@@ -144,6 +150,9 @@ void read_layer(const toml::table& table, const std::string& source, ModelSpec& 
   const auto same_name = [&](const LayerSpec& other) { return other.name == layer.name; };
   if (std::any_of(spec.layers.begin(), spec.layers.end(), same_name) || layer.name == "picture")
     reader.fail(fmt::format("the name '{}' is taken", layer.name));
+  // Names become paths in checkpoints.
+  if (layer.name.empty() || layer.name.find('/') != std::string::npos)
+    reader.fail(fmt::format("'{}' cannot be a layer's name: it must not be empty and not hold a /", layer.name));
   spec.layers.push_back(std::move(layer));
 }
 
@@ -204,7 +213,8 @@ ModelSpec parse_model_toml(const std::string& text, const std::string& source_na
   try {
     root = toml::parse(text, source_name);
   } catch (const toml::parse_error& error) {
-    throw Error(ExitCode::kUsage, fmt::format("{}, line {}: {}", source_name, error.source().begin.line, error.description()));
+    throw Error(ExitCode::kUsage,
+                fmt::format("{}, line {}: {}", source_name, error.source().begin.line, error.description()));
   }
   for (const auto& [key, value] : root)
     if (key != "name" && key != "layer")
@@ -217,7 +227,8 @@ ModelSpec parse_model_toml(const std::string& text, const std::string& source_na
     throw Error(ExitCode::kUsage, fmt::format("{}: a model file needs at least one [[layer]]", source_name));
   for (const toml::node& layer : *layers) {
     const toml::table* table = layer.as_table();
-    if (table == nullptr) throw Error(ExitCode::kUsage, fmt::format("{}: layers are written as [[layer]] tables", source_name));
+    if (table == nullptr)
+      throw Error(ExitCode::kUsage, fmt::format("{}: layers are written as [[layer]] tables", source_name));
     read_layer(*table, source_name, spec);
   }
   return spec;

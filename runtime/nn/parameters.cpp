@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // floats: slices start on cache lines
 
-std::int64_t aligned(std::int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
+std::int64_t aligned(std::int64_t count) {
+  return (count + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 // Box and Muller, 1958: two uniform numbers give two normal ones.
 void fill_normal(std::vector<float>& out, double deviation, std::uint64_t seed, std::uint64_t parameter) {
@@ -70,7 +72,8 @@ float* Parameters::gradients() {
 void Parameters::initialise(std::uint64_t seed) {
   std::uint64_t number = 0;
   for (const ParameterSpec& spec : parameters_) {
-    std::vector<float> values(static_cast<std::size_t>(spec.count()), spec.role == ParameterRole::kNormScale ? 1.0f : 0.0f);
+    std::vector<float> values(static_cast<std::size_t>(spec.count()),
+                              spec.role == ParameterRole::kNormScale ? 1.0f : 0.0f);
     if (spec.role == ParameterRole::kWeight)
       fill_normal(values, std::sqrt((spec.rectified ? 2.0 : 1.0) / static_cast<double>(spec.fan_in)), seed, number);
     device_.upload(this->values() + spec.offset, values.data(), values.size() * sizeof(float));
@@ -78,7 +81,8 @@ void Parameters::initialise(std::uint64_t seed) {
   }
   std::vector<float> statistics(static_cast<std::size_t>(statistics_count_), 0.0f);
   for (const StatisticsSpec& spec : statistics_)
-    for (std::int64_t c = 0; c < spec.channels; ++c) statistics[static_cast<std::size_t>(spec.variance_offset + c)] = 1.0f;
+    for (std::int64_t c = 0; c < spec.channels; ++c)
+      statistics[static_cast<std::size_t>(spec.variance_offset + c)] = 1.0f;
   device_.upload(this->statistics(), statistics.data(), statistics.size() * sizeof(float));
   device_.synchronize();
 }
@@ -86,14 +90,16 @@ void Parameters::initialise(std::uint64_t seed) {
 std::vector<float> to_canonical(const ParameterSpec& spec, const float* stored) {
   std::vector<float> out(stored, stored + spec.count());
   if (spec.shape.size() == 4)
-    for_each_weight(spec, [&](std::int64_t from, std::int64_t to) { out[static_cast<std::size_t>(to)] = stored[from]; });
+    for_each_weight(spec,
+                    [&](std::int64_t from, std::int64_t to) { out[static_cast<std::size_t>(to)] = stored[from]; });
   return out;
 }
 
 std::vector<float> from_canonical(const ParameterSpec& spec, const float* canonical) {
   std::vector<float> out(canonical, canonical + spec.count());
   if (spec.shape.size() == 4)
-    for_each_weight(spec, [&](std::int64_t to, std::int64_t from) { out[static_cast<std::size_t>(to)] = canonical[from]; });
+    for_each_weight(spec,
+                    [&](std::int64_t to, std::int64_t from) { out[static_cast<std::size_t>(to)] = canonical[from]; });
   return out;
 }
 

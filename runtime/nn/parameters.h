@@ -17,9 +17,9 @@ struct ParameterSpec {
   std::string name;  // "conv1.weight"
   ParameterRole role = ParameterRole::kWeight;
   std::vector<std::int64_t> shape;
-  std::int64_t fan_in = 0;   // inputs of one output, for the initialiser
-  bool rectified = false;    // a ReLU follows (directly or behind a normalisation)
-  std::int64_t offset = 0;   // in elements, set by Parameters
+  std::int64_t fan_in = 0;  // inputs of one output, for the initialiser
+  bool rectified = false;   // a ReLU follows (directly or behind a normalisation)
+  std::int64_t offset = 0;  // in elements, set by Parameters
   [[nodiscard]] std::int64_t count() const;
 };
 
@@ -36,7 +36,7 @@ class Parameters {
 
   [[nodiscard]] const std::vector<ParameterSpec>& specs() const { return parameters_; }
   [[nodiscard]] const std::vector<StatisticsSpec>& statistics_specs() const { return statistics_; }
-  [[nodiscard]] std::int64_t count() const { return count_; }        // elements of the arena, padding included
+  [[nodiscard]] std::int64_t count() const { return count_; }          // elements of the arena, padding included
   [[nodiscard]] std::int64_t n_decayed() const { return n_decayed_; }  // the first so many decay
   [[nodiscard]] std::int64_t statistics_count() const { return statistics_count_; }
 

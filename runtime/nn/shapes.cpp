@@ -22,7 +22,11 @@ struct Inference {
     const double per_place = 2.0 * static_cast<double>(spec_.weight_count() / l.filters) + (l.bias ? 1 : 0);
     return {out, spec_.weight_count() + (l.bias ? l.filters : 0), per_place * static_cast<double>(out.count())};
   }
-  LayerFacts visit(const Shape& in, const BatchNormLayer&) const {
+  LayerFacts visit(const Shape& in, const BatchNormLayer& l) const {
+    if (!(l.epsilon > 0) || !(l.momentum >= 0 && l.momentum <= 1))
+      throw Error(ExitCode::kUsage, fmt::format("batch normalisation with epsilon {} and momentum {} makes no sense: "
+                                                "epsilon > 0, 0 <= momentum <= 1",
+                                                l.epsilon, l.momentum));
     return {in, 2 * in.channels, 2.0 * static_cast<double>(in.count())};
   }
   LayerFacts visit(const Shape& in, const ReluLayer&) const { return {in, 0, static_cast<double>(in.count())}; }
@@ -48,7 +52,8 @@ struct Inference {
   }
   LayerFacts visit(const Shape& in, const DropoutLayer& l) const {
     if (!(l.probability >= 0 && l.probability < 1))
-      throw Error(ExitCode::kUsage, fmt::format("dropout with probability {} makes no sense: 0 <= probability < 1", l.probability));
+      throw Error(ExitCode::kUsage,
+                  fmt::format("dropout with probability {} makes no sense: 0 <= probability < 1", l.probability));
     return {in, 0, static_cast<double>(in.count())};
   }
   LayerFacts visit(const Shape& in, const AddLayer& l) const {
@@ -75,10 +80,11 @@ std::vector<LayerFacts> infer_shapes(const ModelSpec& spec, const Shape& picture
   }
   const Shape out = inference.facts.back().output;
   if (out.height != 1 || out.width != 1 || out.channels != logits_for(n_classes))
-    throw Error(ExitCode::kUsage,
-                fmt::format("model {} ends with shape {}, but {} classes need {} output{}: end with a dense layer without "
-                            "'units'",
-                            spec.name, to_string(out), n_classes, logits_for(n_classes), n_classes == 2 ? "" : "s"));
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("model {} ends with shape {}, but {} classes need {} output{}: end with a dense layer without "
+                    "'units'",
+                    spec.name, to_string(out), n_classes, logits_for(n_classes), n_classes == 2 ? "" : "s"));
   return std::move(inference.facts);
 }
 
@@ -95,7 +101,8 @@ std::string summary_table(const ModelSpec& spec, const Shape& picture, std::int6
     parameters += facts[i].parameters;
     flops += facts[i].forward_flops;
   }
-  return table + fmt::format("{:<40}{:>18}{:>12}{:>12.2f}", "total for one picture, forward", "", parameters, flops / 1e6);
+  return table +
+         fmt::format("{:<40}{:>18}{:>12}{:>12.2f}", "total for one picture, forward", "", parameters, flops / 1e6);
 }
 
 }  // namespace xrai

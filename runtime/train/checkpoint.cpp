@@ -202,7 +202,8 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   const hdf5::File file = hdf5::File::open(path);
   const auto version = file.attribute("/", "xrai_checkpoint");
   if (!version || !std::holds_alternative<std::int64_t>(*version))
-    throw Error(ExitCode::kBadData, fmt::format("{} is not a checkpoint of xrai (a data set goes to --data)", path.string()));
+    throw Error(ExitCode::kBadData,
+                fmt::format("{} is not a checkpoint of xrai (a data set goes to --data)", path.string()));
   if (std::get<std::int64_t>(*version) != kFormatVersion)
     throw Error(ExitCode::kBadData,
                 fmt::format("the checkpoint {} has format version {}, this program reads version {}: use the xrai that "
@@ -216,9 +217,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   c.facts.config_toml = text_dataset(file, "/config_toml");
   c.checksum = needed<std::string>(file, "checksum");
   if (checksum_of(c.tensors, model_toml, c.facts.config_toml, attributes_of(c.facts, c.state)) != c.checksum)
-    throw Error(ExitCode::kBadData, fmt::format("the checkpoint {} is damaged: its checksum does not match; use another "
-                                                "one of the run's checkpoints/",
-                                                path.string()));
+    throw Error(ExitCode::kBadData,
+                fmt::format("the checkpoint {} is damaged: its checksum does not match; use another "
+                            "one of the run's checkpoints/",
+                            path.string()));
   c.model = parse_model_toml(model_toml, path.string());
   return c;
 }
@@ -259,8 +261,9 @@ std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkp
   if (fs::is_regular_file(run_or_checkpoint)) return run_or_checkpoint;
   for (const char* name : {"best.h5", "last.h5"})
     if (const fs::path path = run_or_checkpoint / "checkpoints" / name; fs::is_regular_file(path)) return path;
-  throw Error(ExitCode::kBadData, fmt::format("{} is neither a checkpoint nor a run folder with checkpoints/best.h5 in it",
-                                              run_or_checkpoint.string()));
+  throw Error(ExitCode::kBadData,
+              fmt::format("{} is neither a checkpoint nor a run folder with checkpoints/best.h5 in it",
+                          run_or_checkpoint.string()));
 }
 
 }  // namespace xrai

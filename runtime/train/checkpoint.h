@@ -18,10 +18,10 @@ namespace xrai {
 
 /// Where training stands; enough to go on bit for bit.
 struct TrainingState {
-  std::int64_t step = 0;           // optimiser steps taken
-  std::int64_t epoch = 0;          // epochs finished
-  std::int64_t position = 0;       // images of the current epoch already trained on
-  double epoch_loss_sum = 0;       // over those images, weighted
+  std::int64_t step = 0;      // optimiser steps taken
+  std::int64_t epoch = 0;     // epochs finished
+  std::int64_t position = 0;  // images of the current epoch already trained on
+  double epoch_loss_sum = 0;  // over those images, weighted
   double epoch_correct = 0;
   std::optional<double> best_score;  // lowest validation loss so far
   std::int64_t best_epoch = 0;       // counted from 1; 0: none yet
@@ -30,13 +30,13 @@ struct TrainingState {
 
 /// What a checkpoint says about itself besides numbers of the network.
 struct CheckpointFacts {
-  std::string config_toml;              // resolved configuration of the run
+  std::string config_toml;  // resolved configuration of the run
   std::vector<std::string> classes;
   Preprocessing preprocessing;
   InputSettings input;
   std::uint64_t seed = 1;
   double threshold = 0.5;
-  std::string threshold_rule = "0.5";   // how the threshold was chosen
+  std::string threshold_rule = "0.5";  // how the threshold was chosen
   bool synthetic_data = false;
 };
 

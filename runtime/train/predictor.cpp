@@ -32,14 +32,30 @@ Predictor Predictor::load(const std::filesystem::path& run_or_checkpoint, Device
   return Predictor(std::make_unique<State>(read_checkpoint(find_checkpoint(run_or_checkpoint)), device, batch_size));
 }
 
-const std::filesystem::path& Predictor::checkpoint_path() const { return state_->checkpoint.path; }
-const std::vector<std::string>& Predictor::classes() const { return state_->checkpoint.facts.classes; }
-const std::string& Predictor::model_name() const { return state_->checkpoint.model.name; }
-std::int64_t Predictor::epoch() const { return state_->checkpoint.state.epoch; }
-const Preprocessing& Predictor::preprocessing() const { return state_->checkpoint.facts.preprocessing; }
-const std::string& Predictor::config_toml() const { return state_->checkpoint.facts.config_toml; }
-double Predictor::threshold() const { return state_->checkpoint.facts.threshold; }
-bool Predictor::trained_on_synthetic() const { return state_->checkpoint.facts.synthetic_data; }
+const std::filesystem::path& Predictor::checkpoint_path() const {
+  return state_->checkpoint.path;
+}
+const std::vector<std::string>& Predictor::classes() const {
+  return state_->checkpoint.facts.classes;
+}
+const std::string& Predictor::model_name() const {
+  return state_->checkpoint.model.name;
+}
+std::int64_t Predictor::epoch() const {
+  return state_->checkpoint.state.epoch;
+}
+const Preprocessing& Predictor::preprocessing() const {
+  return state_->checkpoint.facts.preprocessing;
+}
+const std::string& Predictor::config_toml() const {
+  return state_->checkpoint.facts.config_toml;
+}
+double Predictor::threshold() const {
+  return state_->checkpoint.facts.threshold;
+}
+bool Predictor::trained_on_synthetic() const {
+  return state_->checkpoint.facts.synthetic_data;
+}
 
 std::vector<float> Predictor::predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                       std::int64_t width) {

@@ -9,7 +9,9 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 
 // From `from` at part 0 to `to` at part 1 along half a cosine.
-double cosine(double from, double to, double part) { return to + (from - to) * 0.5 * (1.0 + std::cos(kPi * part)); }
+double cosine(double from, double to, double part) {
+  return to + (from - to) * 0.5 * (1.0 + std::cos(kPi * part));
+}
 
 double one_cycle(double rate, double step, double total) {
   const double top = 0.3 * total - 1.0, end = total - 1.0;
@@ -36,9 +38,9 @@ std::vector<float> balanced_class_weights(const std::vector<std::int32_t>& label
   for (const std::int32_t label : labels) counts[static_cast<std::size_t>(label)] += 1;
   std::vector<float> weights;
   for (const double count : counts)
-    weights.push_back(count > 0 ? static_cast<float>(static_cast<double>(labels.size()) /
-                                                     (static_cast<double>(n_classes) * count))
-                                : 0.0f);
+    weights.push_back(
+        count > 0 ? static_cast<float>(static_cast<double>(labels.size()) / (static_cast<double>(n_classes) * count))
+                  : 0.0f);
   return weights;
 }
 

@@ -12,9 +12,9 @@ namespace xrai {
 
 /// Probabilities of one pass over a source, in its order.
 struct Scores {
-  std::vector<std::int32_t> labels;        // (n)
-  std::vector<std::int64_t> sample_ids;    // (n)
-  std::vector<float> probabilities;        // (n, classes)
+  std::vector<std::int32_t> labels;      // (n)
+  std::vector<std::int64_t> sample_ids;  // (n)
+  std::vector<float> probabilities;      // (n, classes)
   /// Mean over the pictures of class weight times -ln p(true class).
   [[nodiscard]] double loss(const std::vector<float>& class_weights) const;
 };

@@ -14,7 +14,7 @@ enum class OptimiserKind { kAdamW, kSgd };
 struct OptimiserSettings {
   OptimiserKind kind = OptimiserKind::kAdamW;
   double learning_rate = 2e-3;
-  double weight_decay = 1e-2;  // on weights only
+  double weight_decay = 1e-2;                         // on weights only
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // AdamW
   double momentum = 0.9;                              // SGD, Nesterov
   double max_gradient_norm = 0;                       // 0: no clipping

@@ -25,7 +25,8 @@ std::optional<double> mean_auroc(const Scores& scores, std::int64_t n_classes) {
     std::vector<float> probability;
     std::vector<std::uint8_t> positive;
     for (std::size_t i = 0; i < scores.labels.size(); ++i) {
-      probability.push_back(scores.probabilities[i * static_cast<std::size_t>(n_classes) + static_cast<std::size_t>(c)]);
+      probability.push_back(
+          scores.probabilities[i * static_cast<std::size_t>(n_classes) + static_cast<std::size_t>(c)]);
       positive.push_back(scores.labels[i] == c ? 1 : 0);
     }
     const std::optional<double> one = RankedScores(probability, positive).auroc();
@@ -64,15 +65,21 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
   sum_of_squares_ = device.allocate(sizeof(double));
 }
 
-std::int64_t Trainer::steps_per_epoch() const { return (train_.size() + settings_.batch_size - 1) / settings_.batch_size; }
+std::int64_t Trainer::steps_per_epoch() const {
+  return (train_.size() + settings_.batch_size - 1) / settings_.batch_size;
+}
 
-std::int64_t Trainer::total_steps() const { return settings_.epochs * steps_per_epoch(); }
+std::int64_t Trainer::total_steps() const {
+  return settings_.epochs * steps_per_epoch();
+}
 
 std::int64_t Trainer::last_step() const {
   return settings_.max_steps > 0 ? std::min(total_steps(), settings_.max_steps) : total_steps();
 }
 
-std::int64_t Trainer::steps_now() const { return state_.step + static_cast<std::int64_t>(pending_images_.size()); }
+std::int64_t Trainer::steps_now() const {
+  return state_.step + static_cast<std::int64_t>(pending_images_.size());
+}
 
 std::int64_t Trainer::images_now() const {
   return std::accumulate(pending_images_.begin(), pending_images_.end(), state_.position);
@@ -107,8 +114,7 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
     epoch_images_here_ += batch.n_images;
     train_.release(batch);
     if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
-    if (listener.on_images)
-      listener.on_images(state_.epoch + 1, images_now(), train_.size(), last_loss_);
+    if (listener.on_images) listener.on_images(state_.epoch + 1, images_now(), train_.size(), last_loss_);
     interrupted = interrupt_requested() != 0;
   }
   read_results(history);
@@ -126,9 +132,9 @@ void Trainer::step(const Batch& batch) {
   device.upload(sample_ids_.data(), batch.sample_ids.data(), n * sizeof(std::int64_t));
 
   ModelPlan& plan = model_.prepare(batch.n_images, true);
-  device.augment({pixels_.as<std::uint8_t>(), sample_ids_.as<std::int64_t>(), plan.input(), batch.n_images, batch.height,
-                  batch.width, settings_.input.image_size, settings_.input.image_size, settings_.input.view,
-                  settings_.augment, settings_.seed, static_cast<std::uint64_t>(batch.epoch)});
+  device.augment({pixels_.as<std::uint8_t>(), sample_ids_.as<std::int64_t>(), plan.input(), batch.n_images,
+                  batch.height, batch.width, settings_.input.image_size, settings_.input.image_size,
+                  settings_.input.view, settings_.augment, settings_.seed, static_cast<std::uint64_t>(batch.epoch)});
   const StepContext context{settings_.seed, static_cast<std::uint64_t>(steps_now())};
   plan.forward(context);
   device.loss({plan.logits(), labels_.as<std::int32_t>(), class_weights_.as<float>(), plan.logit_gradients(),
@@ -140,14 +146,16 @@ void Trainer::step(const Batch& batch) {
   optimiser_.step(steps_now() + 1, last_learning_rate_);
 }
 
+// A NaN's sign means nothing to anybody: nan, not -nan.
 void Trainer::stop_diverged(const char* what, double value) const {
   const std::filesystem::path last = run_folder_ / "checkpoints" / "last.h5";
-  throw Error(ExitCode::kDiverged,
-              fmt::format("the {} became {} at step {} (epoch {}, learning rate {:.3g}); {}; try a smaller --lr, a longer "
-                          "--warmup-epochs or --clip-norm 1",
-                          what, value, state_.step, state_.epoch + 1, last_learning_rate_,
-                          std::filesystem::exists(last) ? fmt::format("the last good state is {}", last.string())
-                                                        : std::string("nothing good was saved before it")));
+  throw Error(
+      ExitCode::kDiverged,
+      fmt::format("the {} became {} at step {} (epoch {}, learning rate {:.3g}); {}; try a smaller --lr, a longer "
+                  "--warmup-epochs or --clip-norm 1",
+                  what, std::abs(value), state_.step, state_.epoch + 1, last_learning_rate_,
+                  std::filesystem::exists(last) ? fmt::format("the last good state is {}", last.string())
+                                                : std::string("nothing good was saved before it")));
 }
 
 // Fetches the losses of the steps since the last call, looks for NaN and writes a step line.

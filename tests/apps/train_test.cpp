@@ -208,7 +208,7 @@ TEST_F(Train, ALastUpdateThatIsTooLargeDivergesToo) {
   const auto result =
       run_command(new_run("r", "--optimizer sgd --lr 1e300 --warmup-epochs 0 --epochs 1 --batch-size 64"));
   EXPECT_EQ(result.exit_code, 6) << result.errors;
-  EXPECT_THAT(result.errors, HasSubstr("validation loss"));
+  EXPECT_THAT(result.errors, HasSubstr("step 1 "));
   EXPECT_FALSE(fs::exists(run("r") / "checkpoints" / "last.h5"));
 }
 

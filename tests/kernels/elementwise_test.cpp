@@ -100,7 +100,8 @@ TEST(Dropout, BackwardDropsWhatForwardDropped) {
 TEST(Dropout, SeedsStepsAndLayersDrawOtherMasks) {
   const Values ones(1003, 1.0f);
   const Values mask = dropped(ones, 0.5f, 1, 1, 0);
-  for (const Values& other : {dropped(ones, 0.5f, 2, 1, 0), dropped(ones, 0.5f, 1, 2, 0), dropped(ones, 0.5f, 1, 1, 1)}) {
+  for (const Values& other :
+       {dropped(ones, 0.5f, 2, 1, 0), dropped(ones, 0.5f, 1, 2, 0), dropped(ones, 0.5f, 1, 1, 1)}) {
     int same = 0;
     for (std::size_t i = 0; i < mask.size(); ++i) same += mask[i] == other[i] ? 1 : 0;
     EXPECT_NEAR(same, 501, 80);  // five standard deviations of independent coins

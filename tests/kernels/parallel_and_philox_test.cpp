@@ -39,7 +39,8 @@ TEST(ParallelFor, ACallInsideACallDoesItsWorkOnce) {
   std::atomic<int> total{0};
   kernels::parallel_for(6, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      kernels::parallel_for(10, [&](std::int64_t first, std::int64_t last) { total += static_cast<int>(last - first); });
+      kernels::parallel_for(10,
+                            [&](std::int64_t first, std::int64_t last) { total += static_cast<int>(last - first); });
   });
   EXPECT_EQ(total, 60);
 }
@@ -93,7 +94,8 @@ TEST(Philox, StreamsOfOtherSeedsPurposesEpochsSamplesAndIndicesDiffer) {
     for (const RandomPurpose purpose : {RandomPurpose::kAugment, RandomPurpose::kDropout, RandomPurpose::kShuffle})
       for (const std::uint64_t epoch : {0ull, 1ull, 1ull << 32})
         for (const std::uint64_t sample : {0ull, 1ull, 255ull, 1ull << 32})
-          for (const std::uint32_t index : {0u, 1u, 2u}) add(kernels::random_numbers(seed, purpose, epoch, sample, index));
+          for (const std::uint32_t index : {0u, 1u, 2u})
+            add(kernels::random_numbers(seed, purpose, epoch, sample, index));
   EXPECT_EQ(first.size(), static_cast<std::size_t>(streams));
 }
 

@@ -21,7 +21,8 @@ class GradientChecker {
   GradientChecker(Model& model, std::int64_t n) : model_(model), n_(n), plan_(model.prepare(n, true)) {
     x_ = random_values(model.picture().count() * n, 91);
     Random random(92);
-    for (std::int64_t i = 0; i < n; ++i) labels_.push_back(static_cast<std::int32_t>(random.whole(0, model.n_classes() - 1)));
+    for (std::int64_t i = 0; i < n; ++i)
+      labels_.push_back(static_cast<std::int32_t>(random.whole(0, model.n_classes() - 1)));
     class_weights_ = random_values(model.n_classes(), 93, 0.5, 1.5);
     run();
   }

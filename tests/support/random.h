@@ -27,8 +27,9 @@ class Random {
 
  private:
   std::uint32_t bits() {
-    if (next_ % 4 == 0) four_ = kernels::philox({{static_cast<std::uint32_t>(next_ / 4), 0, 0, 7}}, 0x5EEDu,
-                                                static_cast<std::uint32_t>(stream_));
+    if (next_ % 4 == 0)
+      four_ = kernels::philox({{static_cast<std::uint32_t>(next_ / 4), 0, 0, 7}}, 0x5EEDu,
+                              static_cast<std::uint32_t>(stream_));
     return four_.v[next_++ % 4];
   }
   std::uint64_t stream_, next_ = 0;

@@ -36,8 +36,8 @@ struct Walk {
         .y;
   }
   Doubles visit(const LayerSpec& layer, const BatchNormLayer& l) const {
-    NormalisationCall call{shape_of(layer.input), value_of(layer.input), {}, parameter(layer, ".weight"),
-                           parameter(layer, ".bias"), l.epsilon};
+    NormalisationCall call{shape_of(layer.input),       value_of(layer.input),     {},
+                           parameter(layer, ".weight"), parameter(layer, ".bias"), l.epsilon};
     if (!training) call.mean = parameter(layer, ".mean"), call.variance = parameter(layer, ".variance");
     return normalisation_reference(call, {}).y;
   }
@@ -65,7 +65,8 @@ struct Walk {
     if (!training) return y;
     const std::uint32_t number = n_dropouts++;
     for (std::size_t i = 0; i < y.size(); ++i) {
-      const auto bits = kernels::random_numbers(context.seed, kernels::RandomPurpose::kDropout, context.step, i / 4, number);
+      const auto bits =
+          kernels::random_numbers(context.seed, kernels::RandomPurpose::kDropout, context.step, i / 4, number);
       y[i] = kernels::uniform01(bits.v[i % 4]) < l.probability ? 0.0 : y[i] / (1.0 - l.probability);
     }
     return y;
@@ -97,8 +98,14 @@ NamedDoubles parameters_of(Model& model) {
 
 Doubles network_reference(const Model& model, const NamedDoubles& parameters, const Doubles& x, std::int64_t n,
                           bool training, const StepContext& context) {
-  Walk walk{model.spec(), parameters, infer_shapes(model.spec(), model.picture(), model.n_classes()),
-            model.picture().with_batch(n), x, training, context, {}};
+  Walk walk{model.spec(),
+            parameters,
+            infer_shapes(model.spec(), model.picture(), model.n_classes()),
+            model.picture().with_batch(n),
+            x,
+            training,
+            context,
+            {}};
   for (const LayerSpec& layer : model.spec().layers)
     walk.values.push_back(std::visit([&](const auto& kind) { return walk.visit(layer, kind); }, layer.kind));
   return walk.values.back();

@@ -135,7 +135,9 @@ inline CheckpointFacts toy_facts(const TrainSettings& settings) {
 /// Everything one run owns, made anew for every start of the program.
 struct ToyRun {
   explicit ToyRun(std::filesystem::path run_folder, TrainSettings with = toy_settings(), std::int64_t n_pictures = 50)
-      : folder(std::move(run_folder)), settings(std::move(with)), train(ToyPictures(n_pictures), settings.batch_size, true) {
+      : folder(std::move(run_folder)),
+        settings(std::move(with)),
+        train(ToyPictures(n_pictures), settings.batch_size, true) {
     std::filesystem::create_directories(folder / "checkpoints");
     model.parameters().initialise(settings.seed);
     trainer.emplace(model, settings, toy_facts(settings), train, &validation, folder);

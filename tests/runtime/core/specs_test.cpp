@@ -9,8 +9,8 @@
 namespace xrai {
 namespace {
 
-using testing::refused;
 using ::testing::HasSubstr;
+using testing::refused;
 
 TEST(Shapes, CountWhatTheyHold) {
   const Shape shape{2, 3, 5, 7};
@@ -36,8 +36,9 @@ TEST(ShapeAfterAWindow, TakesEachAxisByItself) {
 }
 
 TEST(ShapeAfterAWindow, SaysWhatDoesNotFit) {
-  const std::string said =
-      refused(ExitCode::kUsage, [] { (void)shape_after({5, 5, 1, 1, 0, 0, 0, 0}, {1, 3, 4, 1}, 1); });
+  const std::string said = refused(ExitCode::kUsage, [] {
+    (void)shape_after({5, 5, 1, 1, 0, 0, 0, 0}, {1, 3, 4, 1}, 1);
+  });
   EXPECT_THAT(said, HasSubstr("a 5x5 window"));
   EXPECT_THAT(said, HasSubstr("maps of 3x4"));
 }
@@ -50,7 +51,10 @@ TEST(ConvolutionSpecs, CountWeightsPerGroup) {
 }
 
 TEST(ConvolutionSpecs, NegativeGroupsAreRefused) {
-  EXPECT_THAT(refused(ExitCode::kUsage, [] { validate(ConvolutionSpec{{1, 8, 8, 4}, 4, {}, -2}); }),
+  EXPECT_THAT(refused(ExitCode::kUsage,
+                      [] {
+                        validate(ConvolutionSpec{{1, 8, 8, 4}, 4, {}, -2});
+                      }),
               HasSubstr("-2 groups"));
 }
 

@@ -8,13 +8,14 @@
 #include <cstring>
 
 #include "kernels/parallel.h"
+#include "runtime/core/host.h"
 #include "tests/support/errors.h"
 
 namespace xrai {
 namespace {
 
-using testing::refused;
 using ::testing::HasSubstr;
+using testing::refused;
 
 class CpuDeviceTest : public ::testing::Test {
  protected:
@@ -40,8 +41,7 @@ TEST_F(CpuDeviceTest, ABufferOfNothingHasAnAddress) {
 }
 
 TEST_F(CpuDeviceTest, ASenselessSizeIsOutOfMemoryAndSaysWhatToTry) {
-  const std::string said =
-      refused(ExitCode::kOutOfMemory, [&] { (void)device_->allocate(std::size_t{1} << 60); });
+  const std::string said = refused(ExitCode::kOutOfMemory, [&] { (void)device_->allocate(std::size_t{1} << 60); });
   EXPECT_THAT(said, HasSubstr("--batch-size"));
   EXPECT_THAT(said, HasSubstr("1099511627776.0 MiB"));
 }

@@ -147,8 +147,14 @@ TEST_F(Plans, PoolingDrawnByChanceIsTheNaiveLoop) {
     Random random(200 + seed);
     PoolingSpec spec;
     const std::int64_t kh = random.whole(1, 4), kw = random.whole(1, 4);
-    spec.window = {kh, kw, random.whole(1, 3), random.whole(1, 3), random.whole(0, kh - 1), random.whole(0, kh - 1),
-                   random.whole(0, kw - 1), random.whole(0, kw - 1)};
+    spec.window = {kh,
+                   kw,
+                   random.whole(1, 3),
+                   random.whole(1, 3),
+                   random.whole(0, kh - 1),
+                   random.whole(0, kh - 1),
+                   random.whole(0, kw - 1),
+                   random.whole(0, kw - 1)};
     spec.input = {random.whole(1, 3), random.whole(4, 12), random.whole(4, 12), random.whole(1, 20)};
     spec.kind = random.coin() ? PoolingKind::kMax : PoolingKind::kAverage;
     spec.training = random.whole(0, 3) != 0;
@@ -161,8 +167,8 @@ TEST_F(Plans, DenseLayersDrawnByChanceAreTheNaiveLoop) {
   check(DenseSpec{1, 3000, 64, true, true, true, true});
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     Random random(300 + seed);
-    DenseSpec spec{random.whole(1, 9), random.whole(1, 130), random.whole(1, 40), random.coin(), random.coin(),
-                   random.whole(0, 3) != 0};
+    DenseSpec spec{random.whole(1, 9), random.whole(1, 130), random.whole(1, 40),
+                   random.coin(),      random.coin(),        random.whole(0, 3) != 0};
     spec.input_gradient = spec.training && random.coin();
     check(spec);
   }

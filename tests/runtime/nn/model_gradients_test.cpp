@@ -2,6 +2,9 @@
 // neighbours, and every way in which one tensor can be read by several layers.
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model.h"
 #include "tests/support/gradient_checker.h"
@@ -15,7 +18,7 @@ using testing::Values;
 
 struct Network {
   const char* name;
-  const char* layers;  // TOML
+  const char* layers;  // a line each: the type and its TOML keys
   std::int64_t n_classes = 2;
 };
 
@@ -23,72 +26,188 @@ void PrintTo(const Network& network, std::ostream* out) {
   *out << network.name;
 }
 
-#define CONV "[[layer]]\ntype = 'convolution'\nkernel = 3\npadding = 'same'\n"
-#define HEAD "[[layer]]\ntype = 'global_average_pool'\n[[layer]]\ntype = 'dense'\n"
-#define LAYER(words) "[[layer]]\ntype = '" words "'\n"
-
 const Network kNetworks[] = {
-    {"plain", CONV "filters = 5\nbias = false\n" LAYER("batch_norm") LAYER("relu") LAYER("max_pool") "kernel = 2\n"
-              CONV "filters = 17\n" LAYER("batch_norm") LAYER("relu") HEAD},
-    {"pooling_and_dense_layers",
-     CONV "filters = 6\n" LAYER("relu") LAYER("max_pool") "kernel = 3\nstride = 2\npadding = 1\n" CONV
-          "filters = 4\nstride = 2\n" LAYER("average_pool") "kernel = [2, 3]\nstride = 1\npadding = [0, 1, 1, 0]\n"
-          LAYER("relu") LAYER("flatten") LAYER("dense") "units = 9\n" LAYER("relu") LAYER("dropout")
-          "probability = 0.3\n" LAYER("dense")},
-    {"norm_then_pool_without_relu",
-     CONV "filters = 3\n" LAYER("batch_norm") LAYER("max_pool") "kernel = 2\n" CONV "filters = 4\n" LAYER("batch_norm")
-          LAYER("average_pool") "kernel = 2\n" HEAD},
-    {"residual_block",
-     CONV "filters = 4\n" LAYER("relu") "name = 'in'\n" CONV "filters = 4\n" LAYER("batch_norm") LAYER("relu") CONV
-          "filters = 4\n" LAYER("batch_norm") LAYER("add") "with = 'in'\n" LAYER("relu") LAYER("max_pool")
-          "kernel = 2\n" HEAD},
-    {"residual_with_projection",
-     CONV "filters = 3\n" LAYER("relu") "name = 'in'\n" CONV "filters = 5\nstride = 2\n" LAYER("batch_norm")
-          "name = 'body'\n" LAYER("convolution") "input = 'in'\nfilters = 5\nkernel = 1\nstride = 2\n"
-          LAYER("batch_norm") "name = 'short'\n" LAYER("add") "input = 'body'\nwith = 'short'\n" LAYER("relu") HEAD},
-    {"unfused_add",
-     CONV "filters = 4\nname = 'a'\n" CONV "filters = 4\ninput = 'picture'\nname = 'b'\n" LAYER("add")
-          "input = 'a'\nwith = 'b'\n" LAYER("relu") CONV "filters = 4\nname = 'c'\n" LAYER("add") "with = 'a'\n" HEAD},
-    {"add_of_a_tensor_to_itself",
-     CONV "filters = 4\n" LAYER("relu") "name = 'r'\n" LAYER("add") "with = 'r'\n" CONV "filters = 3\n" LAYER("batch_norm")
-     "name = 'n'\n" LAYER("add") "with = 'n'\n" HEAD},
-    {"three_readers_of_one_tensor",
-     CONV "filters = 4\n" LAYER("batch_norm") LAYER("relu") "name = 'r'\n" CONV "filters = 4\nname = 'a'\n" CONV
-          "filters = 4\ninput = 'r'\nname = 'b'\n" LAYER("add") "input = 'a'\nwith = 'b'\n" LAYER("add")
-          "with = 'r'\n" HEAD},
-    {"norm_takes_in_the_norm_before_it",
-     CONV "filters = 4\n" LAYER("batch_norm") "name = 'n1'\n" CONV "filters = 4\n" LAYER("batch_norm") LAYER("add")
-          "with = 'n1'\n" LAYER("relu") HEAD},
-    {"residual_of_the_norms_own_input",
-     CONV "filters = 4\nname = 'c'\n" LAYER("batch_norm") LAYER("add") "with = 'c'\n" LAYER("relu") HEAD},
-    {"picture_added",
-     CONV "filters = 1\n" LAYER("batch_norm") LAYER("add") "with = 'picture'\n" LAYER("relu") "name = 'r'\n"
-     LAYER("relu") "input = 'picture'\nname = 'p'\n" LAYER("add") "input = 'p'\nwith = 'picture'\nname = 's'\n"
-     LAYER("add") "input = 'r'\nwith = 's'\n" CONV "filters = 3\n" HEAD},
-    {"norm_on_the_picture", LAYER("batch_norm") CONV "filters = 3\n" LAYER("relu") HEAD},
-    {"norm_relu_pool_on_the_picture",
-     LAYER("batch_norm") LAYER("relu") LAYER("max_pool") "kernel = 2\n" CONV "filters = 3\n" HEAD},
-    {"nothing_learnt_before_the_head",
-     LAYER("average_pool") "kernel = 3\n" LAYER("dropout") "probability = 0.2\n" LAYER("flatten") LAYER("dense")},
-    {"two_dropouts",
-     CONV "filters = 4\n" LAYER("relu") LAYER("dropout") "probability = 0.4\n" CONV "filters = 4\n" LAYER("batch_norm")
-          LAYER("dropout") "probability = 0.1\n" HEAD},
-    {"layers_behind_a_flatten",
-     CONV "filters = 2\nstride = 3\n" LAYER("flatten") LAYER("batch_norm") LAYER("relu") LAYER("convolution")
-     "kernel = 1\nfilters = 7\n" LAYER("relu") LAYER("global_average_pool") LAYER("dense")},
-    {"global_average_of_a_flattened_map",
-     CONV "filters = 2\nstride = 4\n" LAYER("flatten") LAYER("global_average_pool") LAYER("dense")},
-    {"groups_and_three_classes",
-     CONV "filters = 6\n" LAYER("relu") CONV "filters = 6\ngroups = 6\n" LAYER("batch_norm") LAYER("relu") CONV
-          "filters = 9\ngroups = 3\nstride = [2, 1]\n" LAYER("relu") LAYER("global_average_pool") LAYER("dense")
-          "bias = false\n", 3},
-    {"ends_with_an_average",
-     CONV "filters = 4\n" LAYER("relu") LAYER("convolution") "kernel = 1\nfilters = 1\n" LAYER("global_average_pool")
-     LAYER("flatten")},
+    {"plain", R"(
+      convolution filters=5 kernel=3 padding='same' bias=false
+      batch_norm
+      relu
+      max_pool kernel=2
+      convolution filters=17 kernel=3 padding='same'
+      batch_norm
+      relu
+      global_average_pool
+      dense)"},
+    {"pooling_and_dense_layers", R"(
+      convolution filters=6 kernel=3 padding='same'
+      relu
+      max_pool kernel=3 stride=2 padding=1
+      convolution filters=4 kernel=3 padding='same' stride=2
+      average_pool kernel=[2,3] stride=1 padding=[0,1,1,0]
+      relu
+      flatten
+      dense units=9
+      relu
+      dropout probability=0.3
+      dense)"},
+    {"norm_then_pool_without_relu", R"(
+      convolution filters=3 kernel=3 padding='same'
+      batch_norm
+      max_pool kernel=2
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      average_pool kernel=2
+      global_average_pool
+      dense)"},
+    {"residual_block", R"(
+      convolution filters=4 kernel=3 padding='same'
+      relu name='in'
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      relu
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      add with='in'
+      relu
+      max_pool kernel=2
+      global_average_pool
+      dense)"},
+    {"residual_with_projection", R"(
+      convolution filters=3 kernel=3 padding='same'
+      relu name='in'
+      convolution filters=5 kernel=3 padding='same' stride=2
+      batch_norm name='body'
+      convolution input='in' filters=5 kernel=1 stride=2
+      batch_norm name='short'
+      add input='body' with='short'
+      relu
+      global_average_pool
+      dense)"},
+    {"unfused_add", R"(
+      convolution name='a' filters=4 kernel=3 padding='same'
+      convolution name='b' input='picture' filters=4 kernel=3 padding='same'
+      add input='a' with='b'
+      relu
+      convolution filters=4 kernel=3 padding='same'
+      add with='a'
+      global_average_pool
+      dense)"},
+    {"add_of_a_tensor_to_itself", R"(
+      convolution filters=4 kernel=3 padding='same'
+      relu name='r'
+      add with='r'
+      convolution filters=3 kernel=3 padding='same'
+      batch_norm name='n'
+      add with='n'
+      global_average_pool
+      dense)"},
+    {"three_readers_of_one_tensor", R"(
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      relu name='r'
+      convolution name='a' filters=4 kernel=3 padding='same'
+      convolution name='b' input='r' filters=4 kernel=3 padding='same'
+      add input='a' with='b'
+      add with='r'
+      global_average_pool
+      dense)"},
+    {"norm_takes_in_the_norm_before_it", R"(
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm name='n'
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      add with='n'
+      relu
+      global_average_pool
+      dense)"},
+    {"residual_of_the_norms_own_input", R"(
+      convolution name='c' filters=4 kernel=3 padding='same'
+      batch_norm
+      add with='c'
+      relu
+      global_average_pool
+      dense)"},
+    {"picture_added", R"(
+      convolution filters=1 kernel=3 padding='same'
+      batch_norm
+      add with='picture'
+      relu name='r'
+      relu name='p' input='picture'
+      add name='s' input='p' with='picture'
+      add input='r' with='s'
+      convolution filters=3 kernel=3 padding='same'
+      global_average_pool
+      dense)"},
+    {"norm_on_the_picture", R"(
+      batch_norm
+      convolution filters=3 kernel=3 padding='same'
+      relu
+      global_average_pool
+      dense)"},
+    {"norm_relu_pool_on_the_picture", R"(
+      batch_norm
+      relu
+      max_pool kernel=2
+      convolution filters=3 kernel=3 padding='same'
+      global_average_pool
+      dense)"},
+    {"nothing_learnt_before_the_head", R"(
+      average_pool kernel=3
+      dropout probability=0.2
+      flatten
+      dense)"},
+    {"two_dropouts", R"(
+      convolution filters=4 kernel=3 padding='same'
+      relu
+      dropout probability=0.4
+      convolution filters=4 kernel=3 padding='same'
+      batch_norm
+      dropout probability=0.1
+      global_average_pool
+      dense)"},
+    {"layers_behind_a_flatten", R"(
+      convolution filters=2 kernel=3 padding='same' stride=3
+      flatten
+      batch_norm
+      relu
+      convolution filters=7 kernel=1
+      relu
+      global_average_pool
+      dense)"},
+    {"global_average_of_a_flattened_map", R"(
+      convolution filters=2 kernel=3 padding='same' stride=4
+      flatten
+      global_average_pool
+      dense)"},
+    {"groups_and_three_classes", R"(
+      convolution filters=6 kernel=3 padding='same'
+      relu
+      convolution filters=6 kernel=3 padding='same' groups=6
+      batch_norm
+      relu
+      convolution filters=9 kernel=3 padding='same' groups=3 stride=[2,1]
+      relu
+      global_average_pool
+      dense bias=false)",
+     3},
+    {"ends_with_an_average", R"(
+      convolution filters=4 kernel=3 padding='same'
+      relu
+      convolution filters=1 kernel=1
+      global_average_pool
+      flatten)"},
 };
 
 std::string toml_of(const Network& network) {
-  return std::string("name = '") + network.name + "'\n" + network.layers;
+  std::string text = std::string("name = '") + network.name + "'\n";
+  std::istringstream lines(network.layers);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string word;
+    if (!(words >> word)) continue;
+    text += "[[layer]]\ntype = '" + word + "'\n";
+    while (words >> word) text += word + "\n";
+  }
+  return text;
 }
 
 class NetworkGradients : public ::testing::TestWithParam<Network> {
@@ -142,7 +261,9 @@ TEST_P(NetworkGradients, InferenceUsesRunningStatisticsAndNoDropout) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, NetworkGradients, ::testing::ValuesIn(kNetworks),
-                         [](const ::testing::TestParamInfo<Network>& network) { return std::string(network.param.name); });
+                         [](const ::testing::TestParamInfo<Network>& network) {
+                           return std::string(network.param.name);
+                         });
 
 class ShippedNetworkGradients : public ::testing::TestWithParam<std::pair<const char*, std::int64_t>> {};
 
@@ -158,6 +279,19 @@ TEST_P(ShippedNetworkGradients, AgreeWithCentralDifferences) {
 
 INSTANTIATE_TEST_SUITE_P(Every, ShippedNetworkGradients,
                          ::testing::Values(std::pair{"plain5", 33}, std::pair{"lenet", 17}));
+
+TEST(Resnet18, SaysInInferenceWhatTheSameNetworkInDoubleSays) {
+  const auto device = make_cpu_device(1);
+  Model model(*device, architecture("resnet18"), {1, 33, 33, 1}, 2);
+  model.parameters().initialise(3);
+  ModelPlan& plan = model.prepare(1, false);
+  const Values x = testing::random_values(33 * 33, 60);
+  std::copy(x.begin(), x.end(), plan.input());
+  plan.forward({});
+  expect_near(Values(plan.logits(), plan.logits() + 1),
+              testing::network_reference(model, testing::parameters_of(model), testing::widened(x), 1, false), 1e-5,
+              "logits");
+}
 
 }  // namespace
 }  // namespace xrai

@@ -18,10 +18,10 @@
 namespace xrai {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::refused;
 using testing::TemporaryFolder;
 using testing::Values;
-using ::testing::HasSubstr;
 
 using Bytes = std::vector<char>;
 
@@ -140,8 +140,9 @@ TEST_F(CheckpointTest, WeightsLieInTheFileAsOutputsInputsHeightWidth) {
 }
 
 TEST_F(CheckpointTest, H5pyReadsTheSameNumbers) {
-  if (std::system("python3 -c 'import h5py' 2> /dev/null") != 0) GTEST_SKIP() << "python3-h5py is not installed";
-  const std::string command = "python3 -c \"import h5py; f = h5py.File('" + path_.string() +
+  if (std::system("/usr/bin/python3 -c 'import h5py' 2> /dev/null") != 0)
+    GTEST_SKIP() << "python3-h5py is not installed";
+  const std::string command = "/usr/bin/python3 -c \"import h5py; f = h5py.File('" + path_.string() +
                               "'); w = f['parameters/convolution5.weight']; print(w.shape, w.dtype, "
                               "repr(float(w[16, 5, 2, 1])), list(f.attrs['classes']), f.attrs['step'])\"";
   std::FILE* pipe = ::popen(command.c_str(), "r");
@@ -198,7 +199,8 @@ TEST_F(CheckpointTest, AFlippedBitOfAWeightIsFound) {
 TEST_F(CheckpointTest, ATruncatedFileIsRefused) {
   const Bytes whole = bytes_of(path_);
   for (const double part : {0.0, 0.001, 0.1, 0.5, 0.9, 0.999}) {
-    write(path_, Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(whole.size()))));
+    write(path_,
+          Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(whole.size()))));
     EXPECT_THAT(refused(ExitCode::kBadData, [&] { (void)read_checkpoint(path_); }), HasSubstr("last.h5"));
   }
 }

@@ -17,11 +17,11 @@
 namespace xrai {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::refused;
 using testing::TemporaryFolder;
 using testing::toy_settings;
 using testing::ToyRun;
-using ::testing::HasSubstr;
 
 constexpr std::int64_t kStepsPerEpoch = 7;  // 50 pictures in batches of 8
 
@@ -117,7 +117,8 @@ TEST_P(Resume, AfterASignalIsTheStraightRunBitForBit) {
   const char* inherited = std::getenv("XRAI_TEST_FOLDER");
   const std::filesystem::path folder = inherited != nullptr ? inherited : own.path();
   ::setenv("XRAI_TEST_FOLDER", folder.c_str(), 1);
-  EXPECT_EXIT(train_until_signal(folder / "stopped", settings(), GetParam().stop_after), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(train_until_signal(folder / "stopped", settings(), GetParam().stop_after), ::testing::ExitedWithCode(0),
+              "");
   ::unsetenv("XRAI_TEST_FOLDER");
   ToyRun straight(folder / "straight", settings());
   straight.run();
@@ -206,7 +207,8 @@ TEST(Trainer, AWeightThatBecomesNaNIsFoundThoughTheLossIsFinite) {
     if (batches == 10) first_value(run.model, "convolution5.weight") = NAN;
   };
   const std::string said = refused(ExitCode::kDiverged, [&] { run.run(); });
-  EXPECT_THAT(said, HasSubstr("weights became nan at step 13 (epoch 2"));
+  EXPECT_THAT(said, HasSubstr("nan at step 13 (epoch 2"));
+  EXPECT_THAT(said, HasSubstr("weights"));
   EXPECT_LE(n_batches, 10 + toy_settings().log_every);
   const Checkpoint good = read_checkpoint(run.last());
   EXPECT_EQ(good.state.epoch, 1);

@@ -1,4 +1,6 @@
 // What this machine's processor is and how much of it we may use.
+#include "runtime/core/host.h"
+
 #include <sched.h>
 
 #include <algorithm>
@@ -6,8 +8,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
-
-#include "runtime/cpu/cpu_device.h"
 
 namespace xrai {
 namespace {

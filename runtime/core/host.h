@@ -1,0 +1,16 @@
+// Facts about the machine this process runs on, for every device and for people: processor, cores it may use.
+#pragma once
+
+#include <string>
+
+namespace xrai {
+
+/// OMP_NUM_THREADS if it is set, else the cores that affinity and the cgroup's CPU quota allow; at least 1.
+int available_cores();
+
+/// Model name of the processor, e.g. "Intel(R) Xeon(R) Processor".
+std::string cpu_name();
+/// Widest vector instructions our kernels can use on it: "AVX-512", "AVX2", "SSE2" or "portable code".
+std::string cpu_features();
+
+}  // namespace xrai
