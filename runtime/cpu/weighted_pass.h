@@ -1,7 +1,11 @@
-// One primitive that reads or writes weights: convolution and dense layer, forward and both gradients, are four or
-// six of these. The arena's layout is turned into the primitive's preferred one inside the workspace.
+// Primitives that read or write weights: forward and both gradients of a convolution or a dense layer. The arena's
+// layout is turned into the one a primitive prefers inside the workspace.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/elementwise.h"
 #include "runtime/cpu/primitive.h"
 
 namespace xrai::cpu {
@@ -49,6 +53,67 @@ class WeightedPass {
   Reorder weights_;
   int weights_argument_ = DNNL_ARG_WEIGHTS;
   std::size_t copy_bytes_ = 0, scratchpad_bytes_ = 0;
+};
+
+/// A layer's forward pass and its two gradients, with the ReLU that may be fused behind it.
+class WeightedPasses {
+ public:
+  /// `stored`: layout of the weights in the arena. `rectified`: elements of y behind a fused ReLU, 0 without one.
+  WeightedPasses(OneDnn& onednn, const dnnl::memory::desc& stored, std::int64_t rectified)
+      : onednn_(onednn), stored_(stored), rectified_(rectified) {}
+
+  template <class Desc>
+  void plan_forward(const dnnl::primitive& primitive, const Desc& desc) {
+    forward_ = WeightedPass::make(primitive, desc, DNNL_ARG_WEIGHTS, desc.weights_desc(), stored_, onednn_);
+    forward_.bind(DNNL_ARG_SRC, desc.src_desc(), onednn_);
+    forward_.bind(DNNL_ARG_BIAS, desc.bias_desc(), onednn_);
+    forward_.bind(DNNL_ARG_DST, desc.dst_desc(), onednn_);
+  }
+  template <class Desc>
+  void plan_weight_gradient(const dnnl::primitive& primitive, const Desc& desc) {
+    weight_gradient_ =
+        WeightedPass::make(primitive, desc, DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc(), stored_, onednn_);
+    weight_gradient_.bind(DNNL_ARG_SRC, desc.src_desc(), onednn_);
+    weight_gradient_.bind(DNNL_ARG_DIFF_DST, desc.diff_dst_desc(), onednn_);
+    weight_gradient_.bind(DNNL_ARG_DIFF_BIAS, desc.diff_bias_desc(), onednn_);
+  }
+  template <class Desc>
+  void plan_input_gradient(const dnnl::primitive& primitive, const Desc& desc) {
+    input_gradient_ = WeightedPass::make(primitive, desc, DNNL_ARG_WEIGHTS, desc.weights_desc(), stored_, onednn_);
+    input_gradient_.bind(DNNL_ARG_DIFF_DST, desc.diff_dst_desc(), onednn_);
+    input_gradient_.bind(DNNL_ARG_DIFF_SRC, desc.diff_src_desc(), onednn_);
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes() const {
+    return std::max(
+        {forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
+  }
+
+  void forward(const float* x, const float* weights, const float* bias, float* y, void* workspace) {
+    forward_.set(DNNL_ARG_SRC, x);
+    forward_.set(DNNL_ARG_BIAS, bias);
+    forward_.set(DNNL_ARG_DST, y);
+    forward_.run(weights, workspace, onednn_);
+  }
+
+  void backward(const float* x, const float* weights, const float* y, float* dy, float* dx, float* dweights,
+                float* dbias, void* workspace) {
+    if (rectified_ > 0) kernels::cpu::relu_backward(y, dy, dy, rectified_);
+    weight_gradient_.set(DNNL_ARG_SRC, x);
+    weight_gradient_.set(DNNL_ARG_DIFF_DST, dy);
+    weight_gradient_.set(DNNL_ARG_DIFF_BIAS, dbias);
+    weight_gradient_.run(dweights, workspace, onednn_);
+    if (dx == nullptr) return;
+    input_gradient_.set(DNNL_ARG_DIFF_DST, dy);
+    input_gradient_.set(DNNL_ARG_DIFF_SRC, dx);
+    input_gradient_.run(weights, workspace, onednn_);
+  }
+
+ private:
+  OneDnn& onednn_;
+  dnnl::memory::desc stored_;
+  std::int64_t rectified_;
+  WeightedPass forward_, weight_gradient_, input_gradient_;
 };
 
 }  // namespace xrai::cpu
