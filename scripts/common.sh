@@ -34,10 +34,10 @@ build_jobs() {
   echo $((by_memory < cores ? by_memory : cores))
 }
 
-# build_preset NAME: configures and builds. XRAI_CMAKE_FLAGS is added to the configure line. Shows ninja's one line on
+# build_preset NAME [TARGET]: configures and builds. XRAI_CMAKE_FLAGS is added to the configure line. Shows ninja's one line on
 # a terminal; elsewhere only what went wrong.
 build_preset() {
-  local preset=$1 log="$XRAI_ROOT/build/$1/build.log" flags=()
+  local preset=$1 target=${2:-all} log="$XRAI_ROOT/build/$1/build.log" flags=()
   read -r -a flags <<<"${XRAI_CMAKE_FLAGS:-}"
   command -v ccache >/dev/null && flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   mkdir -p "$XRAI_ROOT/build/$preset"
@@ -45,9 +45,9 @@ build_preset() {
     cd "$XRAI_ROOT"
     cmake --preset "$preset" ${flags[@]+"${flags[@]}"} >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     if [[ -t 1 ]]; then
-      cmake --build --preset "$preset" -j "$(build_jobs)"
+      cmake --build --preset "$preset" --target "$target" -j "$(build_jobs)"
     else
-      cmake --build --preset "$preset" -j "$(build_jobs)" >>"$log" 2>&1 ||
+      cmake --build --preset "$preset" --target "$target" -j "$(build_jobs)" >>"$log" 2>&1 ||
         { sed -n '/^FAILED/,$p' "$log" | head -n 60 >&2; exit 1; }
     fi
   ) || fail "the $preset build failed; the whole log is $log"
