@@ -104,6 +104,7 @@ class Training {
 
 // Reads and checks; writes nothing.
 void Training::prepare() {
+  RunFolder::refuse_second_writer(options_.out);
   start_ = checkpoint_to_resume(options_);
   const bool model_asked_for = command_line_.given("model");
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);

@@ -122,10 +122,3 @@ void PngCanvas::write(const std::filesystem::path& path) const {
 }
 
 }  // namespace xrai
-
-// The address sanitizer's builds ask this function what to overlook: fontconfig (2.14) keeps the patterns of the fonts
-// it looked up to the program's end without a pointer to them. No other build calls it.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libfontconfig\n";
-}

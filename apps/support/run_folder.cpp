@@ -35,7 +35,7 @@ bool has_figures(const fs::path& metrics_csv) {
   return std::getline(file, line) && std::getline(file, line);
 }
 
-[[noreturn]] void refuse_second_writer(const fs::path& folder) {
+[[noreturn]] void fail_as_second_writer(const fs::path& folder) {
   throw Error(ExitCode::kStorage,
               fmt::format("another training writes into {} right now; choose another --out or wait", folder.string()));
 }
@@ -52,7 +52,7 @@ int open_lock(const fs::path& folder) {
                                                 folder.string(), std::strerror(errno)));
   if (!is_locked_by_another(lock)) return lock;
   ::close(lock);
-  refuse_second_writer(folder);
+  fail_as_second_writer(folder);
 }
 
 // For a folder that is not ours yet: looks at its lock and lets it go at once.
@@ -80,8 +80,12 @@ void remove_leftovers(const fs::path& folder) {
 
 }  // namespace
 
+void RunFolder::refuse_second_writer(const fs::path& path) {
+  if (has_writer(path)) fail_as_second_writer(path);
+}
+
 void RunFolder::refuse_occupied(const fs::path& path) {
-  if (has_writer(path)) refuse_second_writer(path);
+  refuse_second_writer(path);
   refuse_a_run_in(path);
 }
 

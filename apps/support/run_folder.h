@@ -14,6 +14,9 @@ struct RunEnvironment {
 
 class RunFolder {
  public:
+  /// Throws Error(kStorage) when another process trains in `path`. Touches nothing; to be asked before a checkpoint
+  /// there is read, which that process may be replacing.
+  static void refuse_second_writer(const std::filesystem::path& path);
   /// Throws Error(kStorage) when `path` holds a run (a checkpoint, or the figures of an epoch) or another process
   /// trains in it. Touches nothing.
   static void refuse_occupied(const std::filesystem::path& path);

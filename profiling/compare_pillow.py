@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Holds `xrai_dataset import` against a one-thread Pillow loop over the same pictures: images a second.
+
+    profiling/compare_pillow.py FOLDER [--size 224] [--rounds 5] [--json FILE]
+
+The loop is what most scripts do: Image.open(file).convert('L').resize((size, size)). The two take turns within one run,
+changing who goes first; import is timed as a whole process, its scan, splits and HDF5 file included. Both read from the
+page cache. Exit codes: 0 compared, 1 import failed, 2 usage, 77 no Pillow.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def pillow_seconds(files, size):
+    from PIL import Image
+    start = time.perf_counter()
+    for file in files:
+        Image.open(file).convert("L").resize((size, size))
+    return time.perf_counter() - start
+
+
+def import_seconds(program, folder, size):
+    with tempfile.TemporaryDirectory() as out:
+        start = time.perf_counter()
+        done = subprocess.run([program, "import", folder, f"{out}/data.h5", "--size", str(size), "--quiet"],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        print(f"compare_pillow: import ended with {done.returncode}: {done.stderr.strip()}", file=sys.stderr)
+        sys.exit(1)
+    return seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path, help="class folders of JPEG or PNG files")
+    parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/bin/xrai_dataset")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=pathlib.Path)
+    arguments = parser.parse_args()
+    try:
+        import PIL
+    except ImportError:
+        print("compare_pillow: Pillow is not installed: apt-get install python3-pil", file=sys.stderr)
+        sys.exit(77)
+    files = [f for f in sorted(arguments.folder.rglob("*")) if f.suffix.lower() in (".jpeg", ".jpg", ".png")]
+    if not files:
+        parser.error(f"there is no picture in {arguments.folder}")
+    for file in files:
+        file.read_bytes()
+    sides = {"pillow": lambda: pillow_seconds(files, arguments.size),
+             "xrai": lambda: import_seconds(arguments.program, arguments.folder, arguments.size)}
+    rates = {"pillow": [], "xrai": []}
+    for number in range(arguments.rounds):
+        for name in sorted(sides, reverse=number % 2 == 1):
+            rates[name].append(len(files) / sides[name]())
+    ratios = [x / p for x, p in zip(rates["xrai"], rates["pillow"])]
+    result = {"n_images": len(files), "size": arguments.size, "pillow": PIL.__version__,
+              "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
+              "ratio_median": statistics.median(ratios), "ratio_of_rounds": ratios}
+    print("{n_images} pictures to {size} px: xrai {x:.0f}, Pillow {p:.0f} images/s, ratio {ratio_median:.2f} "
+          "(rounds: {r})".format(x=result["images_per_second"]["xrai"], p=result["images_per_second"]["pillow"],
+                                 r=" ".join(f"{ratio:.2f}" for ratio in ratios), **result))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
