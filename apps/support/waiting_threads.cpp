@@ -10,7 +10,7 @@ namespace xrai {
 
 void let_waiting_threads_sleep(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::setenv("GOMP_SPINCOUNT", "1000", 1);
   // By its path, so that it keeps its name in ps. Where that fails the program goes on as it is: slower among
   // neighbours, not wrong.
   std::error_code unknown;
