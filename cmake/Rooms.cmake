@@ -14,6 +14,11 @@ if(XRAI_SANITIZE)
   target_compile_options(xrai_flags INTERFACE -Wno-maybe-uninitialized)
   target_link_options(xrai_flags INTERFACE -fsanitize=${XRAI_SANITIZE})
 endif()
+# Function multiversioning (kernels/vectorise.h) resolves before the sanitizers' run time is up, so those builds take
+# the portable path.
+if(NOT XRAI_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR MATCHES x86_64)
+  target_compile_definitions(xrai_flags INTERFACE XRAI_MULTIVERSION)
+endif()
 
 function(xrai_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;LINK" ${ARGN})

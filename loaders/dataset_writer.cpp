@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "runtime/core/file_io.h"
+
 namespace xrai {
 namespace {
 
 // Large enough that one read is worth its seek, small enough that a random picture does not drag a whole file along.
 constexpr std::uint64_t kChunkBytes = 1 << 20;
+constexpr std::uint64_t kFlushBytes = 2 << 20;
 
 std::string place(const std::string& split, std::string_view dataset) {
   return "/" + split + "/" + std::string(dataset);
@@ -16,7 +19,8 @@ std::string place(const std::string& split, std::string_view dataset) {
 }  // namespace
 
 DatasetWriter::DatasetWriter(const std::filesystem::path& path, DatasetDescription description, int deflate_level)
-    : description_(std::move(description)),
+    : path_(path),
+      description_(std::move(description)),
       deflate_level_(deflate_level),
       chunk_rows_(std::max<std::uint64_t>(1, kChunkBytes / (static_cast<std::uint64_t>(description_.size) *
                                                             static_cast<std::uint64_t>(description_.size)))),
@@ -62,7 +66,11 @@ void DatasetWriter::write_waiting(const std::string& name, Split& split) {
   const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
   if (split.waiting.empty()) return;
   file_.append_rows(place(name, "images"), split.waiting.size() / n_pixels, split.waiting.data());
+  unflushed_bytes_ += split.waiting.size();
   split.waiting.clear();
+  if (unflushed_bytes_ < kFlushBytes) return;
+  start_flushing(path_);
+  unflushed_bytes_ = 0;
 }
 
 void DatasetWriter::close() {

@@ -60,6 +60,8 @@ class DatasetWriter {
   Split& open_split(const std::string& name);
   void write_waiting(const std::string& name, Split& split);
 
+  std::filesystem::path path_;
+  std::uint64_t unflushed_bytes_ = 0;  // written since the system was last asked to bring them to the disk
   DatasetDescription description_;
   int deflate_level_;
   std::uint64_t chunk_rows_;

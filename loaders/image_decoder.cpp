@@ -109,7 +109,7 @@ std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path) {
 
 DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target) {
   DecodedPicture picture = decode_picture(read_file_bytes(path), target);
-  picture.image = resize_to_square(picture.image, target.size, target.fit);
+  picture.image = resize_to_square(std::move(picture.image), target.size, target.fit);
   return picture;
 }
 

@@ -75,7 +75,7 @@ void grey_from_cmyk(const std::uint8_t* cmyk, int n_pixels, std::uint8_t* grey) 
 }  // namespace
 
 DecodedPicture decode_jpeg(std::span<const std::uint8_t> bytes, const DecodeTarget& target) {
-  const Decompressor decompressor;
+  thread_local const Decompressor decompressor;  // its tables take as long to set up as a small picture
   const JpegHeader header = read_header(decompressor, bytes);
   const Extent scaled = scale_to_cover(header.extent, scaled_extent(header.extent, target.size, target.fit));
   const bool inks = header.colour_space == TJCS_CMYK || header.colour_space == TJCS_YCCK;

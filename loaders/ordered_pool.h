@@ -1,6 +1,7 @@
 // Many threads produce, one consumes in order, and only a few results wait in between.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -15,7 +16,7 @@ namespace xrai {
 int usable_cores();
 
 /// Calls `produce(i)` for every i in [0, n) on `n_threads` threads and `consume(i, result)` on the calling thread, in
-/// the order of i. At most 4 * n_threads results exist at a time. What either throws ends the work and is rethrown
+/// the order of i. At most 32 * n_threads results exist at a time. What either throws ends the work and is rethrown
 /// here.
 template <class Produce, class Consume>
 void produce_in_parallel(std::int64_t n, int n_threads, Produce produce, Consume consume) {
@@ -24,7 +25,10 @@ void produce_in_parallel(std::int64_t n, int n_threads, Produce produce, Consume
     std::optional<Result> result;
     std::exception_ptr failure;
   };
-  const std::int64_t window = 4 * static_cast<std::int64_t>(n_threads);
+  // A thread takes several at once, so that quick work is not spent on the lock, and fewer towards the end, so that no
+  // thread is left with much when the others have finished.
+  constexpr std::int64_t kMostAtOnce = 8;
+  const std::int64_t window = 4 * kMostAtOnce * n_threads;
   std::vector<Slot> slots(static_cast<std::size_t>(window));
   std::mutex mutex;
   std::condition_variable room, filled;
@@ -32,22 +36,30 @@ void produce_in_parallel(std::int64_t n, int n_threads, Produce produce, Consume
   bool stop = false;
 
   const auto work = [&] {
+    std::vector<Slot> made;
     while (true) {
-      std::int64_t index = 0;
+      std::int64_t first = 0;
       {
         std::unique_lock lock(mutex);
-        room.wait(lock, [&] { return stop || next >= n || next < consumed + window; });
+        room.wait(lock, [&] { return stop || consumed + window - next >= std::min(kMostAtOnce, n - next); });
         if (stop || next >= n) return;
-        index = next++;
+        first = next;
+        const std::int64_t share = std::clamp<std::int64_t>((n - next) / (8 * n_threads), 1, kMostAtOnce);
+        next += share;
+        made.resize(static_cast<std::size_t>(next - first));
       }
-      Slot slot;
-      try {
-        slot.result.emplace(produce(index));
-      } catch (...) {
-        slot.failure = std::current_exception();
+      for (std::size_t i = 0; i < made.size(); ++i) {
+        try {
+          made[i].result.emplace(produce(first + static_cast<std::int64_t>(i)));
+        } catch (...) {
+          made[i].failure = std::current_exception();
+          made.resize(i + 1);  // the work ends there
+        }
       }
       const std::lock_guard lock(mutex);
-      slots[static_cast<std::size_t>(index % window)] = std::move(slot);
+      for (std::size_t i = 0; i < made.size(); ++i)
+        slots[static_cast<std::size_t>((first + static_cast<std::int64_t>(i)) % window)] = std::move(made[i]);
+      made.clear();
       filled.notify_one();
     }
   };

@@ -34,6 +34,6 @@ inline constexpr std::string_view kResizeName = "triangle-antialias";
 /// Scales to size x size by a separable triangle filter whose reach grows with the reduction (bilinear interpolation
 /// when enlarging), weights normalised, edges cut off and renormalised; computed in float, rounded once at the end. The
 /// same filter as Pillow's BILINEAR, to within one grey level.
-GreyImage resize_to_square(const GreyImage& source, int size, Fit fit);
+GreyImage resize_to_square(GreyImage source, int size, Fit fit);
 
 }  // namespace xrai

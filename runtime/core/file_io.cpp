@@ -57,6 +57,11 @@ void write_aside_and_rename(const std::filesystem::path& path,
   }
 }
 
+void start_flushing(const std::filesystem::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (file.get() >= 0) ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 void write_text_file(const std::filesystem::path& path, std::string_view text) {
   write_aside_and_rename(path, [&](const std::filesystem::path& aside) {
     const Descriptor file(aside, O_WRONLY | O_CREAT | O_EXCL, 0644);

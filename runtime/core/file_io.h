@@ -12,7 +12,10 @@ namespace xrai {
 /// Throws Error(kStorage) with the system's reason.
 void write_aside_and_rename(const std::filesystem::path& path,
                             const std::function<void(const std::filesystem::path&)>& write);
-/// The same for a text.
+/// Asks the system to start writing to the disk what was written to the file so far, without waiting: the fsync at the
+/// end of a large file is short then. A hint; nothing is promised and nothing fails.
+void start_flushing(const std::filesystem::path& path);
+/// write_aside_and_rename for a text.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace xrai

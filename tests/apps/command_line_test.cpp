@@ -121,7 +121,7 @@ class ConfigFile : public ::testing::Test {
     const std::string path = write(text);
     return Program().refusal({"--out", "x", "--config", path.c_str()});
   }
-  test::TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(ConfigFile, TheFlagBeatsTheFileAndTheFileTheDefault) {

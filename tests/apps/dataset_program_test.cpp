@@ -12,26 +12,27 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using test::run_command;
-using test::TemporaryFolder;
-using test::write_bytes;
 using ::testing::HasSubstr;
+using testing::run_command;
+using testing::TemporaryFolder;
+using testing::write_bytes;
 
 /// A zip as it is found in the wild, unpacked: 40 patients, junk, and pictures that cannot be read.
 void unpack_messy_set(const fs::path& folder) {
   for (int i = 0; i < 80; ++i) {
     const int patient = i / 2, side = 20 + i;
-    test::Bytes pixels = test::smooth_grey(side, 30, i);
+    testing::Bytes pixels = testing::smooth_grey(side, 30, i);
     pixels[0] = static_cast<std::uint8_t>(i);
     const std::string name = patient % 2 == 0 ? "NORMAL/IM-" : "PNEUMONIA/person";
     const bool jpeg = i % 3 == 0;
     write_bytes(
         folder / ("chest_xray/" + name + std::to_string(patient) + "-" + std::to_string(i) + (jpeg ? ".jpeg" : ".png")),
-        jpeg ? test::jpeg_bytes(pixels, side, 30) : test::png_bytes(pixels, static_cast<std::uint32_t>(side), 30));
+        jpeg ? testing::jpeg_bytes(pixels, side, 30)
+             : testing::png_bytes(pixels, static_cast<std::uint32_t>(side), 30));
   }
-  const test::Bytes whole = test::jpeg_bytes(test::smooth_grey(64, 64), 64, 64);
+  const testing::Bytes whole = testing::jpeg_bytes(testing::smooth_grey(64, 64), 64, 64);
   write_bytes(folder / "chest_xray/NORMAL/cut \"off\".jpeg",
-              test::Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2)));
+              testing::Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2)));
   write_bytes(folder / "chest_xray/NORMAL/zero.png", {});
   write_bytes(folder / "chest_xray/NORMAL/.DS_Store", {0});
   write_bytes(folder / "__MACOSX/chest_xray/NORMAL/._IM-1.jpeg", {0});
@@ -60,7 +61,7 @@ TEST(DatasetProgram, ImportTakesAMessyFolderAndInfoReadsIt) {
   EXPECT_EQ(summary["splits"]["train"]["shape"], json({48, 32, 32}));
   EXPECT_FALSE(summary["synthetic"].get<bool>());
   EXPECT_EQ(summary["attributes"]["fit"], "squash");
-  EXPECT_TRUE(test::text_of(folder / "s.png").starts_with("\x89PNG"));
+  EXPECT_TRUE(testing::text_of(folder / "s.png").starts_with("\x89PNG"));
 }
 
 TEST(DatasetProgram, ImportNamesEveryUnreadablePicture) {

@@ -17,9 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using test::run_command;
-using test::write_bytes;
 using ::testing::HasSubstr;
+using testing::run_command;
+using testing::write_bytes;
 
 std::string quoted(const fs::path& path) {
   return "'" + path.string() + "'";
@@ -29,12 +29,12 @@ std::string quoted(const fs::path& path) {
 class PredictProgram : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new test::TemporaryFolder;
+    folder_ = new testing::TemporaryFolder;
     for (int i = 0; i < 48; ++i) {
       const int width = 60 + i, height = 90;
       const std::string name = i % 2 == 0 ? "pictures/NORMAL/IM-" : "pictures/PNEUMONIA/person";
       write_bytes(*folder_ / (name + std::to_string(i) + "-1.jpeg"),
-                  test::jpeg_bytes(test::smooth_grey(width, height, i), width, height));
+                  testing::jpeg_bytes(testing::smooth_grey(width, height, i), width, height));
     }
     const auto import = run_command("xrai_dataset import " + quoted(*folder_ / "pictures") + " " +
                                     quoted(*folder_ / "data.h5") + " --size 48 --fit pad --splits train=0.75,val=0.25");
@@ -47,12 +47,12 @@ class PredictProgram : public ::testing::Test {
     delete folder_;
     folder_ = nullptr;
   }
-  static test::CommandResult predict(const std::string& arguments) {
+  static testing::CommandResult predict(const std::string& arguments) {
     return run_command("xrai_predict --device cpu --checkpoint " + quoted(*folder_ / "run") + " " + arguments);
   }
-  static test::TemporaryFolder* folder_;
+  static testing::TemporaryFolder* folder_;
 };
-test::TemporaryFolder* PredictProgram::folder_ = nullptr;
+testing::TemporaryFolder* PredictProgram::folder_ = nullptr;
 
 TEST_F(PredictProgram, ANewFileIsSeenExactlyAsItsCopyInTheDataSet) {
   const auto result = predict(quoted(*folder_ / "pictures") + " --json");

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using testing::refused;
 
 TEST(RunFolder, IsMadeWithItsParentsAndFreeAgainAfterwards) {
-  const test::TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path run = folder / "a/b/run";
   { const RunFolder first(run, false); }
   const RunFolder second(run, false);
@@ -27,33 +27,33 @@ TEST(RunFolder, IsMadeWithItsParentsAndFreeAgainAfterwards) {
 }
 
 TEST(RunFolder, ASecondWriterIsRefusedWhileTheFirstLives) {
-  const test::TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const RunFolder first(folder / "run", false);
   EXPECT_THAT(refused(ExitCode::kStorage, [&] { const RunFolder second(folder / "run", true); }),
               HasSubstr("another training"));
 }
 
 TEST(RunFolder, FiguresOrACheckpointAreARun) {
-  const test::TemporaryFolder folder;
-  test::write_bytes(folder / "headline/metrics.csv", {'e', '\n'});
+  const testing::TemporaryFolder folder;
+  testing::write_bytes(folder / "headline/metrics.csv", {'e', '\n'});
   EXPECT_NO_THROW(RunFolder(folder / "headline", false));
-  test::write_bytes(folder / "figures/metrics.csv", {'e', '\n', '1', '\n'});
+  testing::write_bytes(folder / "figures/metrics.csv", {'e', '\n', '1', '\n'});
   EXPECT_THAT(refused(ExitCode::kStorage, [&] { RunFolder::refuse_occupied(folder / "figures"); }),
               HasSubstr("without a checkpoint"));
-  test::write_bytes(folder / "checkpoint/checkpoints/last.h5", {1});
+  testing::write_bytes(folder / "checkpoint/checkpoints/last.h5", {1});
   EXPECT_THAT(refused(ExitCode::kStorage, [&] { RunFolder(folder / "checkpoint", false); }),
               HasSubstr("--resume auto"));
   EXPECT_NO_THROW(RunFolder(folder / "checkpoint", true));
 }
 
 TEST(RunFolder, TheEnvironmentCanBeReadBack) {
-  const test::TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const char* const argv[] = {"xrai_gpu_train", "--data", "caf\xe9.h5"};  // Latin-1: not UTF-8
   const RunFolder run(folder / "run", false);
   EXPECT_EQ(threads_of_run(run.path()), 0);
   run.write_environment({"some device", 5}, 3, argv);
   EXPECT_EQ(threads_of_run(run.path()), 5);
-  const auto json = nlohmann::json::parse(test::text_of(run.path() / "env.json"));
+  const auto json = nlohmann::json::parse(testing::text_of(run.path() / "env.json"));
   EXPECT_EQ(json["command"].size(), 3U);
   EXPECT_EQ(json["device"], "some device");
 }
@@ -70,16 +70,16 @@ TEST(Devices, TheCpuIsAlwaysUsableAndNothingElseIsInvented) {
 }
 
 TEST(InfoProgram, NamesDevicesProcessorMemoryAndLibraries) {
-  const auto text = test::run_command("xrai_info");
+  const auto text = testing::run_command("xrai_info");
   EXPECT_EQ(text.exit_code, 0);
   for (const char* word : {"cpu    usable", "cores", "GiB", "HDF5", "oneDNN"})
     EXPECT_THAT(text.output, HasSubstr(word));
-  const auto json = nlohmann::json::parse(test::run_command("xrai_info --json").output);
+  const auto json = nlohmann::json::parse(testing::run_command("xrai_info --json").output);
   EXPECT_EQ(json["devices"][0]["name"], "cpu");
   EXPECT_EQ(json["devices"][0]["usable"], true);
   EXPECT_GE(json["cpu"]["cores_allowed"], 1);
   EXPECT_GT(json["memory"]["total_bytes"], json["memory"]["free_bytes"]);
-  EXPECT_EQ(test::run_command("xrai_info --jsn").exit_code, 2);
+  EXPECT_EQ(testing::run_command("xrai_info --jsn").exit_code, 2);
 }
 
 }  // namespace

@@ -7,13 +7,13 @@ namespace xrai {
 namespace {
 
 namespace fs = std::filesystem;
-using test::quoted;
-using test::run_command;
-using test::text_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::quoted;
+using testing::run_command;
+using testing::text_of;
 
-class Resume : public test::TrainingRuns {
+class Resume : public testing::TrainingRuns {
  protected:
   // About a second, so that a signal from a busy machine still finds it at work.
   static constexpr std::int64_t kLongEpochs = 16;
@@ -35,10 +35,10 @@ class Resume : public test::TrainingRuns {
 
   // Trains with very small batches and sends the signal when the first step is on file.
   void stop_by(int signal, int exit_code) {
-    test::StartedProgram whole(words("whole", long_run_), folder_ / "whole.txt");
+    testing::StartedProgram whole(words("whole", long_run_), folder_ / "whole.txt");
     EXPECT_EQ(whole.exit_code(), 0) << whole.errors();
-    test::StartedProgram stopped(words("stopped", long_run_), folder_ / "stopped.txt");
-    ASSERT_TRUE(test::comes_true([this] { return has_step_line("stopped"); })) << stopped.errors();
+    testing::StartedProgram stopped(words("stopped", long_run_), folder_ / "stopped.txt");
+    ASSERT_TRUE(testing::comes_true([this] { return has_step_line("stopped"); })) << stopped.errors();
     stopped.send(signal);
     EXPECT_EQ(stopped.exit_code(), exit_code);
     EXPECT_THAT(stopped.errors(), HasSubstr("/xrai_gpu_train --data " + data().string() + " --out " +
@@ -78,10 +78,10 @@ TEST_F(Resume, SigtermSavesAndSaysHowToGoOn) {
 }
 
 TEST_F(Resume, AKilledRunGoesOnFromItsLastEpoch) {
-  test::StartedProgram whole(words("whole", long_run_), folder_ / "whole.txt");
+  testing::StartedProgram whole(words("whole", long_run_), folder_ / "whole.txt");
   ASSERT_EQ(whole.exit_code(), 0);
-  test::StartedProgram killed(words("killed", long_run_), folder_ / "killed.txt");
-  ASSERT_TRUE(test::comes_true([this] { return fs::exists(run("killed") / "checkpoints" / "last.h5"); }));
+  testing::StartedProgram killed(words("killed", long_run_), folder_ / "killed.txt");
+  ASSERT_TRUE(testing::comes_true([this] { return fs::exists(run("killed") / "checkpoints" / "last.h5"); }));
   killed.send(SIGKILL);
   EXPECT_EQ(killed.exit_code(), 128 + SIGKILL);
   std::ofstream(run("killed") / "checkpoints" / "last.h5.123.partial") << "half";

@@ -14,14 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using test::quoted;
-using test::run_command;
-using test::text_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::quoted;
+using testing::run_command;
+using testing::text_of;
 
-class Train : public test::TrainingRuns {};
+class Train : public testing::TrainingRuns {};
 
 std::size_t lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -94,8 +94,8 @@ TEST_F(Train, ABatchLargerThanTheDataSetIsOneStepAnEpoch) {
 
 TEST_F(Train, ThreeClassesWithoutAValSplitGetOneByPatient) {
   for (int i = 0; i < 90; ++i)
-    test::write_bytes(folder_ / fmt::format("pictures/{}/person{}_x_{}.png", "abc"[i % 3], i / 6, i),
-                      test::png_bytes(test::smooth_grey(32, 32, i), 32, 32));
+    testing::write_bytes(folder_ / fmt::format("pictures/{}/person{}_x_{}.png", "abc"[i % 3], i / 6, i),
+                         testing::png_bytes(testing::smooth_grey(32, 32, i), 32, 32));
   ASSERT_EQ(run_command("xrai_dataset import " + quoted(folder_ / "pictures") + " " + quoted(data()) +
                         " --size 32 --splits train=1 --force")
                 .exit_code,
@@ -149,8 +149,8 @@ TEST_F(Train, AFolderThatHoldsARunIsLeftAlone) {
 }
 
 TEST_F(Train, TwoAtOnceAreKeptApart) {
-  test::StartedProgram first(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
-  ASSERT_TRUE(test::comes_true([this] { return has_step_line("r"); })) << first.errors();
+  testing::StartedProgram first(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
+  ASSERT_TRUE(testing::comes_true([this] { return has_step_line("r"); })) << first.errors();
   const auto second = run_command(new_run("r", "--epochs 1 --resume auto"));
   EXPECT_EQ(second.exit_code, 7);
   EXPECT_THAT(second.errors, HasSubstr("another training writes into"));
@@ -169,7 +169,7 @@ TEST_F(Train, AFullDiskEndsTheRunAndLeavesTheEarlierCheckpoint) {
   ASSERT_EQ(run_command(new_run("r", "--epochs 4 --batch-size 8 --max-steps 6")).exit_code, 0);
   const std::string sum = checksum("r");
   // A limit on the size of files fails like a full disk: in the middle of a write.
-  test::StartedProgram full(
+  testing::StartedProgram full(
       {"xrai_gpu_train", "--data", data().string(), "--out", run("r").string(), "--threads", "1", "--resume", "auto"},
       folder_ / "full.txt", 8192);
   EXPECT_EQ(full.exit_code(), 7) << full.errors();
@@ -179,8 +179,8 @@ TEST_F(Train, AFullDiskEndsTheRunAndLeavesTheEarlierCheckpoint) {
 }
 
 TEST_F(Train, ADataFileThatChangesUnderTheRunEndsIt) {
-  test::StartedProgram training(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
-  ASSERT_TRUE(test::comes_true([this] { return fs::exists(run("r") / "checkpoints" / "last.h5"); }));
+  testing::StartedProgram training(words("r", {"--epochs", "100000", "--log-interval", "1"}), folder_ / "first.txt");
+  ASSERT_TRUE(testing::comes_true([this] { return fs::exists(run("r") / "checkpoints" / "last.h5"); }));
   fs::resize_file(data(), fs::file_size(data()) / 2);
   EXPECT_EQ(training.exit_code(), 3) << training.errors();
   EXPECT_THAT(training.errors(), HasSubstr(data().string()));

@@ -19,7 +19,7 @@
 #include "tests/support/picture_files.h"
 #include "tests/support/run_command.h"
 
-namespace xrai::test {
+namespace xrai::testing {
 
 /// Batch norm and dropout are there because they have state and random numbers of their own.
 inline constexpr const char* kTinyModel = R"(name = "tiny"
@@ -150,4 +150,4 @@ class TrainingRuns : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-}  // namespace xrai::test
+}  // namespace xrai::testing

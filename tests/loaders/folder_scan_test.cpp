@@ -10,13 +10,13 @@ namespace xrai {
 namespace {
 
 namespace fs = std::filesystem;
-using test::TemporaryFolder;
-using test::write_bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+using testing::write_bytes;
 
 void add_picture(const fs::path& path) {
-  write_bytes(path, test::png_bytes({7}, 1, 1));
+  write_bytes(path, testing::png_bytes({7}, 1, 1));
 }
 
 std::vector<std::string> paths_of(const FolderScan& scan) {
@@ -102,8 +102,8 @@ TEST(FolderScan, OtherFilesAreListedWithTheirReason) {
 
 TEST(FolderScan, AWrongExtensionDoesNotHideAPicture) {
   const TemporaryFolder folder;
-  write_bytes(folder / "A/really-a-png.jpeg", test::png_bytes({7}, 1, 1));
-  write_bytes(folder / "B/really-a-jpeg.bin", test::jpeg_bytes(test::smooth_grey(8, 8), 8, 8));
+  write_bytes(folder / "A/really-a-png.jpeg", testing::png_bytes({7}, 1, 1));
+  write_bytes(folder / "B/really-a-jpeg.bin", testing::jpeg_bytes(testing::smooth_grey(8, 8), 8, 8));
   EXPECT_EQ(scan_folder(folder.path()).pictures.size(), 2U);
 }
 

@@ -11,11 +11,11 @@
 namespace xrai {
 namespace {
 
-using test::Bytes;
-using test::jpeg_bytes;
-using test::png_bytes;
-using test::smooth_grey;
+using testing::Bytes;
 using ::testing::HasSubstr;
+using testing::jpeg_bytes;
+using testing::png_bytes;
+using testing::smooth_grey;
 
 constexpr DecodeTarget kFull{4096, Fit::kSquash};  // larger than the pictures here: decoded at their own size
 
@@ -119,7 +119,7 @@ TEST(ImageDecoder, EveryExifOrientationComesOutUpright) {
       }
     }
     const Bytes jpeg =
-        test::with_orientation(jpeg_bytes(stored, width, height), static_cast<std::uint8_t>(orientation));
+        testing::with_orientation(jpeg_bytes(stored, width, height), static_cast<std::uint8_t>(orientation));
     const DecodedPicture picture = decode_picture(jpeg, kFull);
     EXPECT_EQ(picture.source.width, 48) << orientation;
     EXPECT_LE(largest_difference(picture.image.pixels, upright), 3) << orientation;
@@ -151,7 +151,7 @@ TEST(ImageDecoder, TransparencyLiesOnBlack) {
 TEST(ImageDecoder, SixteenBitsAreScaledToTheFullRange) {
   const std::vector<std::uint16_t> deep{0, 128, 129, 32767, 32896, 65535};
   const DecodedPicture picture =
-      decode_picture(png_bytes(test::bytes_of(deep), 6, 1, {SPNG_COLOR_TYPE_GRAYSCALE, 16}), kFull);
+      decode_picture(png_bytes(testing::bytes_of(deep), 6, 1, {SPNG_COLOR_TYPE_GRAYSCALE, 16}), kFull);
   EXPECT_EQ(picture.image.pixels, (Bytes{0, 0, 1, 127, 128, 255}));
   EXPECT_EQ(picture.bits, 16);
   EXPECT_FALSE(picture.faint_16_bit);
@@ -160,12 +160,12 @@ TEST(ImageDecoder, SixteenBitsAreScaledToTheFullRange) {
 TEST(ImageDecoder, TwelveBitsInSixteenAreNoticed) {
   const std::vector<std::uint16_t> faint{0, 2000, 4095, 17};
   EXPECT_TRUE(
-      decode_picture(png_bytes(test::bytes_of(faint), 4, 1, {SPNG_COLOR_TYPE_GRAYSCALE, 16}), kFull).faint_16_bit);
+      decode_picture(png_bytes(testing::bytes_of(faint), 4, 1, {SPNG_COLOR_TYPE_GRAYSCALE, 16}), kFull).faint_16_bit);
 }
 
 TEST(ImageDecoder, SixteenBitColourGivesLuma) {
   const std::vector<std::uint16_t> deep{51400, 25700, 12850};  // 257 times 200, 100, 50
-  const auto png = png_bytes(test::bytes_of(deep), 1, 1, {SPNG_COLOR_TYPE_TRUECOLOR, 16});
+  const auto png = png_bytes(testing::bytes_of(deep), 1, 1, {SPNG_COLOR_TYPE_TRUECOLOR, 16});
   EXPECT_EQ(decode_picture(png, kFull).image.pixels[0], 124);
 }
 
@@ -226,7 +226,7 @@ TEST(ImageDecoder, AbsurdSizesAreRefusedBeforeMemoryIsTaken) {
 TEST(ImageDecoder, AnyBytesAreAnsweredOrRefused) {
   const std::vector<Bytes> seeds{
       jpeg_bytes(smooth_grey(40, 40), 40, 40), jpeg_bytes(smooth_grey(40, 40), 40, 40, TJPF_GRAY, TJFLAG_PROGRESSIVE),
-      test::with_orientation(jpeg_bytes(smooth_grey(24, 16), 24, 16), 6), png_bytes(smooth_grey(40, 40), 40, 40),
+      testing::with_orientation(jpeg_bytes(smooth_grey(24, 16), 24, 16), 6), png_bytes(smooth_grey(40, 40), 40, 40),
       png_bytes(smooth_grey(40, 20), 20, 20, {SPNG_COLOR_TYPE_GRAYSCALE, 16})};
   std::mt19937 random(7);  // NOLINT: the same bytes every time
   for (int round = 0; round < 1500; ++round) {

@@ -14,17 +14,17 @@ namespace xrai {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Bytes;
-using test::smooth_grey;
-using test::TemporaryFolder;
-using test::write_bytes;
+using testing::Bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::smooth_grey;
+using testing::TemporaryFolder;
+using testing::write_bytes;
 
 Bytes picture(int seed) {
   Bytes pixels = smooth_grey(30, 20, seed % 200);
   pixels[0] = static_cast<std::uint8_t>(seed), pixels[1] = static_cast<std::uint8_t>(seed / 256);
-  return test::png_bytes(pixels, 30, 20);
+  return testing::png_bytes(pixels, 30, 20);
 }
 
 /// 60 patients with 2 pictures each in two classes; returns the folder filled.

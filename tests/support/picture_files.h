@@ -1,8 +1,7 @@
-// Small JPEG and PNG files for tests, made with the libraries themselves, and a folder that cleans up after itself.
+// Small JPEG and PNG files for tests, made with the libraries themselves.
 #pragma once
 
 #include <spng.h>
-#include <stdlib.h>
 #include <turbojpeg.h>
 
 #include <cstdint>
@@ -13,29 +12,11 @@
 #include <string>
 #include <vector>
 
-namespace xrai::test {
+#include "tests/support/temporary_folder.h"
+
+namespace xrai::testing {
 
 using Bytes = std::vector<std::uint8_t>;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "xrai-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline void write_bytes(const std::filesystem::path& path, const Bytes& bytes) {
   std::filesystem::create_directories(path.parent_path());
@@ -111,4 +92,4 @@ inline Bytes bytes_of(const std::vector<std::uint16_t>& samples) {
   return Bytes(first, first + 2 * samples.size());
 }
 
-}  // namespace xrai::test
+}  // namespace xrai::testing

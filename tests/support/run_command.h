@@ -12,7 +12,7 @@
 
 #include "tests/support/picture_files.h"
 
-namespace xrai::test {
+namespace xrai::testing {
 
 struct CommandResult {
   int exit_code = -1;
@@ -39,4 +39,4 @@ inline CommandResult run_command(const std::string& command) {
   return result;
 }
 
-}  // namespace xrai::test
+}  // namespace xrai::testing
