@@ -57,6 +57,7 @@ class Bench {
     ids_ = device.allocate(n * sizeof(std::int64_t));
     labels_ = device.allocate(n * sizeof(std::int32_t));
     weights_ = device.allocate(2 * sizeof(float));
+    numbers_ = device.allocate(sizeof(kernels::StepNumbers));
     result_ = device.allocate(sizeof(kernels::LossResult));
     probabilities_ = device.allocate(2 * n * sizeof(float));
     fill(n, picture);
@@ -71,7 +72,7 @@ class Bench {
     view.stored_height = view.stored_width = view.height = view.width = options_.size;
     if (training_) view.ranges = {10, 0.15f, 0.1f, 0.05f, 0.35f, 0.25f, 0.1f, 0};
     timed("augment", false, [&] { device_.augment(view); });
-    plan_.forward({1, 0});
+    plan_.forward(numbers_.as<kernels::StepNumbers>());
     if (!training_) {
       device_.probabilities({plan_.logits(), probabilities_.as<float>(), options_.batch_size, model_.n_logits()});
       device_.synchronize();
@@ -81,8 +82,8 @@ class Bench {
       device_.loss({plan_.logits(), labels_.as<std::int32_t>(), weights_.as<float>(), plan_.logit_gradients(),
                     result_.as<kernels::LossResult>(), options_.batch_size, model_.n_logits(), 0});
     });
-    plan_.backward({1, 0});
-    timed("optimiser", false, [&] { optimiser_->step(++steps_, 1e-3); });
+    plan_.backward(numbers_.as<kernels::StepNumbers>());
+    timed("optimiser", false, [&] { optimiser_->step(numbers_.as<kernels::StepNumbers>()); });
     device_.synchronize();
   }
 
@@ -130,10 +131,12 @@ class Bench {
     for (std::size_t i = 0; i < n; ++i)
       ids[i] = static_cast<std::int64_t>(i), labels[i] = static_cast<std::int32_t>(i % 2);
     const float weights[2] = {1, 1};
-    device_.upload(pixels_.data(), pixels.data(), pixels.size());
-    device_.upload(ids_.data(), ids.data(), n * sizeof(std::int64_t));
-    device_.upload(labels_.data(), labels.data(), n * sizeof(std::int32_t));
-    device_.upload(weights_.data(), weights, sizeof weights);
+    device_.upload(pixels_.data(), pixels.data(), pixels.size(), Queue::kCompute);
+    device_.upload(ids_.data(), ids.data(), n * sizeof(std::int64_t), Queue::kCompute);
+    device_.upload(labels_.data(), labels.data(), n * sizeof(std::int32_t), Queue::kCompute);
+    device_.upload(weights_.data(), weights, sizeof weights, Queue::kCompute);
+    const kernels::StepNumbers numbers{1, 0, 0, 0, 1e-3f};
+    device_.upload(numbers_.data(), &numbers, sizeof numbers, Queue::kCompute);
     device_.synchronize();
   }
 
@@ -164,8 +167,7 @@ class Bench {
   Model model_;
   ModelPlan& plan_;
   std::optional<Optimiser> optimiser_;
-  Buffer pixels_, ids_, labels_, weights_, result_, probabilities_;
-  std::int64_t steps_ = 0;
+  Buffer numbers_, pixels_, ids_, labels_, weights_, result_, probabilities_;
   bool observing_ = false;
   Clock::time_point began_;
   std::map<std::pair<std::string, bool>, std::vector<double>> times_;

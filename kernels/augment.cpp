@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/activations.h"
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
 #include "kernels/vectorise.h"
@@ -137,20 +138,22 @@ void augment(const AugmentArguments& arg) {
   const float aspect = static_cast<float>(arg.stored_width) / static_cast<float>(arg.stored_height);
   const std::int64_t count = arg.height * arg.width;
   const std::int64_t stored = arg.stored_height * arg.stored_width;
+  const StepNumbers numbers = arg.numbers != nullptr ? *arg.numbers : StepNumbers{};
   parallel_for(arg.n, [&](std::int64_t begin, std::int64_t end) {
     float grey[256];
-    std::vector<float> floats(static_cast<std::size_t>(stored));
+    std::vector<float> stored_grey(static_cast<std::size_t>(stored));
     for (std::int64_t image = begin; image < end; ++image) {
-      const View view = draw_view(arg.ranges, arg.view, aspect, arg.seed, arg.epoch,
+      const View view = draw_view(arg.ranges, arg.view, aspect, numbers.seed, numbers.epoch,
                                   static_cast<std::uint64_t>(arg.sample_ids[image]));
       for (int level = 0; level < 256; ++level) {
         const float linear = static_cast<float>(level) / 255.0f;
         grey[level] = view.gamma == 1.0f ? linear : std::pow(linear, view.gamma);
       }
       const std::uint8_t* pixels = arg.pixels + image * stored;
-      for (std::int64_t i = 0; i < stored; ++i) floats[static_cast<std::size_t>(i)] = grey[pixels[i]];
-      const Picture picture{floats.data(), static_cast<int>(arg.stored_height), static_cast<int>(arg.stored_width)};
-      float* out = arg.out + image * count;
+      for (std::int64_t i = 0; i < stored; ++i) stored_grey[static_cast<std::size_t>(i)] = grey[pixels[i]];
+      const Picture picture{stored_grey.data(), static_cast<int>(arg.stored_height),
+                            static_cast<int>(arg.stored_width)};
+      float* out = floats(arg.out) + image * count;
       const auto mean = static_cast<float>(
           warp(picture, view, samples, out, static_cast<int>(arg.height), static_cast<int>(arg.width)));
       const bool per_picture = arg.view.standardise;

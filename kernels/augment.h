@@ -4,6 +4,10 @@
 
 #include <cstdint>
 
+#include "kernels/cuda_stream.h"
+#include "kernels/data_type.h"
+#include "kernels/step_numbers.h"
+
 namespace xrai::kernels {
 
 /// Ranges of the training view; all zero (scale 1) is the evaluation view.
@@ -28,11 +32,11 @@ struct ViewSettings {
 struct AugmentArguments {
   const std::uint8_t* pixels = nullptr;      // (n, stored_height, stored_width)
   const std::int64_t* sample_ids = nullptr;  // (n)
-  float* out = nullptr;                      // (n, height, width, 1)
+  void* out = nullptr;                       // (n, height, width, 1), activations
   std::int64_t n = 0, stored_height = 0, stored_width = 0, height = 0, width = 0;
   ViewSettings view;
   AugmentRanges ranges;
-  std::uint64_t seed = 0, epoch = 0;
+  const StepNumbers* numbers = nullptr;  // seed and epoch of the draw; null: all zero, for views without ranges
 };
 
 /// One picture's draw. Coordinates run from -1 to 1 over the picture (pixel centres at (2i+1)/n - 1); an output place
@@ -51,6 +55,9 @@ int samples_per_axis(std::int64_t stored_size, float crop, std::int64_t size);
 
 namespace cpu {
 void augment(const AugmentArguments& arguments);
+}
+namespace cuda {
+void augment(const AugmentArguments& arguments, DataType type, Stream stream);
 }
 
 }  // namespace xrai::kernels

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/activations.h"
 #include "kernels/parallel.h"
 #include "kernels/vector16.h"
 #include "kernels/vectorise.h"
@@ -62,7 +63,7 @@ XRAI_VECTORISE void moments_of_blocks(const BatchStatisticsArguments& arg, std::
   const std::int64_t channels = arg.shape.channels, per_block = positions_per_block(channels);
   for (std::int64_t block = begin; block < end; ++block) {
     const std::int64_t first = block * per_block, count = std::min(per_block, arg.shape.positions() - first);
-    const float* x = arg.x + first * channels;
+    const float* x = floats(arg.x) + first * channels;
     double* mean = arg.workspace + block * 2 * channels;
     double* m2 = mean + channels;
     std::int64_t c = 0;
@@ -119,10 +120,10 @@ XRAI_INLINE void plain_group(const BatchNormArguments& arg, std::int64_t c, std:
   const Affine<V> a = affine<V>(arg, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * arg.shape.channels + c;
-    V v = load<V>(arg.x + at) * a.scale + a.shift;
-    if constexpr (kResidual) v += load<V>(arg.residual + at);
+    V v = load<V>(floats(arg.x) + at) * a.scale + a.shift;
+    if constexpr (kResidual) v += load<V>(floats(arg.residual) + at);
     if constexpr (kRelu) v = relu_of(v);
-    store<V>(arg.y + at, v);
+    store<V>(floats(arg.y) + at, v);
   }
 }
 
@@ -161,8 +162,8 @@ XRAI_INLINE void pooled_group(const BatchNormArguments& arg, const WindowRow& ro
                               std::int64_t c) {
   const Affine<V> a = affine<V>(arg, c);
   const std::int64_t channels = arg.shape.channels, left = 2 * window * channels + c;
-  const float* top = arg.x + row.top + left;
-  const float* bottom = arg.x + row.bottom + left;
+  const float* top = floats(arg.x) + row.top + left;
+  const float* bottom = floats(arg.x) + row.bottom + left;
   V best = load<V>(top) * a.scale + a.shift;
   Index<V> winner{};
   const float* others[3] = {top + channels, bottom, bottom + channels};
@@ -174,7 +175,7 @@ XRAI_INLINE void pooled_group(const BatchNormArguments& arg, const WindowRow& ro
   }
   if constexpr (kRelu) best = relu_of(best);
   const std::int64_t at = row.out + window * channels + c;
-  store<V>(arg.y + at, best);
+  store<V>(floats(arg.y) + at, best);
   if (arg.winner != nullptr) store_index<V>(arg.winner + at, winner);
 }
 

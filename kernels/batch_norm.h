@@ -5,6 +5,9 @@
 
 #include <cstdint>
 
+#include "kernels/cuda_stream.h"
+#include "kernels/data_type.h"
+
 namespace xrai::kernels {
 
 struct BatchNormShape {
@@ -13,7 +16,7 @@ struct BatchNormShape {
 };
 
 struct BatchStatisticsArguments {
-  const float* x = nullptr;  // (n, height, width, channels)
+  const void* x = nullptr;  // (n, height, width, channels), activations
   BatchNormShape shape;
   float epsilon = 1e-5f, momentum = 0.1f;
   float* mean = nullptr;               // (channels), of this batch
@@ -24,13 +27,13 @@ struct BatchStatisticsArguments {
 };
 
 struct BatchNormArguments {
-  const float* x = nullptr;                  // (n, height, width, channels)
-  const float* residual = nullptr;           // like x, or null; not together with pool
+  const void* x = nullptr;                   // (n, height, width, channels), activations
+  const void* residual = nullptr;            // like x, or null; not together with pool
   const float* gamma = nullptr;              // (channels)
   const float* beta = nullptr;               // (channels)
   const float* mean = nullptr;               // (channels)
   const float* inverse_deviation = nullptr;  // (channels)
-  float* y = nullptr;                        // like x, or (n, height / 2, width / 2, channels) with pool
+  void* y = nullptr;                         // like x, or (n, height / 2, width / 2, channels) with pool
   std::uint8_t* winner = nullptr;            // with pool: which of the window's four won, row by row; may be null
   BatchNormShape shape;
   bool relu = false, pool = false;
@@ -38,9 +41,9 @@ struct BatchNormArguments {
 
 struct BatchNormBackwardArguments {
   BatchNormArguments forward;   // as it was called
-  const float* dy = nullptr;    // like y
-  float* dx = nullptr;          // like x; may be x itself; null: not wanted
-  float* dresidual = nullptr;   // like x when there was a residual; may be dy itself
+  const void* dy = nullptr;     // like y
+  void* dx = nullptr;           // like x; may be x itself; null: not wanted
+  void* dresidual = nullptr;    // like x when there was a residual; may be dy itself
   float* dgamma = nullptr;      // (channels)
   float* dbeta = nullptr;       // (channels)
   double* workspace = nullptr;  // batch_norm_workspace_doubles(shape)
@@ -57,5 +60,12 @@ void batch_norm_backward(const BatchNormBackwardArguments& arguments);
 /// inverse[c] = 1 / sqrt(variance[c] + epsilon): running statistics made ready for batch_norm in evaluation.
 void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse);
 }  // namespace cpu
+
+namespace cuda {
+void batch_statistics(const BatchStatisticsArguments& arguments, DataType type, Stream stream);
+void batch_norm(const BatchNormArguments& arguments, DataType type, Stream stream);
+void batch_norm_backward(const BatchNormBackwardArguments& arguments, DataType type, Stream stream);
+void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse, Stream stream);
+}  // namespace cuda
 
 }  // namespace xrai::kernels

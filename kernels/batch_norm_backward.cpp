@@ -3,6 +3,7 @@
 //   dbeta = sum g, dgamma = sum g * xhat, dx = gamma / deviation * (g - dbeta / m - xhat * dgamma / m).
 #include <algorithm>
 
+#include "kernels/activations.h"
 #include "kernels/batch_norm.h"
 #include "kernels/parallel.h"
 #include "kernels/vector16.h"
@@ -47,9 +48,9 @@ XRAI_INLINE void plain_sums(const BatchNormBackwardArguments& arg, std::int64_t 
   V sum_g{}, sum_g_xhat{};
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
-    const V g = gate(load<V>(arg.dy + at), load<V>(f.y + at), f.relu);
+    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
     sum_g += g;
-    sum_g_xhat += g * ((load<V>(f.x + at) - mean) * inverse);
+    sum_g_xhat += g * ((load<V>(floats(f.x) + at) - mean) * inverse);
   }
   keep_sums(sum_g, sum_g_xhat, sums + c, f.shape.channels);
 }
@@ -62,7 +63,7 @@ struct WindowRow {
 
 XRAI_INLINE WindowRow window_row(const BatchNormArguments& f, std::int64_t r) {
   const std::int64_t rows = f.shape.height / 2, stride = f.shape.width * f.shape.channels;
-  const float* top = f.x + ((r / rows) * f.shape.height + 2 * (r % rows)) * stride;
+  const float* top = floats(f.x) + ((r / rows) * f.shape.height + 2 * (r % rows)) * stride;
   return {top, top + stride, r * (f.shape.width / 2) * f.shape.channels};
 }
 
@@ -75,7 +76,7 @@ XRAI_INLINE void pooled_sums(const BatchNormBackwardArguments& arg, std::int64_t
   V sum_g{}, sum_g_xhat{};
   for (std::int64_t window = 0; window < f.shape.width / 2; ++window) {
     const std::int64_t at = row.out + window * channels + c, left = 2 * window * channels + c;
-    const V g = gate(load<V>(arg.dy + at), load<V>(f.y + at), f.relu);
+    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
     const Index<V> winner = load_index<V>(f.winner + at);
     V x = load<V>(row.top + left);
     x = winner == 1 ? load<V>(row.top + left + channels) : x;
@@ -134,9 +135,10 @@ XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, std::int64_t c,
   const Gradient<V> k = gradient_of<V>(arg, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
-    const V g = gate(load<V>(arg.dy + at), load<V>(f.y + at), f.relu);
-    if (arg.dx != nullptr) store<V>(arg.dx + at, k.scale * g + (k.slope * load<V>(f.x + at) + k.offset));
-    if (arg.dresidual != nullptr) store<V>(arg.dresidual + at, g);
+    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
+    if (arg.dx != nullptr)
+      store<V>(floats(arg.dx) + at, k.scale * g + (k.slope * load<V>(floats(f.x) + at) + k.offset));
+    if (arg.dresidual != nullptr) store<V>(floats(arg.dresidual) + at, g);
   }
 }
 
@@ -157,13 +159,13 @@ XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, const WindowRo
   const BatchNormArguments& f = arg.forward;
   const std::int64_t channels = f.shape.channels, at = row.out + window * channels + c;
   const Gradient<V> k = gradient_of<V>(arg, c);
-  const V g = k.scale * gate(load<V>(arg.dy + at), load<V>(f.y + at), f.relu);
+  const V g = k.scale * gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
   const Index<V> winner = load_index<V>(f.winner + at);
-  const std::int64_t top = (row.top - f.x) + 2 * window * channels + c, bottom = top + f.shape.width * channels;
+  const std::int64_t top = (row.top - floats(f.x)) + 2 * window * channels + c, bottom = top + f.shape.width * channels;
   const std::int64_t places[4] = {top, top + channels, bottom, bottom + channels};
   for (int i = 0; i < 4; ++i) {
     const V won = winner == i ? g : V{};
-    store<V>(arg.dx + places[i], won + (k.slope * load<V>(f.x + places[i]) + k.offset));
+    store<V>(floats(arg.dx) + places[i], won + (k.slope * load<V>(floats(f.x) + places[i]) + k.offset));
   }
 }
 
@@ -174,7 +176,7 @@ XRAI_INLINE void uncovered_dx(const BatchNormBackwardArguments& arg, std::int64_
   const Gradient<V> k = gradient_of<V>(arg, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * arg.forward.shape.channels + c;
-    store<V>(arg.dx + at, k.slope * load<V>(arg.forward.x + at) + k.offset);
+    store<V>(floats(arg.dx) + at, k.slope * load<V>(floats(arg.forward.x) + at) + k.offset);
   }
 }
 
@@ -194,7 +196,7 @@ XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, std::
       for (; c + 16 <= s.channels; c += 16) window_dx<Float16>(arg, row, window, c);
       for (; c < s.channels; ++c) window_dx<float>(arg, row, window, c);
     }
-    const std::int64_t top = (row.top - f.x) / s.channels;
+    const std::int64_t top = (row.top - floats(f.x)) / s.channels;
     if (s.width % 2 != 0) {
       uncovered_positions(arg, top + s.width - 1, top + s.width);
       uncovered_positions(arg, top + 2 * s.width - 1, top + 2 * s.width);

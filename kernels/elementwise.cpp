@@ -1,5 +1,6 @@
 #include "kernels/elementwise.h"
 
+#include "kernels/activations.h"
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
 #include "kernels/vectorise.h"
@@ -40,45 +41,51 @@ XRAI_VECTORISE void spread_over_positions(const float* dy, float* dx, std::int64
 
 }  // namespace
 
-void add(const float* a, const float* b, float* sum, std::int64_t n) {
-  parallel_for(n, [&](std::int64_t begin, std::int64_t end) { add_range(a, b, sum, begin, end); });
+void add(const void* a, const void* b, void* sum, std::int64_t n) {
+  parallel_for(n,
+               [&](std::int64_t begin, std::int64_t end) { add_range(floats(a), floats(b), floats(sum), begin, end); });
 }
 
-void relu(const float* x, float* y, std::int64_t n) {
-  parallel_for(n, [&](std::int64_t begin, std::int64_t end) { relu_range(x, y, begin, end); });
+void relu(const void* x, void* y, std::int64_t n) {
+  parallel_for(n, [&](std::int64_t begin, std::int64_t end) { relu_range(floats(x), floats(y), begin, end); });
 }
 
-void relu_backward(const float* y, const float* dy, float* dx, std::int64_t n) {
-  parallel_for(n, [&](std::int64_t begin, std::int64_t end) { relu_backward_range(y, dy, dx, begin, end); });
+void relu_backward(const void* y, const void* dy, void* dx, std::int64_t n) {
+  parallel_for(n, [&](std::int64_t begin, std::int64_t end) {
+    relu_backward_range(floats(y), floats(dy), floats(dx), begin, end);
+  });
 }
 
 void dropout(const DropoutArguments& arg) {
   const float scale = 1.0f / (1.0f - arg.probability);
+  const StepNumbers keys = arg.numbers != nullptr ? *arg.numbers : StepNumbers{};
+  const float* x = floats(arg.x);
+  float* y = floats(arg.y);
   const std::int64_t quads = (arg.n + 3) / 4;
   parallel_for(quads, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t quad = begin; quad < end; ++quad) {
       const Philox4 numbers =
-          random_numbers(arg.seed, RandomPurpose::kDropout, arg.step, static_cast<std::uint64_t>(quad), arg.layer);
+          random_numbers(keys.seed, RandomPurpose::kDropout, keys.step, static_cast<std::uint64_t>(quad), arg.layer);
       for (std::int64_t lane = 0; lane < 4 && 4 * quad + lane < arg.n; ++lane) {
         const std::int64_t i = 4 * quad + lane;
-        arg.y[i] = uniform01(numbers.v[lane]) < arg.probability ? 0.0f : arg.x[i] * scale;
+        y[i] = uniform01(numbers.v[lane]) < arg.probability ? 0.0f : x[i] * scale;
       }
     }
   });
 }
 
-void global_average_pool(const float* x, float* y, std::int64_t n, std::int64_t positions, std::int64_t channels) {
+void global_average_pool(const void* x, void* y, std::int64_t n, std::int64_t positions, std::int64_t channels) {
   parallel_for(n, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      mean_over_positions(x + i * positions * channels, y + i * channels, positions, channels);
+      mean_over_positions(floats(x) + i * positions * channels, floats(y) + i * channels, positions, channels);
   });
 }
 
-void global_average_pool_backward(const float* dy, float* dx, std::int64_t n, std::int64_t positions,
+void global_average_pool_backward(const void* dy, void* dx, std::int64_t n, std::int64_t positions,
                                   std::int64_t channels) {
   parallel_for(n, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      spread_over_positions(dy + i * channels, dx + i * positions * channels, positions, channels);
+      spread_over_positions(floats(dy) + i * channels, floats(dx) + i * positions * channels, positions, channels);
   });
 }
 

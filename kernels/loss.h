@@ -5,6 +5,10 @@
 
 #include <cstdint>
 
+#include "kernels/cuda_stream.h"
+#include "kernels/data_type.h"
+#include "kernels/step_numbers.h"
+
 namespace xrai::kernels {
 
 /// Filled by the loss kernel, one per step, in device memory.
@@ -14,17 +18,19 @@ struct LossResult {
 };
 
 struct LossArguments {
-  const float* logits = nullptr;         // (n, n_logits): one logit means sigmoid and two classes
+  const void* logits = nullptr;          // (n, n_logits), activations: one logit means sigmoid and two classes
   const std::int32_t* labels = nullptr;  // (n), in [0, n_classes)
   const float* class_weights = nullptr;  // (n_classes)
-  float* dlogits = nullptr;              // (n, n_logits), d mean loss / d logit; may be null
-  LossResult* result = nullptr;
+  void* dlogits = nullptr;               // (n, n_logits), scale * d mean loss / d logit; may be null
+  LossResult* results = nullptr;         // an array, of which numbers->result_slot is filled
   std::int64_t n = 0, n_logits = 0;
   float label_smoothing = 0;
+  const StepNumbers* numbers = nullptr;  // null: slot 0
+  const LossScale* scale = nullptr;      // null: 1
 };
 
 struct ProbabilityArguments {
-  const float* logits = nullptr;   // (n, n_logits)
+  const void* logits = nullptr;    // (n, n_logits), activations
   float* probabilities = nullptr;  // (n, n_classes), rows sum to 1
   std::int64_t n = 0, n_logits = 0;
 };
@@ -33,5 +39,10 @@ namespace cpu {
 void loss(const LossArguments& arguments);
 void probabilities(const ProbabilityArguments& arguments);
 }  // namespace cpu
+
+namespace cuda {
+void loss(const LossArguments& arguments, DataType type, Stream stream);
+void probabilities(const ProbabilityArguments& arguments, DataType type, Stream stream);
+}  // namespace cuda
 
 }  // namespace xrai::kernels

@@ -3,18 +3,34 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/parallel.h"
 #include "kernels/vectorise.h"
 
-namespace xrai::kernels::cpu {
+namespace xrai::kernels {
+namespace cpu {
 namespace {
 
-float clip_factor(const GradientClip& clip) {
-  if (clip.max_gradient_norm <= 0 || clip.sum_of_squares == nullptr) return 1.0f;
-  const double norm = std::sqrt(*clip.sum_of_squares);
-  return norm > clip.max_gradient_norm ? static_cast<float>(clip.max_gradient_norm / (norm + 1e-6)) : 1.0f;
+constexpr std::int64_t kBlock = 1 << 16;
+
+float clip_factor(double norm, float max_gradient_norm) {
+  return max_gradient_norm > 0 && norm > max_gradient_norm ? static_cast<float>(max_gradient_norm / (norm + 1e-6))
+                                                           : 1.0f;
+}
+
+/// Halves the scale when the gradient is not finite, doubles it after enough good steps.
+void adapt(LossScale& scale, bool finite, const DecideUpdateArguments& arg) {
+  if (!finite) {
+    scale.scale = std::max(scale.scale * 0.5f, arg.smallest_scale);
+    scale.good_steps = 0;
+    ++scale.skipped_in_a_row;
+    ++scale.skipped;
+    return;
+  }
+  scale.skipped_in_a_row = 0;
+  if (++scale.good_steps < arg.growth_interval) return;
+  scale.scale = std::min(scale.scale * 2.0f, arg.largest_scale);
+  scale.good_steps = 0;
 }
 
 struct AdamWFactors {
@@ -36,12 +52,12 @@ XRAI_VECTORISE void adamw_range(const AdamWArguments& arg, const AdamWFactors f,
   }
 }
 
-XRAI_VECTORISE void sgd_range(const SgdArguments& arg, float gradient_scale, float decay, std::int64_t begin,
-                              std::int64_t end) {
+XRAI_VECTORISE void sgd_range(const SgdArguments& arg, float gradient_scale, float decay, float learning_rate,
+                              std::int64_t begin, std::int64_t end) {
   float* __restrict w = arg.weights;
   const float* __restrict g = arg.gradients;
   float* __restrict v = arg.velocity;
-  const float momentum = arg.momentum, learning_rate = arg.learning_rate;
+  const float momentum = arg.momentum;
   for (std::int64_t i = begin; i < end; ++i) {
     const float gradient = g[i] * gradient_scale + decay * w[i];
     v[i] = momentum * v[i] + gradient;
@@ -71,44 +87,68 @@ XRAI_VECTORISE double block_sum_of_squares(const float* x, std::int64_t n) {
   return sum;
 }
 
+std::int64_t blocks_of(std::int64_t n) {
+  return (n + kBlock - 1) / kBlock;
+}
+
 }  // namespace
 
+void decide_update(const DecideUpdateArguments& arg) {
+  const StepNumbers& numbers = *arg.numbers;
+  UpdateDecision decision;
+  const double unscale = arg.scale != nullptr ? 1.0 / static_cast<double>(arg.scale->scale) : 1.0;
+  if (arg.max_gradient_norm > 0 || arg.scale != nullptr) {
+    double sum = 0;
+    sum_of_squares(arg.gradients, arg.n, arg.workspace, &sum);
+    const double norm = std::sqrt(sum) * unscale;
+    decision.skip = arg.scale != nullptr && !std::isfinite(norm) ? 1 : 0;
+    decision.gradient_factor = static_cast<float>(unscale * clip_factor(norm, arg.max_gradient_norm));
+    if (arg.scale != nullptr) adapt(*arg.scale, decision.skip == 0, arg);
+  }
+  // A step that was skipped does not count: the moments have not seen it.
+  const double t =
+      static_cast<double>(numbers.step + 1) - static_cast<double>(arg.scale != nullptr ? arg.scale->skipped : 0);
+  const double correction1 = 1.0 - std::pow(static_cast<double>(arg.beta1), t);
+  const double correction2 = 1.0 - std::pow(static_cast<double>(arg.beta2), t);
+  decision.learning_rate = numbers.learning_rate;
+  decision.step_size = static_cast<float>(numbers.learning_rate / correction1);
+  decision.inverse_root_correction = static_cast<float>(1.0 / std::sqrt(correction2));
+  *arg.decision = decision;
+}
+
 void adamw(const AdamWArguments& arg) {
-  const double correction1 = 1.0 - std::pow(static_cast<double>(arg.beta1), static_cast<double>(arg.step));
-  const double correction2 = 1.0 - std::pow(static_cast<double>(arg.beta2), static_cast<double>(arg.step));
-  AdamWFactors factors{clip_factor(arg.clip), static_cast<float>(arg.learning_rate / correction1),
-                       static_cast<float>(1.0 / std::sqrt(correction2)), 1.0f};
+  const UpdateDecision& d = *arg.decision;
+  if (d.skip != 0) return;
+  const AdamWFactors factors{d.gradient_factor, d.step_size, d.inverse_root_correction, 1.0f};
   over_arena(arg.n, arg.n_decayed, [&](bool decayed, std::int64_t begin, std::int64_t end) {
     AdamWFactors f = factors;
-    if (decayed) f.keep = 1.0f - arg.learning_rate * arg.weight_decay;
+    if (decayed) f.keep = 1.0f - d.learning_rate * arg.weight_decay;
     adamw_range(arg, f, begin, end);
   });
 }
 
 void sgd(const SgdArguments& arg) {
-  const float scale = clip_factor(arg.clip);
+  const UpdateDecision& d = *arg.decision;
+  if (d.skip != 0) return;
   over_arena(arg.n, arg.n_decayed, [&](bool decayed, std::int64_t begin, std::int64_t end) {
-    sgd_range(arg, scale, decayed ? arg.weight_decay : 0.0f, begin, end);
+    sgd_range(arg, d.gradient_factor, decayed ? arg.weight_decay : 0.0f, d.learning_rate, begin, end);
   });
 }
 
-void sum_of_squares(const float* x, std::int64_t n, double* result) {
-  constexpr std::int64_t kBlock = 1 << 16;
-  const std::int64_t blocks = (n + kBlock - 1) / kBlock;
-  // At most a few hundred partial sums: the stack holds them for arenas up to 64 M parameters a round.
-  constexpr std::int64_t kRound = 1024;
-  double partial[kRound];
+void sum_of_squares(const float* x, std::int64_t n, double* workspace, double* result) {
+  const std::int64_t blocks = blocks_of(n);
+  parallel_for(blocks, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b)
+      workspace[b] = block_sum_of_squares(x + b * kBlock, std::min(kBlock, n - b * kBlock));
+  });
   *result = 0;
-  for (std::int64_t first = 0; first < blocks; first += kRound) {
-    const std::int64_t count = std::min(kRound, blocks - first);
-    parallel_for(count, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t b = begin; b < end; ++b) {
-        const std::int64_t start = (first + b) * kBlock;
-        partial[b] = block_sum_of_squares(x + start, std::min(kBlock, n - start));
-      }
-    });
-    for (std::int64_t b = 0; b < count; ++b) *result += partial[b];
-  }
+  for (std::int64_t b = 0; b < blocks; ++b) *result += workspace[b];
 }
 
-}  // namespace xrai::kernels::cpu
+}  // namespace cpu
+
+std::int64_t sum_of_squares_workspace_doubles(std::int64_t n) {
+  return std::max<std::int64_t>(1024, cpu::blocks_of(n));
+}
+
+}  // namespace xrai::kernels

@@ -1,13 +1,15 @@
 // THE SEAM. Where bytes live and in which order work runs. A CPU device and a CUDA device stand side by side behind
-// it; nothing above knows which one it has. Work is queued in call order; only download() and synchronize() wait.
+// it; nothing above knows which one it has. Work is queued in call order; what waits says so.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "kernels/augment.h"
 #include "kernels/batch_norm.h"
+#include "kernels/data_type.h"
 #include "kernels/elementwise.h"
 #include "kernels/loss.h"
 #include "kernels/optimiser.h"
@@ -17,6 +19,21 @@
 
 namespace xrai {
 
+/// Work of one queue runs in call order; the two run side by side unless one waits for a marker of the other.
+enum class Queue { kCompute, kCopy };
+
+/// A place in a queue's order, recorded again and again.
+class Marker {
+ public:
+  virtual ~Marker() = default;
+};
+
+/// Compute work that was recorded once and can be queued again as a whole.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -25,16 +42,37 @@ class Device {
   [[nodiscard]] virtual std::string name() const = 0;
   /// A line for people: processor or card, threads, libraries.
   [[nodiscard]] virtual std::string description() const = 0;
+  /// How activations lie in this device's memory: every pointer that the kernels' contracts call so.
+  [[nodiscard]] virtual DataType activation_type() const = 0;
 
   // Memory. Errors: Error(kOutOfMemory) with what was asked for.
   /// Zeroed device memory, aligned to 64 bytes at least.
   virtual Buffer allocate(std::size_t bytes) = 0;
   /// Host memory from which upload is asynchronous (pinned on CUDA).
   virtual Buffer allocate_staging(std::size_t bytes) = 0;
-  virtual void upload(void* to_device, const void* from_host, std::size_t bytes) = 0;
+  /// From staging memory it is only queued, and the bytes must stay until a marker behind it is reached; from any
+  /// other memory it has read them when it returns.
+  virtual void upload(void* to_device, const void* from_host, std::size_t bytes, Queue queue) = 0;
+  /// Waits for the compute queue.
   virtual void download(void* to_host, const void* from_device, std::size_t bytes) = 0;
+  /// Between places of the device, in the compute queue, as set_zero.
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void set_zero(void* device, std::size_t bytes) = 0;
+
+  // Order.
+  virtual std::unique_ptr<Marker> make_marker() = 0;
+  virtual void mark(Marker& marker, Queue queue) = 0;
+  /// What is queued from now on runs after the marker; the host goes on. A marker that was never set is passed.
+  virtual void wait(Queue queue, const Marker& marker) = 0;
+  [[nodiscard]] virtual bool reached(const Marker& marker) = 0;
+  /// The host waits.
+  virtual void wait_until_reached(const Marker& marker) = 0;
+  /// The host waits for everything.
   virtual void synchronize() = 0;
+  /// Records the compute work that `work` queues, without running it. Null where a device does not record: then
+  /// `work` was not called.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
+  virtual void replay(Recording& recording) = 0;
 
   // Plans; specs are validated here. Errors: Error(kUsage) for a spec that makes no sense.
   virtual std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) = 0;
@@ -47,19 +85,22 @@ class Device {
   virtual void batch_norm(const kernels::BatchNormArguments& arguments) = 0;
   virtual void batch_norm_backward(const kernels::BatchNormBackwardArguments& arguments) = 0;
   virtual void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) = 0;
-  virtual void add(const float* a, const float* b, float* sum, std::int64_t n) = 0;
-  virtual void relu(const float* x, float* y, std::int64_t n) = 0;
-  virtual void relu_backward(const float* y, const float* dy, float* dx, std::int64_t n) = 0;
+  virtual void add(const void* a, const void* b, void* sum, std::int64_t n) = 0;
+  virtual void relu(const void* x, void* y, std::int64_t n) = 0;
+  virtual void relu_backward(const void* y, const void* dy, void* dx, std::int64_t n) = 0;
   virtual void dropout(const kernels::DropoutArguments& arguments) = 0;
-  virtual void global_average_pool(const float* x, float* y, std::int64_t n, std::int64_t positions,
+  virtual void global_average_pool(const void* x, void* y, std::int64_t n, std::int64_t positions,
                                    std::int64_t channels) = 0;
-  virtual void global_average_pool_backward(const float* dy, float* dx, std::int64_t n, std::int64_t positions,
+  virtual void global_average_pool_backward(const void* dy, void* dx, std::int64_t n, std::int64_t positions,
                                             std::int64_t channels) = 0;
   virtual void loss(const kernels::LossArguments& arguments) = 0;
   virtual void probabilities(const kernels::ProbabilityArguments& arguments) = 0;
-  virtual void sum_of_squares(const float* x, std::int64_t n, double* result) = 0;
+  virtual void sum_of_squares(const float* x, std::int64_t n, double* workspace, double* result) = 0;
+  virtual void decide_update(const kernels::DecideUpdateArguments& arguments) = 0;
   virtual void adamw(const kernels::AdamWArguments& arguments) = 0;
   virtual void sgd(const kernels::SgdArguments& arguments) = 0;
+  /// to[i] = from[i] in the activations' type.
+  virtual void narrow(const float* from, void* to, std::int64_t n) = 0;
 };
 
 }  // namespace xrai

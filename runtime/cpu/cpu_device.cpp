@@ -32,7 +32,7 @@ Buffer map_memory(std::size_t bytes) {
 }
 
 // The data of an empty vector may be null, which memcpy does not take even for no bytes.
-void copy(void* to, const void* from, std::size_t bytes) {
+void copy_bytes(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
@@ -45,12 +45,24 @@ class CpuDevice final : public Device {
     return fmt::format("{}, {}, {} thread{}", cpu_name(), cpu_features(), threads_, threads_ == 1 ? "" : "s");
   }
 
+  [[nodiscard]] DataType activation_type() const override { return DataType::kFloat32; }
+
   Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
-  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void upload(void* to, const void* from, std::size_t bytes, Queue) override { copy_bytes(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
   void set_zero(void* device, std::size_t bytes) override { std::memset(device, 0, bytes); }
+
+  // Every call has done its work when it returns: all markers are passed, and there is nothing to record.
+  std::unique_ptr<Marker> make_marker() override { return std::make_unique<Marker>(); }
+  void mark(Marker&, Queue) override {}
+  void wait(Queue, const Marker&) override {}
+  [[nodiscard]] bool reached(const Marker&) override { return true; }
+  void wait_until_reached(const Marker&) override {}
   void synchronize() override {}
+  std::unique_ptr<Recording> record(const std::function<void()>&) override { return nullptr; }
+  void replay(Recording&) override {}
 
   std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) override {
     validate(spec);
@@ -74,27 +86,31 @@ class CpuDevice final : public Device {
   void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) override {
     kernels::cpu::inverse_deviation(variance, epsilon, channels, inverse);
   }
-  void add(const float* a, const float* b, float* sum, std::int64_t n) override { kernels::cpu::add(a, b, sum, n); }
-  void relu(const float* x, float* y, std::int64_t n) override { kernels::cpu::relu(x, y, n); }
-  void relu_backward(const float* y, const float* dy, float* dx, std::int64_t n) override {
+  void add(const void* a, const void* b, void* sum, std::int64_t n) override { kernels::cpu::add(a, b, sum, n); }
+  void relu(const void* x, void* y, std::int64_t n) override { kernels::cpu::relu(x, y, n); }
+  void relu_backward(const void* y, const void* dy, void* dx, std::int64_t n) override {
     kernels::cpu::relu_backward(y, dy, dx, n);
   }
   void dropout(const kernels::DropoutArguments& a) override { kernels::cpu::dropout(a); }
-  void global_average_pool(const float* x, float* y, std::int64_t n, std::int64_t positions,
+  void global_average_pool(const void* x, void* y, std::int64_t n, std::int64_t positions,
                            std::int64_t channels) override {
     kernels::cpu::global_average_pool(x, y, n, positions, channels);
   }
-  void global_average_pool_backward(const float* dy, float* dx, std::int64_t n, std::int64_t positions,
+  void global_average_pool_backward(const void* dy, void* dx, std::int64_t n, std::int64_t positions,
                                     std::int64_t channels) override {
     kernels::cpu::global_average_pool_backward(dy, dx, n, positions, channels);
   }
   void loss(const kernels::LossArguments& a) override { kernels::cpu::loss(a); }
   void probabilities(const kernels::ProbabilityArguments& a) override { kernels::cpu::probabilities(a); }
-  void sum_of_squares(const float* x, std::int64_t n, double* result) override {
-    kernels::cpu::sum_of_squares(x, n, result);
+  void sum_of_squares(const float* x, std::int64_t n, double* workspace, double* result) override {
+    kernels::cpu::sum_of_squares(x, n, workspace, result);
   }
+  void decide_update(const kernels::DecideUpdateArguments& a) override { kernels::cpu::decide_update(a); }
   void adamw(const kernels::AdamWArguments& a) override { kernels::cpu::adamw(a); }
   void sgd(const kernels::SgdArguments& a) override { kernels::cpu::sgd(a); }
+  void narrow(const float* from, void* to, std::int64_t n) override {
+    if (to != from) copy_bytes(to, from, static_cast<std::size_t>(n) * sizeof(float));
+  }
 
  private:
   int threads_;

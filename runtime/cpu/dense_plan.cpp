@@ -22,11 +22,11 @@ class OneDnnDense final : public DensePlan {
 
   [[nodiscard]] std::size_t workspace_bytes() const override { return passes_.workspace_bytes(); }
 
-  void forward(const float* x, const float* weights, const float* bias, float* y, void* workspace) override {
+  void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) override {
     passes_.forward(x, weights, bias, y, workspace);
   }
-  void backward(const float* x, const float* weights, const float* y, float* dy, float* dx, float* dweights,
-                float* dbias, void* workspace) override {
+  void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights, float* dbias,
+                void* workspace) override {
     passes_.backward(x, weights, y, dy, dx, dweights, dbias, workspace);
   }
 

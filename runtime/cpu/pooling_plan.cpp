@@ -30,14 +30,14 @@ class OneDnnPooling final : public PoolingPlan {
   // Scratch space is asked for behind the places of the maxima: pooling needs next to none.
   [[nodiscard]] std::size_t saved_bytes() const override { return places_bytes_ + scratchpad_bytes_; }
 
-  void forward(const float* x, float* y, void* saved) override {
+  void forward(const void* x, void* y, void* saved) override {
     forward_.set(DNNL_ARG_SRC, x);
     forward_.set(DNNL_ARG_DST, y);
     set_saved(forward_, saved);
     forward_.run(onednn_.stream);
   }
 
-  void backward(const float* dy, float* dx, const void* saved) override {
+  void backward(const void* dy, void* dx, const void* saved) override {
     backward_.set(DNNL_ARG_DIFF_DST, dy);
     backward_.set(DNNL_ARG_DIFF_SRC, dx);
     set_saved(backward_, saved);

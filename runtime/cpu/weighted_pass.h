@@ -38,14 +38,14 @@ class WeightedPass {
   [[nodiscard]] std::size_t workspace_bytes() const { return copy_bytes_ + scratchpad_bytes_; }
 
   /// `weights`: (o, ...) in the arena, read or written.
-  void run(const float* weights, void* workspace, OneDnn& onednn) {
+  void run(const void* weights, void* workspace, OneDnn& onednn) {
     auto* copy = static_cast<std::byte*>(workspace);
     const bool writes = weights_argument_ == DNNL_ARG_DIFF_WEIGHTS;
     if (weights_.needed() && !writes) weights_.run(weights, copy, onednn.stream);
     primitive_.set(weights_argument_, weights_.needed() ? static_cast<const void*>(copy) : weights);
     primitive_.set(DNNL_ARG_SCRATCHPAD, copy + copy_bytes_);
     primitive_.run(onednn.stream);
-    if (weights_.needed() && writes) weights_.run(copy, const_cast<float*>(weights), onednn.stream);
+    if (weights_.needed() && writes) weights_.run(copy, const_cast<void*>(weights), onednn.stream);
   }
 
  private:
@@ -89,15 +89,15 @@ class WeightedPasses {
         {forward_.workspace_bytes(), weight_gradient_.workspace_bytes(), input_gradient_.workspace_bytes()});
   }
 
-  void forward(const float* x, const float* weights, const float* bias, float* y, void* workspace) {
+  void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) {
     forward_.set(DNNL_ARG_SRC, x);
     forward_.set(DNNL_ARG_BIAS, bias);
     forward_.set(DNNL_ARG_DST, y);
     forward_.run(weights, workspace, onednn_);
   }
 
-  void backward(const float* x, const float* weights, const float* y, float* dy, float* dx, float* dweights,
-                float* dbias, void* workspace) {
+  void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights, float* dbias,
+                void* workspace) {
     if (rectified_ > 0) kernels::cpu::relu_backward(y, dy, dy, rectified_);
     weight_gradient_.set(DNNL_ARG_SRC, x);
     weight_gradient_.set(DNNL_ARG_DIFF_DST, dy);

@@ -9,12 +9,14 @@ namespace {
 struct Slice {
   float* value = nullptr;
   float* gradient = nullptr;
+  const void* narrow = nullptr;  // the value in the activations' type
 };
 
 Slice slice(Parameters& parameters, int index, bool training) {
   if (index < 0) return {};
   const std::int64_t offset = parameters.specs()[static_cast<std::size_t>(index)].offset;
-  return {parameters.values() + offset, training ? parameters.gradients() + offset : nullptr};
+  return {parameters.values() + offset, training ? parameters.gradients() + offset : nullptr,
+          parameters.narrow_values(offset)};
 }
 
 class ConvolutionLayerPlan final : public Layer {
@@ -28,11 +30,11 @@ class ConvolutionLayerPlan final : public Layer {
         weight_(slice(parameters, node.weight, r.training)),
         bias_(slice(parameters, node.bias, r.training)) {}
 
-  void forward(const LayerMemory& m, const StepContext&) override {
-    plan_->forward(m.inputs[0], weight_.value, bias_.value, m.output, m.workspace);
+  void forward(const LayerMemory& m, StepContext) override {
+    plan_->forward(m.inputs[0], weight_.narrow, bias_.narrow, m.output, m.workspace);
   }
-  void backward(const LayerMemory& m, const StepContext&) override {
-    plan_->backward(m.inputs[0], weight_.value, m.output, m.output_gradient, m.input_gradients[0], weight_.gradient,
+  void backward(const LayerMemory& m, StepContext) override {
+    plan_->backward(m.inputs[0], weight_.narrow, m.output, m.output_gradient, m.input_gradients[0], weight_.gradient,
                     bias_.gradient, m.workspace);
   }
   [[nodiscard]] std::string implementation() const override { return plan_->implementation(); }
@@ -56,11 +58,11 @@ class DenseLayerPlan final : public Layer {
         weight_(slice(parameters, node.weight, r.training)),
         bias_(slice(parameters, node.bias, r.training)) {}
 
-  void forward(const LayerMemory& m, const StepContext&) override {
-    plan_->forward(m.inputs[0], weight_.value, bias_.value, m.output, m.workspace);
+  void forward(const LayerMemory& m, StepContext) override {
+    plan_->forward(m.inputs[0], weight_.narrow, bias_.narrow, m.output, m.workspace);
   }
-  void backward(const LayerMemory& m, const StepContext&) override {
-    plan_->backward(m.inputs[0], weight_.value, m.output, m.output_gradient, m.input_gradients[0], weight_.gradient,
+  void backward(const LayerMemory& m, StepContext) override {
+    plan_->backward(m.inputs[0], weight_.narrow, m.output, m.output_gradient, m.input_gradients[0], weight_.gradient,
                     bias_.gradient, m.workspace);
   }
   [[nodiscard]] std::size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
@@ -90,7 +92,7 @@ class NormalisationLayerPlan final : public Layer {
     running_variance_ = parameters.statistics() + statistics.variance_offset;
   }
 
-  void forward(const LayerMemory& m, const StepContext&) override {
+  void forward(const LayerMemory& m, StepContext) override {
     kernels::BatchNormArguments arguments = arguments_of(m);
     if (training_) {
       device_.batch_statistics({m.inputs[0], shape_, node_.layer.epsilon, node_.layer.momentum, mean(m),
@@ -103,7 +105,7 @@ class NormalisationLayerPlan final : public Layer {
     device_.batch_norm(arguments);
   }
 
-  void backward(const LayerMemory& m, const StepContext&) override {
+  void backward(const LayerMemory& m, StepContext) override {
     device_.batch_norm_backward({arguments_of(m), m.output_gradient, m.input_gradients[0], m.input_gradients[1],
                                  scale_.gradient, shift_.gradient, static_cast<double*>(m.workspace)});
   }
@@ -154,8 +156,8 @@ class PoolingLayerPlan final : public Layer {
   PoolingLayerPlan(Device& device, const LayerRequest& r, const PoolingNode& node, const Shape& in)
       : Layer(r.node.name), plan_(device.plan(PoolingSpec{in, node.layer.kind, node.layer.window, r.training})) {}
 
-  void forward(const LayerMemory& m, const StepContext&) override { plan_->forward(m.inputs[0], m.output, m.saved); }
-  void backward(const LayerMemory& m, const StepContext&) override {
+  void forward(const LayerMemory& m, StepContext) override { plan_->forward(m.inputs[0], m.output, m.saved); }
+  void backward(const LayerMemory& m, StepContext) override {
     if (m.input_gradients[0] != nullptr) plan_->backward(m.output_gradient, m.input_gradients[0], m.saved);
   }
   [[nodiscard]] std::size_t saved_bytes() const override { return plan_->saved_bytes(); }
@@ -168,8 +170,8 @@ class ReluLayerPlan final : public Layer {
  public:
   ReluLayerPlan(Device& device, const LayerRequest& r, const Shape& in)
       : Layer(r.node.name), device_(device), count_(in.count()) {}
-  void forward(const LayerMemory& m, const StepContext&) override { device_.relu(m.inputs[0], m.output, count_); }
-  void backward(const LayerMemory& m, const StepContext&) override {
+  void forward(const LayerMemory& m, StepContext) override { device_.relu(m.inputs[0], m.output, count_); }
+  void backward(const LayerMemory& m, StepContext) override {
     if (m.input_gradients[0] != nullptr)
       device_.relu_backward(m.output, m.output_gradient, m.input_gradients[0], count_);
   }
@@ -184,14 +186,14 @@ class DropoutLayerPlan final : public Layer {
  public:
   DropoutLayerPlan(Device& device, const LayerRequest& r, const DropoutNode& node, const Shape& in)
       : Layer(r.node.name), device_(device), node_(node), count_(in.count()), training_(r.training) {}
-  void forward(const LayerMemory& m, const StepContext& context) override { drop(m.inputs[0], m.output, context); }
-  void backward(const LayerMemory& m, const StepContext& context) override {
+  void forward(const LayerMemory& m, StepContext context) override { drop(m.inputs[0], m.output, context); }
+  void backward(const LayerMemory& m, StepContext context) override {
     if (m.input_gradients[0] != nullptr) drop(m.output_gradient, m.input_gradients[0], context);
   }
 
  private:
-  void drop(const float* x, float* y, const StepContext& context) {
-    device_.dropout({x, y, count_, training_ ? node_.probability : 0.0f, context.seed, context.step, node_.number});
+  void drop(const void* x, void* y, StepContext context) {
+    device_.dropout({x, y, count_, training_ ? node_.probability : 0.0f, context, node_.number});
   }
   Device& device_;
   DropoutNode node_;
@@ -205,12 +207,10 @@ class AddLayerPlan final : public Layer {
       : Layer(r.node.name),
         device_(device),
         count_(in.count()),
-        bytes_(static_cast<std::size_t>(count_) * sizeof(float)) {}
-  void forward(const LayerMemory& m, const StepContext&) override {
-    device_.add(m.inputs[0], m.inputs[1], m.output, count_);
-  }
-  void backward(const LayerMemory& m, const StepContext&) override {
-    for (float* gradient : m.input_gradients)
+        bytes_(static_cast<std::size_t>(count_) * size_of(device.activation_type())) {}
+  void forward(const LayerMemory& m, StepContext) override { device_.add(m.inputs[0], m.inputs[1], m.output, count_); }
+  void backward(const LayerMemory& m, StepContext) override {
+    for (void* gradient : m.input_gradients)
       if (gradient != nullptr) {
         device_.set_zero(gradient, bytes_);
         device_.add(gradient, m.output_gradient, gradient, count_);
@@ -227,10 +227,10 @@ class GlobalAveragePoolLayerPlan final : public Layer {
  public:
   GlobalAveragePoolLayerPlan(Device& device, const LayerRequest& r, const Shape& in)
       : Layer(r.node.name), device_(device), in_(in) {}
-  void forward(const LayerMemory& m, const StepContext&) override {
+  void forward(const LayerMemory& m, StepContext) override {
     device_.global_average_pool(m.inputs[0], m.output, in_.n, in_.height * in_.width, in_.channels);
   }
-  void backward(const LayerMemory& m, const StepContext&) override {
+  void backward(const LayerMemory& m, StepContext) override {
     if (m.input_gradients[0] != nullptr)
       device_.global_average_pool_backward(m.output_gradient, m.input_gradients[0], in_.n, in_.height * in_.width,
                                            in_.channels);

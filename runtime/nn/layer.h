@@ -12,18 +12,16 @@ namespace xrai {
 
 /// Device memory of one call. Gradients of inputs are null where nobody wants them.
 struct LayerMemory {
-  const float* inputs[2] = {nullptr, nullptr};
-  float* output = nullptr;
-  float* output_gradient = nullptr;  // a layer may overwrite it
-  float* input_gradients[2] = {nullptr, nullptr};
+  const void* inputs[2] = {nullptr, nullptr};
+  void* output = nullptr;
+  void* output_gradient = nullptr;  // a layer may overwrite it
+  void* input_gradients[2] = {nullptr, nullptr};
   void* saved = nullptr;  // from forward to backward, saved_bytes()
   void* workspace = nullptr;
 };
 
-/// What varies from step to step: the key of the random numbers.
-struct StepContext {
-  std::uint64_t seed = 0, step = 0;
-};
+/// What varies from step to step: keys of the random numbers, in device memory. Null: all zero.
+using StepContext = const kernels::StepNumbers*;
 
 class Layer {
  public:
@@ -31,8 +29,8 @@ class Layer {
   virtual ~Layer() = default;
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  virtual void forward(const LayerMemory& memory, const StepContext& context) = 0;
-  virtual void backward(const LayerMemory& memory, const StepContext& context) = 0;
+  virtual void forward(const LayerMemory& memory, StepContext context) = 0;
+  virtual void backward(const LayerMemory& memory, StepContext context) = 0;
 
   [[nodiscard]] virtual std::string implementation() const { return "xrai"; }
   [[nodiscard]] virtual std::size_t saved_bytes() const { return 0; }

@@ -29,7 +29,7 @@ void ModelPlan::plan_lifetimes() {
   const int n_layers = static_cast<int>(layers_.size());
   const auto backward_step = [&](int layer) { return 2 * n_layers - layer; };
   const auto bytes = [&](int tensor) {
-    return static_cast<std::size_t>(graph_.tensors[at(tensor)].count() * n_) * sizeof(float);
+    return static_cast<std::size_t>(graph_.tensors[at(tensor)].count() * n_) * size_of(device_.activation_type());
   };
   std::vector<Lifetime> lives;
   const auto item = [&](std::size_t size, int first, int last) {
@@ -89,15 +89,15 @@ void ModelPlan::plan_lifetimes() {
   peak_bytes_ = peak_bytes(lives);
 }
 
-float* ModelPlan::place(int item) const {
+void* ModelPlan::place(int item) const {
   if (item < 0) return nullptr;
-  return reinterpret_cast<float*>(arena_.as<std::byte>() + memory_.offsets[at(item)]);
+  return arena_.as<std::byte>() + memory_.offsets[at(item)];
 }
 
-float* ModelPlan::logits() const {
+void* ModelPlan::logits() const {
   return value(graph_.nodes.back().output);
 }
-float* ModelPlan::logit_gradients() const {
+void* ModelPlan::logit_gradients() const {
   return gradient(graph_.nodes.back().output);
 }
 
@@ -115,7 +115,7 @@ LayerMemory ModelPlan::memory_of(std::size_t layer) const {
   return m;
 }
 
-void ModelPlan::forward(const StepContext& context) {
+void ModelPlan::forward(StepContext context) {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (observer_) observer_(i, false, true);
     layers_[i]->forward(memory_of(i), context);
@@ -123,14 +123,14 @@ void ModelPlan::forward(const StepContext& context) {
   }
 }
 
-void ModelPlan::backward(const StepContext& context) {
+void ModelPlan::backward(StepContext context) {
   for (std::size_t i = layers_.size(); i-- > 0;) {
     if (observer_) observer_(i, true, true);
     const LayerMemory memory = memory_of(i);
     layers_[i]->backward(memory, context);
     const std::vector<int>& inputs = graph_.nodes[i].inputs;
     for (std::size_t k = 0; k < inputs.size(); ++k) {
-      float* total = gradient(inputs[k]);
+      void* total = gradient(inputs[k]);
       if (total != nullptr && memory.input_gradients[k] != total)
         device_.add(total, memory.input_gradients[k], total, graph_.tensors[at(inputs[k])].count() * n_);
     }

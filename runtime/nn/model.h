@@ -22,14 +22,14 @@ class ModelPlan {
   ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, bool training);
 
   [[nodiscard]] std::int64_t batch_size() const { return n_; }
-  [[nodiscard]] float* input() const { return value(0); }  // (n, height, width, 1)
-  [[nodiscard]] float* logits() const;                     // (n, n_logits)
+  [[nodiscard]] void* input() const { return value(0); }  // (n, height, width, 1), activations like all here
+  [[nodiscard]] void* logits() const;                     // (n, n_logits)
   /// Gradient of the logits; filled by the loss, read by backward. Training only.
-  [[nodiscard]] float* logit_gradients() const;
+  [[nodiscard]] void* logit_gradients() const;
 
-  void forward(const StepContext& context);
+  void forward(StepContext context);
   /// Overwrites the gradients of all parameters.
-  void backward(const StepContext& context);
+  void backward(StepContext context);
 
   [[nodiscard]] std::size_t arena_bytes() const { return memory_.total_bytes; }
   [[nodiscard]] std::size_t peak_alive_bytes() const { return peak_bytes_; }
@@ -47,9 +47,9 @@ class ModelPlan {
     int value = -1, gradient = -1;
   };
   void plan_lifetimes();
-  [[nodiscard]] float* place(int item) const;
-  [[nodiscard]] float* value(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].value); }
-  [[nodiscard]] float* gradient(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].gradient); }
+  [[nodiscard]] void* place(int item) const;
+  [[nodiscard]] void* value(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].value); }
+  [[nodiscard]] void* gradient(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].gradient); }
   [[nodiscard]] LayerMemory memory_of(std::size_t layer) const;
 
   Device& device_;

@@ -61,7 +61,18 @@ Parameters::Parameters(Device& device, std::vector<ParameterSpec> parameters, st
     statistics_count_ += 2 * aligned(spec.channels);
   }
   values_ = device.allocate(static_cast<std::size_t>(count_) * sizeof(float));
+  if (device.activation_type() != DataType::kFloat32)
+    narrow_ = device.allocate(static_cast<std::size_t>(count_) * size_of(device.activation_type()));
   statistics_values_ = device.allocate(static_cast<std::size_t>(statistics_count_) * sizeof(float));
+}
+
+const void* Parameters::narrow_values(std::int64_t offset) const {
+  if (narrow_.data() == nullptr) return values() + offset;
+  return narrow_.as<std::byte>() + static_cast<std::size_t>(offset) * size_of(device_.activation_type());
+}
+
+void Parameters::narrow() {
+  if (narrow_.data() != nullptr) device_.narrow(values(), narrow_.data(), count_);
 }
 
 float* Parameters::gradients() {
@@ -76,14 +87,15 @@ void Parameters::initialise(std::uint64_t seed) {
                               spec.role == ParameterRole::kNormScale ? 1.0f : 0.0f);
     if (spec.role == ParameterRole::kWeight)
       fill_normal(values, std::sqrt((spec.rectified ? 2.0 : 1.0) / static_cast<double>(spec.fan_in)), seed, number);
-    device_.upload(this->values() + spec.offset, values.data(), values.size() * sizeof(float));
+    device_.upload(this->values() + spec.offset, values.data(), values.size() * sizeof(float), Queue::kCompute);
     ++number;
   }
   std::vector<float> statistics(static_cast<std::size_t>(statistics_count_), 0.0f);
   for (const StatisticsSpec& spec : statistics_)
     for (std::int64_t c = 0; c < spec.channels; ++c)
       statistics[static_cast<std::size_t>(spec.variance_offset + c)] = 1.0f;
-  device_.upload(this->statistics(), statistics.data(), statistics.size() * sizeof(float));
+  device_.upload(this->statistics(), statistics.data(), statistics.size() * sizeof(float), Queue::kCompute);
+  narrow();
   device_.synchronize();
 }
 

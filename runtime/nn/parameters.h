@@ -43,6 +43,13 @@ class Parameters {
   [[nodiscard]] float* values() const { return values_.as<float>(); }
   /// Made by the first call: inference never needs them.
   [[nodiscard]] float* gradients();
+  /// The values in the activations' type, from element `offset` on: the values themselves where that is float32, else a
+  /// second arena that the optimiser writes along and narrow() renews.
+  [[nodiscard]] const void* narrow_values(std::int64_t offset) const;
+  /// The second arena; null where there is none.
+  [[nodiscard]] void* narrow_arena() const { return narrow_.data(); }
+  /// To be called after the values were changed by other hands than the optimiser's.
+  void narrow();
   [[nodiscard]] float* statistics() const { return statistics_values_.as<float>(); }
 
   /// Kaiming normal for weights in front of a ReLU (He et al., ICCV 2015, equation 10), Glorot-like 1 / sqrt(fan_in)
@@ -55,7 +62,7 @@ class Parameters {
   std::vector<ParameterSpec> parameters_;
   std::vector<StatisticsSpec> statistics_;
   std::int64_t count_ = 0, n_decayed_ = 0, statistics_count_ = 0;
-  Buffer values_, gradients_, statistics_values_;
+  Buffer values_, narrow_, gradients_, statistics_values_;
 };
 
 /// Between the arena's (o, kh, kw, i) and the files' (o, i, kh, kw); other ranks are the same in both.

@@ -238,15 +238,16 @@ void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser) {
   const auto upload = [&](const std::string& group, float* arena) {
     for (const ParameterSpec& spec : parameters.specs()) {
       const std::vector<float> stored = from_canonical(spec, tensor(group + "/" + spec.name, spec.count()).data());
-      model.device().upload(arena + spec.offset, stored.data(), stored.size() * sizeof(float));
-      model.device().synchronize();
+      model.device().upload(arena + spec.offset, stored.data(), stored.size() * sizeof(float), Queue::kCompute);
     }
   };
   upload("/parameters", parameters.values());
+  parameters.narrow();
   for (const StatisticsSpec& spec : parameters.statistics_specs()) {
     const auto put = [&](const char* suffix, std::int64_t offset) {
       const std::vector<float>& values = tensor("/statistics/" + spec.name + suffix, spec.channels);
-      model.device().upload(parameters.statistics() + offset, values.data(), values.size() * sizeof(float));
+      model.device().upload(parameters.statistics() + offset, values.data(), values.size() * sizeof(float),
+                            Queue::kCompute);
     };
     put(".mean", spec.mean_offset);
     put(".variance", spec.variance_offset);

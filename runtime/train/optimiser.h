@@ -14,8 +14,8 @@ class Optimiser {
  public:
   Optimiser(Device& device, Parameters& parameters, const OptimiserSettings& settings);
 
-  /// Takes one step with the gradients in the arena. `step` counts from 1.
-  void step(std::int64_t step, double learning_rate);
+  /// Queues one step with the gradients in the arena; `numbers` lies in device memory. `scale`: of the loss, or null.
+  void step(const kernels::StepNumbers* numbers, kernels::LossScale* scale = nullptr);
 
   /// State arenas by name ("first_moment", "second_moment" or "velocity"), each of parameters.count() floats.
   struct State {
@@ -28,7 +28,7 @@ class Optimiser {
   Device& device_;
   Parameters& parameters_;
   OptimiserSettings settings_;
-  Buffer first_, second_, norm_;
+  Buffer first_, second_, workspace_, decision_;
 };
 
 }  // namespace xrai

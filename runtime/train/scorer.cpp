@@ -29,7 +29,7 @@ void Scorer::score(const std::uint8_t* pixels, std::int64_t n, std::int64_t heig
   Device& device = model_.device();
   const auto bytes = static_cast<std::size_t>(batch_size_ * height * width);
   if (pixels_.size_bytes() < bytes) pixels_ = device.allocate(bytes);
-  device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width));
+  device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width), Queue::kCompute);
   ModelPlan& plan = model_.prepare(batch_size_, false);
   kernels::AugmentArguments view;
   view.pixels = pixels_.as<std::uint8_t>();

@@ -54,15 +54,16 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
       validation_(validation),
       run_folder_(std::move(run_folder)),
       optimiser_(model.device(), model.parameters(), settings_.optimiser),
-      scorer_(model, settings_.input, settings_.evaluation_batch_size) {
+      scorer_(model, settings_.input, settings_.evaluation_batch_size),
+      feeder_(model.device(), train, settings_.batch_size) {
   Device& device = model.device();
-  const auto batch = static_cast<std::size_t>(settings_.batch_size);
-  labels_ = device.allocate(batch * sizeof(std::int32_t));
-  sample_ids_ = device.allocate(batch * sizeof(std::int64_t));
   class_weights_ = device.allocate(settings_.class_weights.size() * sizeof(float));
-  device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float));
+  device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float),
+                Queue::kCompute);
   results_ = device.allocate(static_cast<std::size_t>(settings_.log_every) * sizeof(kernels::LossResult));
   sum_of_squares_ = device.allocate(sizeof(double));
+  sum_workspace_ = device.allocate(
+      static_cast<std::size_t>(kernels::sum_of_squares_workspace_doubles(model.parameters().count())) * sizeof(double));
 }
 
 std::int64_t Trainer::steps_per_epoch() const {
@@ -112,11 +113,11 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
     step(batch);
     pending_images_.push_back(batch.n_images);
     epoch_images_here_ += batch.n_images;
-    train_.release(batch);
     if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
     if (listener.on_images) listener.on_images(state_.epoch + 1, images_now(), train_.size(), last_loss_);
     interrupted = interrupt_requested() != 0;
   }
+  feeder_.finish();
   read_results(history);
   epoch_seconds_ = now_seconds() - start;
   return !interrupted;
@@ -124,26 +125,30 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
 
 void Trainer::step(const Batch& batch) {
   Device& device = model_.device();
-  const auto n = static_cast<std::size_t>(batch.n_images);
-  const std::size_t most = static_cast<std::size_t>(settings_.batch_size * batch.height * batch.width);
-  if (pixels_.size_bytes() < most) pixels_ = device.allocate(most);
-  device.upload(pixels_.data(), batch.pixels, n * static_cast<std::size_t>(batch.height * batch.width));
-  device.upload(labels_.data(), batch.labels.data(), n * sizeof(std::int32_t));
-  device.upload(sample_ids_.data(), batch.sample_ids.data(), n * sizeof(std::int64_t));
-
-  ModelPlan& plan = model_.prepare(batch.n_images, true);
-  device.augment({pixels_.as<std::uint8_t>(), sample_ids_.as<std::int64_t>(), plan.input(), batch.n_images,
-                  batch.height, batch.width, settings_.input.image_size, settings_.input.image_size,
-                  settings_.input.view, settings_.augment, settings_.seed, static_cast<std::uint64_t>(batch.epoch)});
-  const StepContext context{settings_.seed, static_cast<std::uint64_t>(steps_now())};
-  plan.forward(context);
-  device.loss({plan.logits(), labels_.as<std::int32_t>(), class_weights_.as<float>(), plan.logit_gradients(),
-               results_.as<kernels::LossResult>() + pending_images_.size(), batch.n_images, model_.n_logits(),
-               static_cast<float>(settings_.label_smoothing)});
-  plan.backward(context);
   last_learning_rate_ = learning_rate_at(settings_.schedule, settings_.optimiser.learning_rate, steps_now(),
                                          total_steps(), steps_per_epoch());
-  optimiser_.step(steps_now() + 1, last_learning_rate_);
+  feeder_.feed(batch, {settings_.seed, static_cast<std::uint64_t>(batch.epoch), static_cast<std::uint64_t>(steps_now()),
+                       static_cast<std::uint32_t>(pending_images_.size()), static_cast<float>(last_learning_rate_)});
+  ModelPlan& plan = model_.prepare(batch.n_images, true);
+  device.augment({feeder_.pixels(), feeder_.sample_ids(), plan.input(), batch.n_images, batch.height, batch.width,
+                  settings_.input.image_size, settings_.input.image_size, settings_.input.view, settings_.augment,
+                  feeder_.numbers()});
+  feeder_.done_with_pixels();
+  Recorded& recorded = recorded_[batch.n_images];
+  if (++recorded.steps == 2) recorded.recording = device.record([&] { learn(plan); });
+  if (recorded.recording)
+    device.replay(*recorded.recording);
+  else
+    learn(plan);
+}
+
+void Trainer::learn(ModelPlan& plan) {
+  plan.forward(feeder_.numbers());
+  model_.device().loss({plan.logits(), feeder_.labels(), class_weights_.as<float>(), plan.logit_gradients(),
+                        results_.as<kernels::LossResult>(), plan.batch_size(), model_.n_logits(),
+                        static_cast<float>(settings_.label_smoothing), feeder_.numbers()});
+  plan.backward(feeder_.numbers());
+  optimiser_.step(feeder_.numbers());
 }
 
 // A NaN's sign means nothing to anybody: nan, not -nan.
@@ -188,7 +193,8 @@ void Trainer::read_results(HistoryWriter& history) {
 void Trainer::check_weights() {
   double sum_of_squares = 0;
   const Parameters& parameters = model_.parameters();
-  model_.device().sum_of_squares(parameters.values(), parameters.count(), sum_of_squares_.as<double>());
+  model_.device().sum_of_squares(parameters.values(), parameters.count(), sum_workspace_.as<double>(),
+                                 sum_of_squares_.as<double>());
   model_.device().download(&sum_of_squares, sum_of_squares_.data(), sizeof sum_of_squares);
   if (!std::isfinite(sum_of_squares)) stop_diverged("sum of the squared weights", sum_of_squares);
 }

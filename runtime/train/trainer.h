@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "runtime/core/batch.h"
 #include "runtime/nn/model.h"
+#include "runtime/train/batch_feeder.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/history.h"
 #include "runtime/train/optimiser.h"
@@ -53,6 +55,8 @@ class Trainer {
   };
   bool train_epoch(HistoryWriter& history, const TrainingListener& listener);
   void step(const Batch& batch);
+  // Forward, loss, backward, update: what is recorded once and replayed where the device can.
+  void learn(ModelPlan& plan);
   void read_results(HistoryWriter& history);
   void check_weights();
   void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
@@ -71,7 +75,14 @@ class Trainer {
   Optimiser optimiser_;
   Scorer scorer_;
   TrainingState state_;
-  Buffer pixels_, labels_, sample_ids_, class_weights_, results_, sum_of_squares_;
+  BatchFeeder feeder_;
+  // By batch size: the first step runs as it is queued and warms the libraries up, the second is recorded.
+  struct Recorded {
+    std::int64_t steps = 0;
+    std::unique_ptr<Recording> recording;
+  };
+  std::map<std::int64_t, Recorded> recorded_;
+  Buffer class_weights_, results_, sum_of_squares_, sum_workspace_;
   std::vector<std::int64_t> pending_images_;  // of the steps whose results are still on the device
   double last_loss_ = 0, last_learning_rate_ = 0;
   double epoch_seconds_ = 0;

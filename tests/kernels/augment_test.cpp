@@ -45,18 +45,20 @@ struct Batch {
     arguments.n = count;
     arguments.stored_height = stored_height, arguments.stored_width = stored_width;
     arguments.height = height, arguments.width = width;
-    arguments.seed = 3, arguments.epoch = 4;
+    numbers.seed = 3, numbers.epoch = 4;
     arguments.view.mean = 0, arguments.view.deviation = 1;
   }
   Values run() {
     Values out(static_cast<std::size_t>(arguments.n * arguments.height * arguments.width), NAN);
     arguments.pixels = pixels.data(), arguments.sample_ids = ids.data(), arguments.out = out.data();
+    arguments.numbers = &numbers;
     kernels::cpu::augment(arguments);
     return out;
   }
   Pixels pixels;
   std::vector<std::int64_t> ids;
   AugmentArguments arguments;
+  kernels::StepNumbers numbers;
 };
 
 TEST(Augment, TheEvaluationViewAtTheStoredSizeIsThePictureNormalised) {
@@ -190,10 +192,10 @@ TEST(Augment, EpochsAndSeedsAndSamplesLookDifferent) {
   batch.arguments.ranges = kEverything;
   const Values first = batch.run();
   EXPECT_NE(Values(first.begin(), first.begin() + 256), Values(first.begin() + 256, first.end()));
-  ++batch.arguments.epoch;
+  ++batch.numbers.epoch;
   EXPECT_NE(first, batch.run());
-  --batch.arguments.epoch;
-  ++batch.arguments.seed;
+  --batch.numbers.epoch;
+  ++batch.numbers.seed;
   EXPECT_NE(first, batch.run());
 }
 

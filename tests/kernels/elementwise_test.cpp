@@ -66,7 +66,8 @@ TEST(Relu, LetsNaNThroughSoThatTheTrainerSeesIt) {
 
 Values dropped(const Values& x, float probability, std::uint64_t seed, std::uint64_t step, std::uint32_t layer) {
   Values y(x.size());
-  kernels::cpu::dropout({x.data(), y.data(), count(x), probability, seed, step, layer});
+  const kernels::StepNumbers numbers{seed, 0, step};
+  kernels::cpu::dropout({x.data(), y.data(), count(x), probability, &numbers, layer});
   return y;
 }
 

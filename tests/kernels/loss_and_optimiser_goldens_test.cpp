@@ -4,6 +4,7 @@
 #include "kernels/loss.h"
 #include "kernels/optimiser.h"
 #include "tests/support/golden.h"
+#include "tests/support/update.h"
 
 namespace xrai {
 namespace {
@@ -37,7 +38,7 @@ TEST_P(LossGoldens, LossGradientAndProbabilitiesAgree) {
   kernels::LossResult result;
   kernels::LossArguments loss;
   loss.logits = logits.data(), loss.labels = labels.data(), loss.class_weights = weights.data();
-  loss.dlogits = dlogits.data(), loss.result = &result;
+  loss.dlogits = dlogits.data(), loss.results = &result;
   loss.n = n, loss.n_logits = n_logits, loss.label_smoothing = golden.attributes.at("label_smoothing");
   kernels::cpu::loss(loss);
   expect_near_golden({static_cast<float>(result.loss_sum / static_cast<double>(n))}, golden, "loss", kFewRoundings);
@@ -67,8 +68,8 @@ TEST_P(AdamWGoldens, FiveStepsFollowTheRecordedPath) {
   step.epsilon = golden.attributes.at("epsilon"), step.weight_decay = golden.attributes.at("weight_decay");
   for (std::size_t i = 0; i < rates.size(); ++i) {
     step.gradients = gradients.data() + i * weights.size();
-    step.step = static_cast<std::int64_t>(i) + 1;
-    step.learning_rate = rates[i];
+    const auto decision = testing::decide(static_cast<std::int64_t>(i) + 1, {rates[i], step.beta1, step.beta2});
+    step.decision = &decision;
     kernels::cpu::adamw(step);
     path.insert(path.end(), weights.begin(), weights.end());
   }
@@ -99,7 +100,8 @@ TEST_P(SgdGoldens, FiveStepsFollowTheRecordedPath) {
   step.momentum = golden.attributes.at("momentum"), step.weight_decay = golden.attributes.at("weight_decay");
   for (std::size_t i = 0; i < rates.size(); ++i) {
     step.gradients = gradients.data() + i * weights.size();
-    step.learning_rate = rates[i];
+    const auto decision = testing::decide(1, {rates[i]});
+    step.decision = &decision;
     kernels::cpu::sgd(step);
     path.insert(path.end(), weights.begin(), weights.end());
   }
@@ -118,14 +120,14 @@ TEST_P(ClippingGoldens, TheNormIsTakenOverAllGradientsTogether) {
   const Values other = golden.values("gradient_b");
   gradients.insert(gradients.end(), other.begin(), other.end());
   Values weights(gradients.size()), velocity(gradients.size());
-  double sum_of_squares = 0;
-  kernels::cpu::sum_of_squares(gradients.data(), static_cast<std::int64_t>(gradients.size()), &sum_of_squares);
-  expect_near_golden({static_cast<float>(std::sqrt(sum_of_squares))}, golden, "norm", kFewRoundings);
+  expect_near_golden({static_cast<float>(std::sqrt(testing::sum_of_squares(gradients)))}, golden, "norm",
+                     kFewRoundings);
   kernels::SgdArguments step;
   step.weights = weights.data(), step.gradients = gradients.data(), step.velocity = velocity.data();
   step.n = static_cast<std::int64_t>(weights.size());
-  step.learning_rate = 1, step.momentum = 0;
-  step.clip = {&sum_of_squares, golden.attributes.at("max_norm")};
+  step.momentum = 0;
+  const auto decision = testing::decide(1, {1, 0, 0, golden.attributes.at("max_norm")}, gradients);
+  step.decision = &decision;
   kernels::cpu::sgd(step);
   for (float& weight : weights) weight = -weight;
   const auto middle = weights.begin() + static_cast<std::ptrdiff_t>(n_a);

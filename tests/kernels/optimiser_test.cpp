@@ -4,16 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/parallel.h"
 #include "tests/support/compare.h"
+#include "tests/support/update.h"
 
 namespace xrai {
 namespace {
 
+using testing::decide;
 using testing::Doubles;
 using testing::expect_near;
 using testing::random_values;
+using testing::sum_of_squares;
 using testing::Values;
 using testing::widened;
 
@@ -31,12 +35,15 @@ struct Arena {
   Values w, g, m, v;
 };
 
+const kernels::UpdateDecision kThirdStep = decide(3, {0.01f, 0.9f, 0.999f});
+
 kernels::AdamWArguments adamw_of(Arena& a, std::int64_t n_decayed) {
-  return {a.w.data(), a.g.data(), a.m.data(), a.v.data(), a.n, n_decayed, 3, 0.01f, 0.9f, 0.999f, 1e-8f, 0.2f, {}};
+  return {a.w.data(), a.g.data(), a.m.data(), a.v.data(), nullptr, a.n,
+          n_decayed,  0.9f,       0.999f,     1e-8f,      0.2f,    &kThirdStep};
 }
 
 kernels::SgdArguments sgd_of(Arena& a, std::int64_t n_decayed) {
-  return {a.w.data(), a.g.data(), a.m.data(), a.n, n_decayed, 0.01f, 0.9f, 0.2f, {}};
+  return {a.w.data(), a.g.data(), a.m.data(), nullptr, a.n, n_decayed, 0.9f, 0.2f, &kThirdStep};
 }
 
 class Lengths : public ::testing::TestWithParam<std::int64_t> {};
@@ -78,10 +85,9 @@ TEST_P(Lengths, SgdIsNesterovsMomentum) {
 
 TEST_P(Lengths, SumOfSquaresIsThatOfDoubleArithmetic) {
   const Values x = random_values(GetParam(), 5, -100, 100);
-  double expected = 0, computed = -1;
+  double expected = 0;
   for (const float value : x) expected += static_cast<double>(value) * value;
-  kernels::cpu::sum_of_squares(x.data(), GetParam(), &computed);
-  EXPECT_NEAR(computed / expected, 1.0, 1e-12);  // the reference's own sum of 200,001 terms
+  EXPECT_NEAR(sum_of_squares(x) / expected, 1.0, 1e-12);  // the reference's own sum of 200,001 terms
 }
 
 TEST_P(Lengths, TheBitsDoNotDependOnTheNumberOfThreads) {
@@ -89,28 +95,23 @@ TEST_P(Lengths, TheBitsDoNotDependOnTheNumberOfThreads) {
   const auto run = [&](int threads) {
     kernels::set_thread_count(threads);
     Arena a(GetParam()), s(GetParam());
-    double sum = 0;
     kernels::cpu::adamw(adamw_of(a, GetParam() / 2));
     kernels::cpu::sgd(sgd_of(s, GetParam() / 2));
-    kernels::cpu::sum_of_squares(a.g.data(), GetParam(), &sum);
-    return std::tuple(a.w, a.m, a.v, s.w, s.m, sum);
+    return std::tuple(a.w, a.m, a.v, s.w, s.m, sum_of_squares(a.g));
   };
   const auto one = run(1);
   for (const int threads : {2, 3, 5}) EXPECT_TRUE(one == run(threads)) << threads << " threads";
   kernels::set_thread_count(before);
 }
 
-// 65536 elements are one partial sum, 67,108,864 one round of them; the long one crosses the first border.
+// 65536 elements are one partial sum; the long ones cross that border.
 INSTANTIATE_TEST_SUITE_P(Odd, Lengths, ::testing::Values(1, 15, 16, 17, 100003, 200001));
 
 TEST(SumOfSquares, OfNothingIsZeroAndOfNaNIsNaN) {
-  double sum = 5;
-  kernels::cpu::sum_of_squares(nullptr, 0, &sum);
-  EXPECT_EQ(sum, 0.0);
+  EXPECT_EQ(sum_of_squares({}), 0.0);
   Values x(1000, 1.0f);
   x[999] = NAN;
-  kernels::cpu::sum_of_squares(x.data(), 1000, &sum);
-  EXPECT_TRUE(std::isnan(sum));
+  EXPECT_TRUE(std::isnan(sum_of_squares(x)));
 }
 
 TEST(Decay, ActsOnTheFirstPartOnly) {
@@ -133,9 +134,8 @@ TEST(Clipping, ShortensLongGradientsOnly) {
   // One step of plain SGD with rate 1 from zero leaves minus the gradient that was used.
   const auto used = [](float scale, float max_norm) {
     Values g{3 * scale, 4 * scale}, w(2), velocity(2);
-    double sum = 0;
-    kernels::cpu::sum_of_squares(g.data(), 2, &sum);
-    kernels::cpu::sgd({w.data(), g.data(), velocity.data(), 2, 0, 1, 0, 0, {&sum, max_norm}});
+    const kernels::UpdateDecision decision = decide(1, {1, 0, 0, max_norm}, g);
+    kernels::cpu::sgd({w.data(), g.data(), velocity.data(), nullptr, 2, 0, 0, 0, &decision});
     return w;
   };
   EXPECT_EQ(used(1, 6), (Values{-3, -4}));
@@ -143,6 +143,58 @@ TEST(Clipping, ShortensLongGradientsOnly) {
   EXPECT_EQ(used(1, 0), (Values{-3, -4}));  // 0: no clipping
   expect_near(used(1, 1), {-0.6, -0.8}, 1e-6, "gradient");
   expect_near(used(1e15f, 1), {-0.6, -0.8}, 1e-6, "gradient");
+}
+
+// A gradient that was scaled by 1024 is used as if it had not been.
+TEST(LossScaling, IsTakenBackBeforeClipping) {
+  const auto used = [](float scale, float max_norm) {
+    Values g{3 * scale, 4 * scale}, w(2), velocity(2);
+    kernels::LossScale state{scale};
+    const kernels::UpdateDecision decision = decide(1, {1, 0, 0, max_norm}, g, &state);
+    kernels::cpu::sgd({w.data(), g.data(), velocity.data(), nullptr, 2, 0, 0, 0, &decision});
+    return w;
+  };
+  EXPECT_EQ(used(1024, 0), (Values{-3, -4}));
+  expect_near(used(1024, 1), {-0.6, -0.8}, 1e-6, "gradient");
+}
+
+TEST(LossScaling, AStepThatOverflowsChangesNothingAndHalvesTheScale) {
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Arena a(40), s(40);
+    a.g[39] = s.g[39] = bad;
+    const Arena before = a;
+    kernels::LossScale state{512, 7, 2, 2};
+    const kernels::UpdateDecision decision = decide(5, {0.01f, 0.9f, 0.999f}, a.g, &state);
+    kernels::AdamWArguments adamw = adamw_of(a, 20);
+    kernels::SgdArguments sgd = sgd_of(s, 20);
+    adamw.decision = sgd.decision = &decision;
+    kernels::cpu::adamw(adamw);
+    kernels::cpu::sgd(sgd);
+    EXPECT_TRUE(a.w == before.w && a.m == before.m && a.v == before.v && s.w == before.w && s.m == before.m);
+    EXPECT_EQ(state.scale, 256);
+    EXPECT_EQ(state.good_steps, 0);
+    EXPECT_EQ(state.skipped_in_a_row, 3);
+    EXPECT_EQ(state.skipped, 3);
+  }
+}
+
+TEST(LossScaling, TheScaleDoublesAfterManyGoodStepsAndStaysWithinItsBounds) {
+  kernels::LossScale state{8};
+  for (int step = 1; step <= 2000; ++step) decide(step, {}, {1.0f}, &state);
+  EXPECT_EQ(state.scale, 16);
+  EXPECT_EQ(state.good_steps, 0);
+  kernels::LossScale floor{1}, ceiling{16777216, 1999};
+  decide(1, {}, {INFINITY}, &floor);
+  decide(1, {}, {1.0f}, &ceiling);
+  EXPECT_EQ(floor.scale, 1);
+  EXPECT_EQ(ceiling.scale, 16777216);
+}
+
+TEST(LossScaling, ASkippedStepDoesNotCountForTheBiasCorrection) {
+  kernels::LossScale two_skipped{1, 0, 0, 2};
+  const kernels::UpdateDecision scaled = decide(5, {0.01f, 0.9f, 0.999f}, {1.0f}, &two_skipped);
+  EXPECT_EQ(scaled.step_size, kThirdStep.step_size);
+  EXPECT_EQ(scaled.inverse_root_correction, kThirdStep.inverse_root_correction);
 }
 
 }  // namespace

@@ -28,9 +28,10 @@ class GradientChecker {
   }
 
   void run() {
-    std::copy(x_.begin(), x_.end(), plan_.input());
+    std::copy(x_.begin(), x_.end(), static_cast<float*>(plan_.input()));
     plan_.forward(kContext);
-    logits_.assign(plan_.logits(), plan_.logits() + n_ * model_.n_logits());
+    const auto* logits = static_cast<const float*>(plan_.logits());
+    logits_.assign(logits, logits + n_ * model_.n_logits());
     kernels::LossResult result;
     model_.device().loss({plan_.logits(), labels_.data(), class_weights_.data(), plan_.logit_gradients(), &result, n_,
                           model_.n_logits(), kSmoothing});
@@ -61,7 +62,8 @@ class GradientChecker {
   }
 
  private:
-  static constexpr StepContext kContext{17, 4};
+  static constexpr kernels::StepNumbers kNumbers{17, 0, 4};
+  static constexpr StepContext kContext = &kNumbers;
   static constexpr float kSmoothing = 0.1f;
 
   static double norm(const Doubles& v) {

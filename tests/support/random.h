@@ -43,6 +43,12 @@ inline Values random_values(std::int64_t n, std::uint64_t stream, double low = -
   return values;
 }
 
+/// What lies in the CPU device's memory.
+inline Values floats_at(const void* activations, std::int64_t count) {
+  const auto* first = static_cast<const float*>(activations);
+  return {first, first + count};
+}
+
 inline Doubles widened(const Values& values) {
   return Doubles(values.begin(), values.end());
 }

@@ -66,7 +66,7 @@ struct Walk {
     const std::uint32_t number = n_dropouts++;
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto bits =
-          kernels::random_numbers(context.seed, kernels::RandomPurpose::kDropout, context.step, i / 4, number);
+          kernels::random_numbers(context->seed, kernels::RandomPurpose::kDropout, context->step, i / 4, number);
       y[i] = kernels::uniform01(bits.v[i % 4]) < l.probability ? 0.0 : y[i] / (1.0 - l.probability);
     }
     return y;
@@ -97,7 +97,7 @@ NamedDoubles parameters_of(Model& model) {
 }
 
 Doubles network_reference(const Model& model, const NamedDoubles& parameters, const Doubles& x, std::int64_t n,
-                          bool training, const StepContext& context) {
+                          bool training, StepContext context) {
   Walk walk{model.spec(),
             parameters,
             infer_shapes(model.spec(), model.picture(), model.n_classes()),

@@ -19,6 +19,6 @@ NamedDoubles parameters_of(Model& model);
 
 /// Logits (n, n_logits) for pictures x (n, height, width, 1). Training takes the batch's statistics and drops out.
 Doubles network_reference(const Model& model, const NamedDoubles& parameters, const Doubles& x, std::int64_t n,
-                          bool training, const StepContext& context = {});
+                          bool training, StepContext context = nullptr);
 
 }  // namespace xrai::testing

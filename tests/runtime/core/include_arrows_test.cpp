@@ -47,7 +47,7 @@ struct Door {
 const std::vector<Door> kDoors{
     {"hdf5(_hl)?\\.h|H5.*\\.h", {"runtime/hdf5/"}},
     {"(oneapi/dnnl/)?dnnl.*", {"runtime/cpu/", "apps/support/version.cpp"}},
-    {"(cuda|cudnn|cublas|curand|cusolver|nvrtc|nvml|nccl|nvtx|nvToolsExt).*|mma\\.h", {"runtime/cuda/"}},
+    {"(cuda|cudnn|cublas|curand|cusolver|nvrtc|nvml|nccl|nvtx|nvToolsExt).*|mma\\.h", {"runtime/cuda/", "kernels/launch.h"}},
 };
 
 std::string room_of(const std::string& path) {
@@ -82,7 +82,7 @@ std::string complaint_about(const std::string& file, const std::string& header, 
 /// both compilers there.
 bool asks_for_a_device(const std::string& file, const std::string& line) {
   static const std::regex directive("\\s*#\\s*(if|ifdef|ifndef|elif)\\b.*(CUDA|CUDNN|GPU|NVCC|CPU_ONLY|WITH_CPU).*");
-  static const std::regex compiler_mark(".*__(CUDACC|CUDA_ARCH)__.*");
+  static const std::regex compiler_mark(".*(__(CUDACC|CUDA_ARCH)__|CUDART_VERSION).*");
   if (!std::regex_match(line, directive)) return false;
   return !(file.starts_with("kernels/") && std::regex_match(line, compiler_mark));
 }

@@ -60,7 +60,7 @@ TEST_F(CpuDeviceTest, UploadDownloadAndZero) {
   const Buffer buffer = device_->allocate(16);
   const float there[4] = {1, 2, 3, 4};
   float back[4] = {};
-  device_->upload(buffer.data(), there, sizeof there);
+  device_->upload(buffer.data(), there, sizeof there, Queue::kCompute);
   device_->download(back, buffer.data(), sizeof back);
   EXPECT_EQ(std::memcmp(there, back, sizeof there), 0);
   device_->set_zero(buffer.data(), 16);

@@ -13,6 +13,7 @@ namespace xrai {
 namespace {
 
 using testing::expect_near;
+using testing::floats_at;
 using testing::GradientChecker;
 using testing::Values;
 
@@ -253,9 +254,9 @@ TEST_P(NetworkGradients, InferenceUsesRunningStatisticsAndNoDropout) {
   for (int step = 0; step < 3; ++step) GradientChecker(model_, 4);  // feeds the running statistics
   ModelPlan& plan = model_.prepare(2, false);
   const Values x = testing::random_values(kPictureShape.count() * 2, 60);
-  std::copy(x.begin(), x.end(), plan.input());
+  std::copy(x.begin(), x.end(), static_cast<float*>(plan.input()));
   plan.forward({});
-  expect_near(Values(plan.logits(), plan.logits() + 2 * model_.n_logits()),
+  expect_near(floats_at(plan.logits(), 2 * model_.n_logits()),
               testing::network_reference(model_, testing::parameters_of(model_), testing::widened(x), 2, false), 2e-5,
               "logits");
 }
@@ -286,9 +287,9 @@ TEST(Resnet18, SaysInInferenceWhatTheSameNetworkInDoubleSays) {
   model.parameters().initialise(3);
   ModelPlan& plan = model.prepare(1, false);
   const Values x = testing::random_values(33 * 33, 60);
-  std::copy(x.begin(), x.end(), plan.input());
+  std::copy(x.begin(), x.end(), static_cast<float*>(plan.input()));
   plan.forward({});
-  expect_near(Values(plan.logits(), plan.logits() + 1),
+  expect_near(floats_at(plan.logits(), 1),
               testing::network_reference(model, testing::parameters_of(model), testing::widened(x), 1, false), 1e-5,
               "logits");
 }

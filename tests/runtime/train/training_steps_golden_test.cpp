@@ -7,6 +7,8 @@
 #include "runtime/train/optimiser.h"
 #include "runtime/train/schedule.h"
 #include "tests/support/golden.h"
+#include "tests/support/random.h"
+#include "tests/support/update.h"
 
 namespace xrai {
 namespace {
@@ -67,12 +69,12 @@ class TrainingSteps : public ::testing::Test {
   // Forward, loss and backward; returns the mean loss.
   float compute_gradients() {
     ModelPlan& plan = model_.prepare(n_, true);
-    std::copy(x_.begin(), x_.end(), plan.input());
+    std::copy(x_.begin(), x_.end(), static_cast<float*>(plan.input()));
     plan.forward({});
     kernels::LossResult result;
     kernels::LossArguments loss;
     loss.logits = plan.logits(), loss.dlogits = plan.logit_gradients(), loss.labels = labels_.data();
-    loss.class_weights = class_weights_.data(), loss.result = &result, loss.n = n_, loss.n_logits = 1;
+    loss.class_weights = class_weights_.data(), loss.results = &result, loss.n = n_, loss.n_logits = 1;
     device_->loss(loss);
     plan.backward({});
     return static_cast<float>(result.loss_sum / static_cast<double>(n_));
@@ -102,10 +104,11 @@ TEST_F(TrainingSteps, ThreeStepsLeadToTheRecordedNetwork) {
   Values losses, norms;
   for (std::int64_t step = 1; step <= golden_.attributes.at("steps").get<std::int64_t>(); ++step) {
     losses.push_back(compute_gradients());
-    double sum_of_squares = 0;
-    device_->sum_of_squares(parameters.gradients(), parameters.count(), &sum_of_squares);
-    norms.push_back(static_cast<float>(std::sqrt(sum_of_squares)));
-    optimiser.step(step, settings.learning_rate);
+    norms.push_back(static_cast<float>(std::sqrt(
+        testing::sum_of_squares(Values(parameters.gradients(), parameters.gradients() + parameters.count())))));
+    const kernels::StepNumbers numbers{0, 0, static_cast<std::uint64_t>(step - 1), 0,
+                                       static_cast<float>(settings.learning_rate)};
+    optimiser.step(&numbers);
   }
   expect_near_golden(losses, golden_, "losses", kThreeSteps);
   expect_near_golden(norms, golden_, "gradient_norms", kThreeSteps);
@@ -114,9 +117,9 @@ TEST_F(TrainingSteps, ThreeStepsLeadToTheRecordedNetwork) {
                        kThreeSteps);
 
   ModelPlan& evaluation = model_.prepare(n_, false);
-  std::copy(x_.begin(), x_.end(), evaluation.input());
+  std::copy(x_.begin(), x_.end(), static_cast<float*>(evaluation.input()));
   evaluation.forward({});
-  expect_near_golden(Values(evaluation.logits(), evaluation.logits() + n_), golden_, "logits_after", kThreeSteps);
+  expect_near_golden(testing::floats_at(evaluation.logits(), n_), golden_, "logits_after", kThreeSteps);
 }
 
 class ScheduleGoldens : public ::testing::TestWithParam<GoldenCase> {};
