@@ -25,7 +25,7 @@ using namespace xrai;
 using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
-  std::string model = "plain5", device = "auto";
+  std::string model = "plain5", device = "auto", precision = "auto";
   std::int64_t size = 224, batch_size = 64;
   int iterations = 10, warmup = 2, threads = 0;
   bool json = false;
@@ -228,7 +228,7 @@ void print_table(const nlohmann::ordered_json& result) {
 
 int bench(const BenchOptions& options, const std::string& mode) {
   log::set_quiet(options.json);
-  const std::unique_ptr<Device> device = make_device(options.device, options.threads);
+  const std::unique_ptr<Device> device = make_device({options.device, options.threads, options.precision});
   Bench bench(*device, options, mode == "train");
   for (int i = 0; i < options.warmup; ++i) bench.step();
   std::vector<double> steps;
@@ -284,6 +284,11 @@ void add_options(CommandLine& c, BenchOptions& o) {
          .help = "auto, cpu, cuda or cuda:N",
          .value_name = "DEVICE",
          .check = check_device_name});
+  c.add({.group = "Run",
+         .name = "precision",
+         .target = &o.precision,
+         .help = "numbers the network computes in; auto: what the device does best",
+         .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
   c.add({.group = "Run",
          .name = "threads",
          .target = &o.threads,

@@ -121,7 +121,7 @@ int evaluate_checkpoint(const Options& o) {
   EvaluationSubject subject;
   subject.split = split_to_score(*data, o.split);
   if (o.split.empty()) log::info(fmt::format("scoring the split '{}' (choose another with --split)", subject.split));
-  const auto device = make_device(o.device, o.threads);
+  const auto device = make_device({o.device, o.threads});
   Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);
   if (data->classes() != predictor.classes()) {
     (void)class_places(data->classes(), predictor.classes(), o.data.string(), predictor.checkpoint_path().string());

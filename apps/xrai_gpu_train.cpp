@@ -16,6 +16,7 @@
 #include "apps/training/training_data.h"
 #include "loaders/batch_loader.h"
 #include "loaders/cached_reader.h"
+#include "runtime/core/chrome_trace.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
 #include "runtime/core/host.h"
@@ -59,6 +60,7 @@ BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings,
   options.order = order;
   options.seed = settings.seed;
   options.n_slots = slots;
+  options.trace = device.trace();
   options.allocate = [&device](std::size_t bytes) -> std::shared_ptr<void> {
     auto memory = std::make_shared<Buffer>(device.allocate_staging(bytes));
     return {memory, memory->data()};
@@ -77,6 +79,9 @@ class Training {
   void prepare();
   void start_folder(int argc, char** argv);
   void say_what_will_happen();
+  void start_trace();
+  void write_trace() const;
+  void write_trace_if_possible() const;
   void make_model();
   RunEnd train();
   void write_report();
@@ -94,6 +99,7 @@ class Training {
   std::string program_, summary_, config_;
   int threads_ = 0;
   std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<ChromeTrace> trace_;  // outlives what opens ranges
   std::unique_ptr<Device> device_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<BatchLoader> train_source_, validation_source_;
@@ -109,7 +115,7 @@ void Training::prepare() {
   const bool model_asked_for = command_line_.given("model");
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
-  require_device(options_.device);
+  require_device({options_.device, options_.threads, options_.precision});
   data_ = open_training_data(options_.data, options_.val_fraction, options_.seed);
   if (options_.fast_dev_run) {
     options_.epochs = 1;
@@ -146,10 +152,32 @@ void Training::start_folder(int argc, char** argv) {
                     "the last digits may differ; --threads {} keeps them",
                     threads_before, threads_, threads_before));
   if (start_ && !in_place) bring_history(*start_, folder_->path());
-  device_ = make_device(options_.device, options_.threads);
+  device_ = make_device({options_.device, options_.threads, options_.precision});
+  start_trace();
   make_model();
   folder_->write_environment({device_->description(), threads_}, argc, argv);
   write_text_file(folder_->path() / "config.toml", config_);
+}
+
+void Training::start_trace() {
+  if (!options_.trace.empty()) trace_ = std::make_unique<ChromeTrace>(device_->trace());
+  if (trace_) device_->set_trace(trace_.get());
+  if (device_->trace() != nullptr) device_->trace()->name_thread("training");
+}
+
+void Training::write_trace() const {
+  if (!trace_) return;
+  trace_->write(options_.trace);
+  log::info(fmt::format("open at ui.perfetto.dev: {}", options_.trace.string()));
+}
+
+// What a run that failed did may be what somebody wants to see; its own error is the one to end with.
+void Training::write_trace_if_possible() const {
+  try {
+    write_trace();
+  } catch (const Error& error) {
+    log::warning(error.what());
+  }
 }
 
 void Training::make_model() {
@@ -200,6 +228,7 @@ RunEnd Training::train() {
 
 // The best network's, so the training's own memory is given back first.
 void Training::write_report() {
+  const Span evaluate(device_->trace(), "evaluate");
   model_->forget_plans();
   Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
   validation_ = write_validation_report(folder_->path(), best, *data_.reader, data_.validation_split,
@@ -232,6 +261,7 @@ int Training::end(RunEnd end) {
     print_json(finite_json(training_result(folder_->path(), *history_, trainer_->state(), end, validation_)));
   if (interrupted) log::set_quiet(false);  // whoever stops a run wants to know how to go on
   say_what_is_next(interrupted);
+  write_trace();
   return interrupted ? 128 + interrupt_requested() : 0;
 }
 
@@ -246,6 +276,7 @@ int Training::run(int argc, char** argv) {
   } catch (const Error& error) {
     log::set_quiet(true);  // on the terminal it is the last line, from run_program
     log::info(fmt::format("ended by an error: {}", error.what()));
+    write_trace_if_possible();
     throw;
   }
 }

@@ -42,6 +42,7 @@ nlohmann::ordered_json info_json(const Machine& machine) {
     device["name"] = status.name;
     device["usable"] = status.usable;
     device[status.usable ? "description" : "reason"] = status.description;
+    if (!status.libraries.empty()) device["libraries"] = status.libraries;
     json["devices"].push_back(device);
   }
   json["cpu"] = {{"name", machine.cpu},
@@ -56,8 +57,10 @@ nlohmann::ordered_json info_json(const Machine& machine) {
 std::string info_text(const Machine& machine) {
   constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
   std::string text = fmt::format("xrai {} ({}), {}\n\nDevices:\n", program_version(), program_commit(), build_type());
-  for (const DeviceStatus& status : device_statuses())
+  for (const DeviceStatus& status : device_statuses()) {
     text += fmt::format("  {:<6} {}: {}\n", status.name, status.usable ? "usable" : "not usable", status.description);
+    for (const std::string& library : status.libraries) text += fmt::format("         {}\n", library);
+  }
   text += fmt::format(
       "\nMachine:\n  cpu    {}, {}\n  cores  {} of {} may be used\n  memory {:.1f} GiB, {:.1f} GiB "
       "free\n\nLibraries:\n",

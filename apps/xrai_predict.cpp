@@ -244,7 +244,7 @@ int run(const Options& options) {
   install_interrupt_handlers();
   log::set_quiet(options.quiet);
   if (options.json && options.csv) throw Error(ExitCode::kUsage, "--json and --csv exclude each other; take one");
-  const std::unique_ptr<Device> device = make_device(options.device);
+  const std::unique_ptr<Device> device = make_device({options.device});
   Predictor predictor = Predictor::load(options.checkpoint, *device, kBatch);
   const DecodeTarget target = target_of(predictor.preprocessing());
   const std::vector<Score> scores = score_pictures(predictor, all_pictures(options.pictures), target, options);

@@ -7,16 +7,12 @@
 #include <vector>
 
 #include "kernels/activations.h"
+#include "kernels/augment_view.h"
 #include "kernels/parallel.h"
-#include "kernels/philox.h"
 #include "kernels/vectorise.h"
 
 namespace xrai::kernels {
 namespace {
-
-float uniform_pm(float range, std::uint32_t bits) {
-  return range * (2.0f * uniform01(bits) - 1.0f);
-}
 
 // A picture as floats in [0, 1], gamma applied.
 struct Picture {
@@ -102,27 +98,9 @@ void standardise(float* out, std::int64_t count) {
 
 View draw_view(const AugmentRanges& ranges, const ViewSettings& view, float stored_aspect, std::uint64_t seed,
                std::uint64_t epoch, std::uint64_t sample) {
-  const Philox4 a = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 0);
-  const Philox4 b = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 1);
-  const Philox4 c = random_numbers(seed, RandomPurpose::kAugment, epoch, sample, 2);
-  const float angle = uniform_pm(ranges.rotation_degrees, a.v[0]) * 3.14159265358979f / 180.0f;
-  // Looking at a larger part makes things smaller: the zoom divides.
-  const float reach = view.crop / (1.0f + uniform_pm(ranges.scale, a.v[1]));
-  const float stretch = std::exp(0.5f * uniform_pm(ranges.aspect, a.v[2]));
-  const float mirror = uniform01(c.v[1]) < ranges.flip_probability ? -1.0f : 1.0f;
-  const float cosine = std::cos(angle), sine = std::sin(angle);
-  View v;
-  // Rotation acts on square pixels: stored_aspect (width / height) turns normalised into metric coordinates and back.
-  v.m00 = reach * cosine * stretch * mirror;
-  v.m01 = -reach * sine / (stretch * stored_aspect);
-  v.m10 = reach * sine * stretch * stored_aspect * mirror;
-  v.m11 = reach * cosine / stretch;
-  v.tx = 2.0f * uniform_pm(ranges.shift, a.v[3]);
-  v.ty = 2.0f * uniform_pm(ranges.shift, b.v[0]);
-  v.gamma = std::exp(uniform_pm(ranges.gamma, b.v[1]));
-  v.contrast = 1.0f + uniform_pm(ranges.contrast, b.v[2]);
-  v.brightness = uniform_pm(ranges.brightness, b.v[3]);
-  return v;
+  const ViewNumbers numbers = draw_view_numbers(seed, epoch, sample);
+  const float angle = rotation_degrees(ranges, numbers) * 3.14159265358979f / 180.0f;
+  return view_of(ranges, view, stored_aspect, numbers, std::cos(angle), std::sin(angle));
 }
 
 int samples_per_axis(std::int64_t stored_size, float crop, std::int64_t size) {

@@ -116,6 +116,10 @@ void decide_update(const DecideUpdateArguments& arg) {
   *arg.decision = decision;
 }
 
+void undo_if_skipped(const UpdateDecision* decision, const float* before, float* values, std::int64_t n) {
+  if (decision->skip != 0) std::copy_n(before, n, values);
+}
+
 void adamw(const AdamWArguments& arg) {
   const UpdateDecision& d = *arg.decision;
   if (d.skip != 0) return;

@@ -59,7 +59,10 @@ struct SgdArguments {
 /// Partial sums of sum_of_squares: as many as the size asks for, whatever the device.
 std::int64_t sum_of_squares_workspace_doubles(std::int64_t n);
 
+// undo_if_skipped: values[i] = before[i] where the decision was to skip the step; what a step changes before the
+// decision is known (running statistics) is put back by it.
 namespace cpu {
+void undo_if_skipped(const UpdateDecision* decision, const float* before, float* values, std::int64_t n);
 void decide_update(const DecideUpdateArguments& arguments);
 void adamw(const AdamWArguments& arguments);
 void sgd(const SgdArguments& arguments);
@@ -68,6 +71,7 @@ void sum_of_squares(const float* x, std::int64_t n, double* workspace, double* r
 }  // namespace cpu
 
 namespace cuda {
+void undo_if_skipped(const UpdateDecision* decision, const float* before, float* values, std::int64_t n, Stream stream);
 void decide_update(const DecideUpdateArguments& arguments, Stream stream);
 void adamw(const AdamWArguments& arguments, DataType type, Stream stream);
 void sgd(const SgdArguments& arguments, DataType type, Stream stream);

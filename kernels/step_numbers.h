@@ -19,6 +19,7 @@ struct LossScale {
   std::int32_t good_steps = 0;        // since the scale last changed
   std::int32_t skipped_in_a_row = 0;  // steps that were not taken since the last good one
   std::int64_t skipped = 0;           // in all
+  friend bool operator==(const LossScale&, const LossScale&) = default;
 };
 
 }  // namespace xrai::kernels

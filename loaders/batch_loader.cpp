@@ -87,6 +87,7 @@ Cursor BatchLoader::upcoming(const Cursor& cursor) const {
 }
 
 void BatchLoader::read_ahead() {
+  if (options_.trace != nullptr) options_.trace->name_thread("loader, " + split_);
   std::uint64_t generation = 0;  // the ring's first is 1
   std::int64_t ordered_epoch = -1;
   std::vector<std::int64_t> order;
@@ -118,6 +119,7 @@ void BatchLoader::read_ahead() {
 }
 
 void BatchLoader::fill(Slot& slot, const Cursor& at, const std::vector<std::int64_t>& order) {
+  const Span read(options_.trace, "read");
   const auto first = static_cast<std::size_t>(at.position);
   const auto n_images = static_cast<std::size_t>(batch_images(at.position));
   slot.first_position = at.position;

@@ -13,6 +13,7 @@
 #include "loaders/ring.h"
 #include "loaders/sampler.h"
 #include "runtime/core/batch.h"
+#include "runtime/core/trace.h"
 
 namespace xrai {
 
@@ -29,6 +30,7 @@ struct BatchLoaderOptions {
   bool drop_last = false;  // leaves out an epoch's last batch when it is smaller
   int n_slots = 4;         // batches read ahead, and those that the consumer has not released
   SlotAllocator allocate = allocate_host_memory;
+  Trace* trace = nullptr;  // of the reading thread; must outlive the loader
 };
 
 /// next(), release() and start_epoch() belong to one thread. What the reader throws comes out of next() when the

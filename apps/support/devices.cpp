@@ -1,10 +1,9 @@
 #include "apps/support/devices.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cctype>
 
+#include "apps/support/cuda_loader.h"
 #include "runtime/core/error.h"
 #include "runtime/core/log.h"
 #include "runtime/cpu/cpu_device.h"
@@ -12,17 +11,32 @@
 namespace xrai {
 namespace {
 
-// Why no CUDA device can be had. The driver is asked for by opening its library: that takes a tenth of a millisecond
-// and works on machines that have never seen a GPU.
-std::string why_no_cuda() {
-  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver == nullptr) return "no NVIDIA driver on this machine (libcuda.so.1 was not found)";
-  ::dlclose(driver);
-  return "no CUDA device in this build of xrai (an NVIDIA driver was found)";
-}
-
 bool names_cuda(const std::string& name) {
   return name == "cuda" || name.starts_with("cuda:");
+}
+
+/// "cuda" is the first card.
+int ordinal_of(const std::string& name) {
+  return name.size() > 5 ? std::stoi(name.substr(5)) : 0;
+}
+
+CudaStatus cuda_status() {
+  const LoadedCuda& cuda = load_cuda();
+  if (cuda.plugin != nullptr) return cuda.plugin->status();
+  CudaStatus status;
+  status.reason = cuda.reason;
+  return status;
+}
+
+bool asks_for_float32(const std::string& precision) {
+  return precision == "auto" || precision == "fp32";
+}
+
+std::unique_ptr<Device> make_cuda(const DeviceRequest& request) {
+  CudaRequest cuda;
+  cuda.ordinal = ordinal_of(request.name);
+  cuda.precision = request.precision == "auto" ? "" : request.precision;
+  return load_cuda().plugin->make_device(cuda);
 }
 
 }  // namespace
@@ -34,25 +48,45 @@ std::string check_device_name(const std::string& name) {
   return "must be auto, cpu, cuda or cuda:N";
 }
 
-void require_device(const std::string& name) {
-  if (const std::string complaint = check_device_name(name); !complaint.empty())
-    throw Error(ExitCode::kUsage, fmt::format("--device {}: {}", name, complaint));
-  if (names_cuda(name))
+void require_device(const DeviceRequest& request) {
+  if (const std::string complaint = check_device_name(request.name); !complaint.empty())
+    throw Error(ExitCode::kUsage, fmt::format("--device {}: {}", request.name, complaint));
+  if (!names_cuda(request.name)) {
+    if (!asks_for_float32(request.precision) && (request.name == "cpu" || !cuda_status().usable))
+      throw Error(ExitCode::kUsage,
+                  fmt::format("--precision {} needs a GPU: the CPU device computes in fp32", request.precision));
+    return;
+  }
+  if (const CudaStatus status = cuda_status(); !status.usable)
     throw Error(ExitCode::kNoDevice,
-                fmt::format("--device {} cannot be used: {}; try --device cpu", name, why_no_cuda()));
+                fmt::format("--device {} cannot be used: {}; try --device cpu", request.name, status.reason));
 }
 
-std::unique_ptr<Device> make_device(const std::string& name, int threads) {
-  require_device(name);
-  std::unique_ptr<Device> device = make_cpu_device(threads);
-  log::info(fmt::format(
-      "device: {}{}", device->description(),
-      name == "auto" ? fmt::format("; the CPU does the work, since there is {}", why_no_cuda()) : std::string()));
+std::unique_ptr<Device> make_device(const DeviceRequest& request) {
+  require_device(request);
+  std::string remark;
+  std::unique_ptr<Device> device;
+  if (request.name != "cpu") {
+    const CudaStatus status = cuda_status();
+    if (status.usable)
+      device = make_cuda(request);
+    else
+      remark = fmt::format("; the CPU does the work: {}", status.reason);
+  }
+  if (!device) device = make_cpu_device(request.threads);
+  log::info(fmt::format("device: {}{}", device->description(), remark));
   return device;
 }
 
 std::vector<DeviceStatus> device_statuses() {
-  return {{"cpu", true, make_cpu_device()->description()}, {"cuda", false, why_no_cuda()}};
+  std::vector<DeviceStatus> statuses{{"cpu", true, make_cpu_device()->description(), {}}};
+  const CudaStatus cuda = cuda_status();
+  for (const std::string& card : cuda.cards) {
+    const std::size_t colon = card.find(": ");
+    statuses.push_back({card.substr(0, colon), cuda.usable, card.substr(colon + 2), cuda.details});
+  }
+  if (cuda.cards.empty()) statuses.push_back({"cuda", false, cuda.reason, cuda.details});
+  return statuses;
 }
 
 }  // namespace xrai

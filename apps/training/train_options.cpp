@@ -1,9 +1,6 @@
 #include "apps/training/train_options.h"
 
-#include <algorithm>
-
 #include "apps/support/devices.h"
-#include "runtime/nn/model_spec.h"
 
 namespace xrai {
 namespace {
@@ -196,8 +193,8 @@ void add_run_options(CommandLine& c, TrainOptions& o) {
   c.add({.group = g,
          .name = "precision",
          .target = &o.precision,
-         .help = "arithmetic of the network",
-         .allowed = {"fp32"}});
+         .help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32 (all that the CPU has)",
+         .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
   c.add({.group = g,
          .name = "threads",
          .target = &o.threads,
@@ -241,6 +238,37 @@ void add_run_options(CommandLine& c, TrainOptions& o) {
          .in_config = false});
 }
 
+// Said before hours of training, not behind them.
+std::string check_trace_file(const std::string& file) {
+  namespace fs = std::filesystem;
+  const fs::path path = file, folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder)) return "is to lie in a folder that is not there";
+  return fs::is_directory(path) ? "is a folder; name a file" : "";
+}
+
+void add_profiling_options(CommandLine& c, TrainOptions& o) {
+  const std::string g = "Profiling";
+  c.add({.group = g,
+         .name = "trace",
+         .target = &o.trace,
+         .help = "write what ran when to this file, to open at ui.perfetto.dev (docs/training.md)",
+         .value_name = "FILE.json",
+         .check = check_trace_file,
+         .in_config = false});
+  c.add({.group = g,
+         .name = "profile-start-step",
+         .target = &o.profile_start_step,
+         .help = "first step that Nsight looks at, counted from the start of this call",
+         .at_least = 1,
+         .in_config = false});
+  c.add({.group = g,
+         .name = "profile-steps",
+         .target = &o.profile_steps,
+         .help = "steps that Nsight looks at, when it waits for the program's signal (0: none)",
+         .at_least = 0,
+         .in_config = false});
+}
+
 }  // namespace
 
 void add_train_options(CommandLine& c, TrainOptions& o) {
@@ -249,46 +277,8 @@ void add_train_options(CommandLine& c, TrainOptions& o) {
   add_training_options(c, o);
   add_augmentation_options(c, o);
   add_run_options(c, o);
+  add_profiling_options(c, o);
   c.accept_config();
-}
-
-std::int64_t default_image_size(std::int64_t stored_size) {
-  return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 96);
-}
-
-void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
-  if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 2e-3;
-  if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
-  if (!o.image_size) o.image_size = default_image_size(stored_size);
-}
-
-TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_weights) {
-  TrainSettings s;
-  s.epochs = o.epochs;
-  s.max_steps = o.max_steps;
-  s.batch_size = o.batch_size;
-  s.optimiser.kind = o.optimizer == "sgd" ? OptimiserKind::kSgd : OptimiserKind::kAdamW;
-  s.optimiser.learning_rate = o.lr.value();
-  s.optimiser.weight_decay = o.weight_decay;
-  s.optimiser.momentum = o.momentum;
-  s.optimiser.max_gradient_norm = o.clip_norm;
-  s.schedule.kind = o.schedule == "onecycle"   ? ScheduleKind::kOneCycle
-                    : o.schedule == "step"     ? ScheduleKind::kStep
-                    : o.schedule == "constant" ? ScheduleKind::kConstant
-                                               : ScheduleKind::kCosine;
-  s.schedule.warmup_epochs = o.warmup_epochs.value();
-  s.input.image_size = o.image_size.value();
-  s.input.view.crop = static_cast<float>(o.crop);
-  s.input.view.standardise = o.standardise;
-  if (o.augment)
-    s.augment = {static_cast<float>(o.rotation),   static_cast<float>(o.scale), static_cast<float>(o.aspect),
-                 static_cast<float>(o.shift),      static_cast<float>(o.gamma), static_cast<float>(o.contrast),
-                 static_cast<float>(o.brightness), static_cast<float>(o.flip)};
-  s.label_smoothing = o.label_smoothing;
-  s.class_weights = std::move(class_weights);
-  s.seed = o.seed;
-  s.log_every = o.log_interval;
-  return s;
 }
 
 }  // namespace xrai

@@ -31,12 +31,14 @@ struct TrainOptions {
   double crop = 0.9;
   bool standardise = false;
   double val_fraction = 0.15;
-  std::string device = "auto", precision = "fp32";
+  std::string device = "auto", precision = "auto";
   int threads = 0, workers = 4;
   std::string resume;
   bool fast_dev_run = false;
   std::int64_t log_interval = 20;
   bool quiet = false, json = false;
+  std::filesystem::path trace;
+  std::int64_t profile_start_step = 20, profile_steps = 0;
 };
 
 /// Registers all of them.

@@ -16,6 +16,7 @@
 #include "runtime/core/buffer.h"
 #include "runtime/core/plans.h"
 #include "runtime/core/specs.h"
+#include "runtime/core/trace.h"
 
 namespace xrai {
 
@@ -69,10 +70,20 @@ class Device {
   virtual void wait_until_reached(const Marker& marker) = 0;
   /// The host waits for everything.
   virtual void synchronize() = 0;
-  /// Records the compute work that `work` queues, without running it. Null where a device does not record: then
-  /// `work` was not called.
-  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
+  /// Calls `work` and records the compute work that it queues, without running it. Null where a device does not record
+  /// or cannot this time: nothing was queued then. `remark` is for people: "on, ..." or "off, because ...".
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work, std::string& remark) = 0;
   virtual void replay(Recording& recording) = 0;
+
+  // For profilers.
+  /// Who listens to the ranges that whoever uses the device opens; null: nobody.
+  [[nodiscard]] Trace* trace() const { return trace_; }
+  /// Not owned; it must live until it is replaced or the device is no more used.
+  void set_trace(Trace* trace) { trace_ = trace; }
+  /// Wait for the device and switch the profiler that the process was started under on and off. False where there is
+  /// no such thing for the device.
+  virtual bool start_profile() = 0;
+  virtual void stop_profile() = 0;
 
   // Plans; specs are validated here. Errors: Error(kUsage) for a spec that makes no sense.
   virtual std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) = 0;
@@ -97,10 +108,15 @@ class Device {
   virtual void probabilities(const kernels::ProbabilityArguments& arguments) = 0;
   virtual void sum_of_squares(const float* x, std::int64_t n, double* workspace, double* result) = 0;
   virtual void decide_update(const kernels::DecideUpdateArguments& arguments) = 0;
+  virtual void undo_if_skipped(const kernels::UpdateDecision* decision, const float* before, float* values,
+                               std::int64_t n) = 0;
   virtual void adamw(const kernels::AdamWArguments& arguments) = 0;
   virtual void sgd(const kernels::SgdArguments& arguments) = 0;
   /// to[i] = from[i] in the activations' type.
   virtual void narrow(const float* from, void* to, std::int64_t n) = 0;
+
+ private:
+  Trace* trace_ = nullptr;
 };
 
 }  // namespace xrai

@@ -61,8 +61,14 @@ class CpuDevice final : public Device {
   [[nodiscard]] bool reached(const Marker&) override { return true; }
   void wait_until_reached(const Marker&) override {}
   void synchronize() override {}
-  std::unique_ptr<Recording> record(const std::function<void()>&) override { return nullptr; }
+  std::unique_ptr<Recording> record(const std::function<void()>&, std::string& remark) override {
+    remark = "off, because the CPU computes while it is called";
+    return nullptr;
+  }
   void replay(Recording&) override {}
+
+  bool start_profile() override { return false; }
+  void stop_profile() override {}
 
   std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) override {
     validate(spec);
@@ -106,6 +112,10 @@ class CpuDevice final : public Device {
     kernels::cpu::sum_of_squares(x, n, workspace, result);
   }
   void decide_update(const kernels::DecideUpdateArguments& a) override { kernels::cpu::decide_update(a); }
+  void undo_if_skipped(const kernels::UpdateDecision* decision, const float* before, float* values,
+                       std::int64_t n) override {
+    kernels::cpu::undo_if_skipped(decision, before, values, n);
+  }
   void adamw(const kernels::AdamWArguments& a) override { kernels::cpu::adamw(a); }
   void sgd(const kernels::SgdArguments& a) override { kernels::cpu::sgd(a); }
   void narrow(const float* from, void* to, std::int64_t n) override {

@@ -18,6 +18,8 @@ ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph,
     const bool input_gradient = training && node.inputs[0] != 0;
     layers_.push_back(make_layer(device, parameters, {node, n, training, input_gradient}));
     workspace_bytes = std::max(workspace_bytes, layers_.back()->workspace_bytes());
+    forward_names_.push_back("forward/" + node.name);
+    backward_names_.push_back("backward/" + node.name);
   }
   plan_lifetimes();
   arena_ = device.allocate(memory_.total_bytes);
@@ -117,6 +119,7 @@ LayerMemory ModelPlan::memory_of(std::size_t layer) const {
 
 void ModelPlan::forward(StepContext context) {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Span span(device_.trace(), forward_names_[i]);
     if (observer_) observer_(i, false, true);
     layers_[i]->forward(memory_of(i), context);
     if (observer_) observer_(i, false, false);
@@ -125,6 +128,7 @@ void ModelPlan::forward(StepContext context) {
 
 void ModelPlan::backward(StepContext context) {
   for (std::size_t i = layers_.size(); i-- > 0;) {
+    const Span span(device_.trace(), backward_names_[i]);
     if (observer_) observer_(i, true, true);
     const LayerMemory memory = memory_of(i);
     layers_[i]->backward(memory, context);

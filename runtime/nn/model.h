@@ -64,6 +64,7 @@ class ModelPlan {
   std::size_t peak_bytes_ = 0;
   Buffer arena_, workspace_;
   Observer observer_;
+  std::vector<std::string> forward_names_, backward_names_;  // (layers), of the ranges in a trace
 };
 
 class Model {

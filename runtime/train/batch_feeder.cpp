@@ -29,6 +29,7 @@ const std::int32_t* BatchFeeder::labels() const {
 }
 
 void BatchFeeder::feed(const Batch& batch, const kernels::StepNumbers& numbers) {
+  const Span upload(device_.trace(), "upload");
   // One batch may still be on its way; the set of the one before is free then.
   give_back(1);
   current_ = 1 - current_;

@@ -93,6 +93,12 @@ Attributes attributes_of(const CheckpointFacts& facts, const TrainingState& s) {
   a["epoch_correct"] = s.epoch_correct;
   if (s.best_score) a["best_score"] = *s.best_score;
   a["best_epoch"] = s.best_epoch;
+  if (s.loss_scale) {
+    a["loss_scale"] = static_cast<double>(s.loss_scale->scale);
+    a["loss_scale_good_steps"] = std::int64_t{s.loss_scale->good_steps};
+    a["loss_scale_skipped_in_a_row"] = std::int64_t{s.loss_scale->skipped_in_a_row};
+    a["loss_scale_skipped"] = s.loss_scale->skipped;
+  }
   return a;
 }
 
@@ -142,6 +148,12 @@ void read_facts(const hdf5::File& file, Checkpoint& c) {
   s.epoch_correct = needed<double>(file, "epoch_correct");
   if (file.attribute("/", "best_score")) s.best_score = needed<double>(file, "best_score");
   s.best_epoch = needed<std::int64_t>(file, "best_epoch");
+  if (file.attribute("/", "loss_scale"))
+    s.loss_scale =
+        kernels::LossScale{static_cast<float>(needed<double>(file, "loss_scale")),
+                           static_cast<std::int32_t>(needed<std::int64_t>(file, "loss_scale_good_steps")),
+                           static_cast<std::int32_t>(needed<std::int64_t>(file, "loss_scale_skipped_in_a_row")),
+                           needed<std::int64_t>(file, "loss_scale_skipped")};
 }
 
 void read_tensors(const hdf5::File& file, const std::string& group, Checkpoint& c) {

@@ -23,8 +23,9 @@ struct TrainingState {
   std::int64_t position = 0;  // images of the current epoch already trained on
   double epoch_loss_sum = 0;  // over those images, weighted
   double epoch_correct = 0;
-  std::optional<double> best_score;  // lowest validation loss so far
-  std::int64_t best_epoch = 0;       // counted from 1; 0: none yet
+  std::optional<double> best_score;                // lowest validation loss so far
+  std::int64_t best_epoch = 0;                     // counted from 1; 0: none yet
+  std::optional<kernels::LossScale> loss_scale{};  // of a run in float16
   friend bool operator==(const TrainingState&, const TrainingState&) = default;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/train/metrics.h"
+
 namespace xrai {
 
 double Scores::loss(const std::vector<float>& class_weights) const {
@@ -17,6 +19,30 @@ double Scores::loss(const std::vector<float>& class_weights) const {
   return labels.empty() ? 0.0 : sum / static_cast<double>(labels.size());
 }
 
+double Scores::accuracy(std::int64_t n_classes) const {
+  const std::vector<std::int32_t> said = decide(probabilities, n_classes);
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < said.size(); ++i) right += said[i] == labels[i] ? 1 : 0;
+  return static_cast<double>(right) / static_cast<double>(std::max<std::size_t>(1, said.size()));
+}
+
+std::optional<double> Scores::mean_auroc(std::int64_t n_classes) const {
+  double sum = 0;
+  const std::int64_t first = n_classes == 2 ? 1 : 0;
+  for (std::int64_t c = first; c < n_classes; ++c) {
+    std::vector<float> probability;
+    std::vector<std::uint8_t> positive;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      probability.push_back(probabilities[i * static_cast<std::size_t>(n_classes) + static_cast<std::size_t>(c)]);
+      positive.push_back(labels[i] == c ? 1 : 0);
+    }
+    const std::optional<double> one = RankedScores(probability, positive).auroc();
+    if (!one) return std::nullopt;
+    sum += *one;
+  }
+  return sum / static_cast<double>(n_classes - first);
+}
+
 Scorer::Scorer(Model& model, const InputSettings& input, std::int64_t batch_size)
     : model_(model), input_(input), batch_size_(batch_size) {
   Device& device = model.device();
@@ -29,7 +55,10 @@ void Scorer::score(const std::uint8_t* pixels, std::int64_t n, std::int64_t heig
   Device& device = model_.device();
   const auto bytes = static_cast<std::size_t>(batch_size_ * height * width);
   if (pixels_.size_bytes() < bytes) pixels_ = device.allocate(bytes);
-  device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width), Queue::kCompute);
+  {
+    const Span upload(device.trace(), "upload");
+    device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width), Queue::kCompute);
+  }
   ModelPlan& plan = model_.prepare(batch_size_, false);
   kernels::AugmentArguments view;
   view.pixels = pixels_.as<std::uint8_t>();
@@ -41,19 +70,29 @@ void Scorer::score(const std::uint8_t* pixels, std::int64_t n, std::int64_t heig
   view.stored_width = width;
   view.height = view.width = input_.image_size;
   view.view = input_.view;
-  device.augment(view);
+  {
+    const Span augment(device.trace(), "augment");
+    device.augment(view);
+  }
   plan.forward({});
   device.probabilities({plan.logits(), probabilities_.as<float>(), n, model_.n_logits()});
   const std::size_t before = probabilities.size(), count = static_cast<std::size_t>(n * model_.n_classes());
   probabilities.resize(before + count);
+  const Span download(device.trace(), "download");
   device.download(probabilities.data() + before, probabilities_.data(), count * sizeof(float));
 }
 
 Scores Scorer::score(BatchSource& source) {
+  Trace* trace = model_.device().trace();
+  const Span evaluate(trace, "evaluate");
+  const auto next = [&](Batch& batch) {
+    const Span wait(trace, "wait-for-data");
+    return source.next(batch);
+  };
   Scores scores;
   source.start_epoch({0, 0});
   Batch batch;
-  while (source.next(batch)) {
+  while (next(batch)) {
     for (std::int64_t first = 0; first < batch.n_images; first += batch_size_)
       score(batch.pixels + first * batch.height * batch.width, std::min(batch_size_, batch.n_images - first),
             batch.height, batch.width, scores.probabilities);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "runtime/core/batch.h"
@@ -17,6 +18,9 @@ struct Scores {
   std::vector<float> probabilities;      // (n, classes)
   /// Mean over the pictures of class weight times -ln p(true class).
   [[nodiscard]] double loss(const std::vector<float>& class_weights) const;
+  [[nodiscard]] double accuracy(std::int64_t n_classes) const;
+  /// Macro one-vs-rest for more than two classes; absent while a class has no picture.
+  [[nodiscard]] std::optional<double> mean_auroc(std::int64_t n_classes) const;
 };
 
 class Scorer {

@@ -33,6 +33,11 @@ struct InputSettings {
   kernels::ViewSettings view;
 };
 
+/// Which steps a profiler looks at, counted from 1 in this call of the program.
+struct ProfileSettings {
+  std::int64_t first_step = 20, steps = 0;  // 0 steps: no profiling
+};
+
 struct TrainSettings {
   std::int64_t epochs = 12;
   std::int64_t max_steps = 0;  // stops there; 0: no limit. The schedule spans the epochs all the same
@@ -46,6 +51,7 @@ struct TrainSettings {
   std::vector<float> class_weights;  // one a class
   std::uint64_t seed = 1;
   std::int64_t log_every = 20;  // steps between step lines
+  ProfileSettings profile;
 };
 
 /// 1 / (n_classes * share of the class): mean 1 over the training pictures, so that 0.5 is a usable threshold on

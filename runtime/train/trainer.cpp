@@ -7,7 +7,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/interrupt.h"
-#include "runtime/train/metrics.h"
+#include "runtime/core/log.h"
 #include "runtime/train/schedule.h"
 
 namespace xrai {
@@ -15,32 +15,6 @@ namespace {
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Macro one-vs-rest for more than two classes; absent while a class has no picture.
-std::optional<double> mean_auroc(const Scores& scores, std::int64_t n_classes) {
-  double sum = 0;
-  const std::int64_t first = n_classes == 2 ? 1 : 0;
-  for (std::int64_t c = first; c < n_classes; ++c) {
-    std::vector<float> probability;
-    std::vector<std::uint8_t> positive;
-    for (std::size_t i = 0; i < scores.labels.size(); ++i) {
-      probability.push_back(
-          scores.probabilities[i * static_cast<std::size_t>(n_classes) + static_cast<std::size_t>(c)]);
-      positive.push_back(scores.labels[i] == c ? 1 : 0);
-    }
-    const std::optional<double> one = RankedScores(probability, positive).auroc();
-    if (!one) return std::nullopt;
-    sum += *one;
-  }
-  return sum / static_cast<double>(n_classes - first);
-}
-
-double accuracy_of(const Scores& scores, std::int64_t n_classes) {
-  const std::vector<std::int32_t> said = decide(scores.probabilities, n_classes);
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < said.size(); ++i) right += said[i] == scores.labels[i] ? 1 : 0;
-  return static_cast<double>(right) / static_cast<double>(std::max<std::size_t>(1, said.size()));
 }
 
 }  // namespace
@@ -55,7 +29,8 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
       run_folder_(std::move(run_folder)),
       optimiser_(model.device(), model.parameters(), settings_.optimiser),
       scorer_(model, settings_.input, settings_.evaluation_batch_size),
-      feeder_(model.device(), train, settings_.batch_size) {
+      feeder_(model.device(), train, settings_.batch_size),
+      profile_(model.device(), settings_.profile) {
   Device& device = model.device();
   class_weights_ = device.allocate(settings_.class_weights.size() * sizeof(float));
   device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float),
@@ -89,10 +64,18 @@ std::int64_t Trainer::images_now() const {
 void Trainer::resume(const Checkpoint& checkpoint) {
   restore(checkpoint, model_, &optimiser_);
   state_ = checkpoint.state;
+  if (state_.loss_scale && optimiser_.loss_scale() != nullptr) optimiser_.set_loss_scale(*state_.loss_scale);
 }
 
 RunEnd Trainer::run(HistoryWriter& history, const TrainingListener& listener) {
+  const RunEnd end = train_epochs(history, listener);
+  profile_.finish();
+  return end;
+}
+
+RunEnd Trainer::train_epochs(HistoryWriter& history, const TrainingListener& listener) {
   while (state_.epoch < settings_.epochs && steps_now() < last_step()) {
+    const Span epoch(trace(), "epoch");
     if (!train_epoch(history, listener)) {
       save("last.h5");
       return RunEnd::kInterrupted;
@@ -102,6 +85,11 @@ RunEnd Trainer::run(HistoryWriter& history, const TrainingListener& listener) {
   return RunEnd::kFinished;
 }
 
+bool Trainer::next_batch(Batch& batch) {
+  const Span wait(trace(), "wait-for-data");
+  return train_.next(batch);
+}
+
 bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listener) {
   train_.start_epoch({state_.epoch, state_.position});
   const double start = now_seconds();
@@ -109,8 +97,10 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
   window_ = Window{0, 0, 0, 0, start, train_.wait_seconds()};
   Batch batch;
   bool interrupted = interrupt_requested() != 0;
-  while (!interrupted && steps_now() < last_step() && train_.next(batch)) {
+  while (!interrupted && steps_now() < last_step() && next_batch(batch)) {
+    profile_.before_step();
     step(batch);
+    profile_.after_step();
     pending_images_.push_back(batch.n_images);
     epoch_images_here_ += batch.n_images;
     if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
@@ -125,28 +115,46 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
 
 void Trainer::step(const Batch& batch) {
   Device& device = model_.device();
+  Recorded& recorded = recorded_[batch.n_images];
+  const Span whole(trace(), recorded.recording ? "step (graph)" : "step");
   last_learning_rate_ = learning_rate_at(settings_.schedule, settings_.optimiser.learning_rate, steps_now(),
                                          total_steps(), steps_per_epoch());
   feeder_.feed(batch, {settings_.seed, static_cast<std::uint64_t>(batch.epoch), static_cast<std::uint64_t>(steps_now()),
                        static_cast<std::uint32_t>(pending_images_.size()), static_cast<float>(last_learning_rate_)});
   ModelPlan& plan = model_.prepare(batch.n_images, true);
-  device.augment({feeder_.pixels(), feeder_.sample_ids(), plan.input(), batch.n_images, batch.height, batch.width,
-                  settings_.input.image_size, settings_.input.image_size, settings_.input.view, settings_.augment,
-                  feeder_.numbers()});
+  {
+    const Span augment(trace(), "augment");
+    device.augment({feeder_.pixels(), feeder_.sample_ids(), plan.input(), batch.n_images, batch.height, batch.width,
+                    settings_.input.image_size, settings_.input.image_size, settings_.input.view, settings_.augment,
+                    feeder_.numbers()});
+  }
   feeder_.done_with_pixels();
-  Recorded& recorded = recorded_[batch.n_images];
-  if (++recorded.steps == 2) recorded.recording = device.record([&] { learn(plan); });
+  if (++recorded.steps == 2) record(plan, recorded);
   if (recorded.recording)
     device.replay(*recorded.recording);
   else
     learn(plan);
 }
 
+void Trainer::record(ModelPlan& plan, Recorded& recorded) {
+  std::string remark;
+  const auto work = [&] {
+    const Span span(trace(), "record-graph");
+    learn(plan);
+  };
+  recorded.recording = model_.device().record(work, remark);
+  if (model_.device().name() != "cpu") log::info(fmt::format("graph for batches of {}: {}", plan.batch_size(), remark));
+}
+
 void Trainer::learn(ModelPlan& plan) {
+  optimiser_.begin_step();
   plan.forward(feeder_.numbers());
-  model_.device().loss({plan.logits(), feeder_.labels(), class_weights_.as<float>(), plan.logit_gradients(),
-                        results_.as<kernels::LossResult>(), plan.batch_size(), model_.n_logits(),
-                        static_cast<float>(settings_.label_smoothing), feeder_.numbers()});
+  {
+    const Span loss(trace(), "loss");
+    model_.device().loss({plan.logits(), feeder_.labels(), class_weights_.as<float>(), plan.logit_gradients(),
+                          results_.as<kernels::LossResult>(), plan.batch_size(), model_.n_logits(),
+                          static_cast<float>(settings_.label_smoothing), feeder_.numbers(), optimiser_.loss_scale()});
+  }
   plan.backward(feeder_.numbers());
   optimiser_.step(feeder_.numbers());
 }
@@ -166,12 +174,18 @@ void Trainer::stop_diverged(const char* what, double value) const {
 // Fetches the losses of the steps since the last call, looks for NaN and writes a step line.
 void Trainer::read_results(HistoryWriter& history) {
   if (pending_images_.empty()) return;
+  const Span download(trace(), "download");
   std::vector<kernels::LossResult> results(pending_images_.size());
   model_.device().download(results.data(), results_.data(), results.size() * sizeof(kernels::LossResult));
+  const bool scaled = optimiser_.loss_scale() != nullptr;
   for (std::size_t i = 0; i < results.size(); ++i) {
     ++state_.step;
-    if (!std::isfinite(results[i].loss_sum)) stop_diverged("loss", results[i].loss_sum);
     state_.position += pending_images_[i];
+    // In float16 a step may overflow: it was skipped and its loss says nothing.
+    if (!std::isfinite(results[i].loss_sum)) {
+      if (!scaled) stop_diverged("loss", results[i].loss_sum);
+      continue;
+    }
     state_.epoch_loss_sum += results[i].loss_sum;
     state_.epoch_correct += results[i].n_correct;
     window_.loss_sum += results[i].loss_sum;
@@ -180,7 +194,8 @@ void Trainer::read_results(HistoryWriter& history) {
   }
   pending_images_.clear();
   check_weights();
-  const double now = now_seconds(), images = static_cast<double>(window_.images);
+  check_loss_scale();
+  const double now = now_seconds(), images = static_cast<double>(std::max<std::int64_t>(1, window_.images));
   const double seconds = std::max(1e-9, now - window_.seconds_at_start);
   last_loss_ = window_.loss_sum / images;
   history.append(StepRecord{state_.epoch + 1, state_.step, last_loss_, window_.correct / images, last_learning_rate_,
@@ -199,6 +214,18 @@ void Trainer::check_weights() {
   if (!std::isfinite(sum_of_squares)) stop_diverged("sum of the squared weights", sum_of_squares);
 }
 
+// A few skipped steps are how the scale finds its place; many in a row mean that no scale is small enough.
+void Trainer::check_loss_scale() {
+  constexpr std::int32_t kMostInARow = 50;
+  const std::optional<kernels::LossScale> before = state_.loss_scale;
+  state_.loss_scale = optimiser_.read_loss_scale();
+  if (!state_.loss_scale) return;
+  if (state_.loss_scale->skipped_in_a_row >= kMostInARow) stop_diverged("gradient of the last 50 steps", INFINITY);
+  if (const std::int64_t more = state_.loss_scale->skipped - (before ? before->skipped : 0); more > 0)
+    log::info(fmt::format("{} steps overflowed in float16 and were skipped; the loss scale is now {}", more,
+                          state_.loss_scale->scale));
+}
+
 void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {
   EpochRecord record;
   const double images = static_cast<double>(std::max<std::int64_t>(1, state_.position));
@@ -215,10 +242,10 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   if (validation_ != nullptr) {
     const Scores scores = scorer_.score(*validation_);
     record.val_loss = score = scores.loss(settings_.class_weights);
-    record.val_accuracy = accuracy_of(scores, model_.n_classes());
+    record.val_accuracy = scores.accuracy(model_.n_classes());
     // The steps may all have been fine and the last update too large.
     if (!std::isfinite(score)) stop_diverged("validation loss", score);
-    record.val_auroc = mean_auroc(scores, model_.n_classes());
+    record.val_auroc = scores.mean_auroc(model_.n_classes());
   }
   record.seconds = training_seconds + now_seconds() - start;
 
@@ -243,6 +270,7 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
 }
 
 void Trainer::save(const char* name) {
+  const Span checkpoint(trace(), "checkpoint");
   save_checkpoint(run_folder_ / "checkpoints" / name, model_, &optimiser_, facts_, state_);
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/history.h"
 #include "runtime/train/optimiser.h"
+#include "runtime/train/profile_window.h"
 #include "runtime/train/scorer.h"
 #include "runtime/train/settings.h"
 
@@ -53,15 +54,25 @@ class Trainer {
     std::int64_t images = 0, steps = 0;
     double seconds_at_start = 0, wait_at_start = 0;
   };
+  // By batch size: the first step runs as it is queued and warms the libraries up, the second is recorded.
+  struct Recorded {
+    std::int64_t steps = 0;
+    std::unique_ptr<Recording> recording;
+  };
+  RunEnd train_epochs(HistoryWriter& history, const TrainingListener& listener);
   bool train_epoch(HistoryWriter& history, const TrainingListener& listener);
+  bool next_batch(Batch& batch);
   void step(const Batch& batch);
   // Forward, loss, backward, update: what is recorded once and replayed where the device can.
   void learn(ModelPlan& plan);
+  void record(ModelPlan& plan, Recorded& recorded);
   void read_results(HistoryWriter& history);
   void check_weights();
+  void check_loss_scale();
   void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
   void save(const char* name);
   [[noreturn]] void stop_diverged(const char* what, double value) const;
+  [[nodiscard]] Trace* trace() const { return model_.device().trace(); }
   [[nodiscard]] std::int64_t steps_now() const;
   [[nodiscard]] std::int64_t images_now() const;
   [[nodiscard]] std::int64_t last_step() const;
@@ -76,11 +87,7 @@ class Trainer {
   Scorer scorer_;
   TrainingState state_;
   BatchFeeder feeder_;
-  // By batch size: the first step runs as it is queued and warms the libraries up, the second is recorded.
-  struct Recorded {
-    std::int64_t steps = 0;
-    std::unique_ptr<Recording> recording;
-  };
+  ProfileWindow profile_;
   std::map<std::int64_t, Recorded> recorded_;
   Buffer class_weights_, results_, sum_of_squares_, sum_workspace_;
   std::vector<std::int64_t> pending_images_;  // of the steps whose results are still on the device

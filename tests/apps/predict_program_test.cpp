@@ -64,7 +64,7 @@ TEST_F(PredictProgram, ANewFileIsSeenExactlyAsItsCopyInTheDataSet) {
   ASSERT_EQ(probability_of.size(), 48U);
 
   const auto file = hdf5::File::open(*folder_ / "data.h5");
-  const auto device = make_device("cpu");
+  const auto device = make_device({"cpu"});
   Predictor predictor = Predictor::load(*folder_ / "run", *device);
   for (const char* split : {"/train", "/val"}) {
     const auto pixels = file.read<std::uint8_t>(std::string(split) + "/images");

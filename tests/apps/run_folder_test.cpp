@@ -59,13 +59,13 @@ TEST(RunFolder, TheEnvironmentCanBeReadBack) {
 }
 
 TEST(Devices, TheCpuIsAlwaysUsableAndNothingElseIsInvented) {
-  EXPECT_NO_THROW(require_device("cpu"));
-  EXPECT_NO_THROW(require_device("auto"));
-  EXPECT_THAT(refused(ExitCode::kUsage, [] { require_device("gpu"); }), HasSubstr("cuda:N"));
+  EXPECT_NO_THROW(require_device({"cpu"}));
+  EXPECT_NO_THROW(require_device({"auto"}));
+  EXPECT_THAT(refused(ExitCode::kUsage, [] { require_device({"gpu"}); }), HasSubstr("cuda:N"));
   for (const DeviceStatus& status : device_statuses()) {
     EXPECT_TRUE(status.usable || status.name != "cpu");
     if (status.usable) continue;
-    EXPECT_THAT(refused(ExitCode::kNoDevice, [&] { require_device(status.name); }), HasSubstr(status.description));
+    EXPECT_THAT(refused(ExitCode::kNoDevice, [&] { require_device({status.name}); }), HasSubstr(status.description));
   }
 }
 

@@ -133,7 +133,7 @@ TEST_F(Train, ADeviceThatIsNotThereHasItsOwnCode) {
   EXPECT_FALSE(fs::exists(run("r")));
   const auto automatic = run_command(new_run("r", "--device auto --fast-dev-run"));
   EXPECT_EQ(automatic.exit_code, 0);
-  EXPECT_THAT(automatic.errors, HasSubstr("the CPU does the work, since there is no"));
+  EXPECT_THAT(automatic.errors, HasSubstr("the CPU does the work: no"));
 }
 
 TEST_F(Train, AFolderThatHoldsARunIsLeftAlone) {

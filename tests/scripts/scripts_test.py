@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,56 @@ class Scripts(unittest.TestCase):
         self.assertTrue(packages)
         for package in packages:
             self.assertIn(package, installed)
+
+
+class Nsight(unittest.TestCase):
+    """The recipes with stand-ins for the tools and the programs, which say how they were called."""
+
+    def record(self, script, *arguments, tool=None):
+        with tempfile.TemporaryDirectory() as folder:
+            tools, programs = pathlib.Path(folder) / "tools", pathlib.Path(folder) / "programs"
+            tools.mkdir()
+            programs.mkdir()
+            for name in ("bash", "dirname", "cat", "mkdir", "rm"):  # and no other tool, whatever is installed
+                (tools / name).symlink_to(shutil.which(name))
+            stand_ins = [programs / "xrai_gpu_train", programs / "xrai_dataset"]
+            for place in stand_ins + ([tools / tool] if tool else []):
+                place.write_text(f"#!/bin/sh\necho called {place.name} \"$@\"\n")
+                place.chmod(0o755)
+            return subprocess.run([str(ROOT / "profiling" / script), "--bin", str(programs), "--out",
+                                   str(pathlib.Path(folder) / "out"), *arguments], capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=str(tools)))
+
+    def called(self, done, tool):
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line for line in done.stdout.splitlines() if line.startswith(f"called {tool} ")]
+        self.assertTrue(lines, done.stdout)
+        return lines[0]
+
+    def test_systems_records_the_window_and_lets_the_program_go_on(self):
+        line = self.called(self.record("nsight_systems.sh", "--steps", "7", "--start", "5", "--", "--model", "resnet18",
+                                       tool="nsys"), "nsys")
+        for words in ("--capture-range cudaProfilerApi", "--capture-range-end stop", "--trace cuda,nvtx",
+                      "--profile-start-step 5 --profile-steps 7", "--device cuda", "--max-steps 15",
+                      "--model resnet18"):
+            self.assertIn(words, line)
+
+    def test_compute_waits_for_the_window_and_takes_the_kernels_named(self):
+        line = self.called(self.record("nsight_compute.sh", "--kernel", "batch_norm", tool="ncu"), "ncu")
+        for words in ("--profile-from-start off", "--kernel-name regex:batch_norm", "--profile-steps 1 "):
+            self.assertIn(words, line + " ")
+
+    def test_a_missing_tool_is_named_with_where_to_get_it(self):
+        for script, tool in (("nsight_systems.sh", "nsys"), ("nsight_compute.sh", "ncu")):
+            done = self.record(script)
+            self.assertEqual(done.returncode, 77)
+            self.assertIn(f"{tool} is not on PATH", done.stderr)
+            self.assertIn("developer.nvidia.com", done.stderr)
+
+    def test_what_they_do_not_know_is_refused(self):
+        for arguments in (["--no-such-option"], ["--steps", "none"], ["--steps", "0"], ["--steps"]):
+            self.assertEqual(self.record("nsight_systems.sh", *arguments, tool="nsys").returncode, 2, arguments)
+        self.assertEqual(self.record("nsight_systems.sh", "--kernel", "x", tool="nsys").returncode, 2)
 
 
 class Goldens(unittest.TestCase):

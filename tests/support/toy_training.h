@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "runtime/core/batch.h"
@@ -36,29 +38,43 @@ struct ToyPictures {
   std::vector<std::int32_t> labels;
 };
 
+/// Hands out pictures from slots in the device's staging memory, as the loader does. A slot that was given back is
+/// overwritten at once: whoever gave it back too early reads rubbish.
 class MemorySource final : public BatchSource {
  public:
-  MemorySource(ToyPictures pictures, std::int64_t batch_size, bool shuffled, std::int64_t side = kToySide)
-      : pictures_(std::move(pictures)), batch_size_(batch_size), shuffled_(shuffled), side_(side) {}
+  MemorySource(Device& device, ToyPictures pictures, std::int64_t batch_size, bool shuffled,
+               std::int64_t side = kToySide)
+      : pictures_(std::move(pictures)), batch_size_(batch_size), shuffled_(shuffled), side_(side), slots_(4) {
+    for (Slot& slot : slots_) slot.pixels = device.allocate_staging(static_cast<std::size_t>(batch_size * side * side));
+  }
 
   bool next(Batch& batch) override {
     if (before_batch) before_batch(n_batches_);
     const std::int64_t n = std::min(batch_size_, size() - cursor_.position);
     if (n <= 0) return false;
     ++n_batches_;
-    pixels_.clear(), labels_.clear(), ids_.clear();
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t id = order_[static_cast<std::size_t>(cursor_.position + i)];
-      const auto first = pictures_.pixels.begin() + id * side_ * side_;
-      pixels_.insert(pixels_.end(), first, first + side_ * side_);
-      labels_.push_back(pictures_.labels[static_cast<std::size_t>(id)]);
-      ids_.push_back(id);
-    }
-    batch = {n, side_, side_, pixels_.data(), labels_, ids_, cursor_.epoch, cursor_.position, 0};
+    const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.lent; });
+    if (free == slots_.end()) throw std::logic_error("all slots are lent");
+    fill(*free, n);
+    batch = {n,
+             side_,
+             side_,
+             free->pixels.as<std::uint8_t>(),
+             free->labels,
+             free->ids,
+             cursor_.epoch,
+             cursor_.position,
+             static_cast<int>(free - slots_.begin())};
     cursor_.position += n;
     return true;
   }
-  void release(const Batch& batch) override { n_images_ += batch.n_images; }
+  void release(const Batch& batch) override {
+    Slot& slot = slots_.at(static_cast<std::size_t>(batch.slot));
+    if (!slot.lent) throw std::logic_error("a slot was given back twice");
+    slot.lent = false;
+    std::memset(slot.pixels.data(), 0xEE, slot.pixels.size_bytes());
+    n_images_ += batch.n_images;
+  }
   void start_epoch(const Cursor& cursor) override {
     cursor_ = cursor;
     order_.resize(static_cast<std::size_t>(size()));
@@ -79,14 +95,31 @@ class MemorySource final : public BatchSource {
   std::function<void(int)> before_batch;
 
  private:
+  struct Slot {
+    Buffer pixels;
+    std::vector<std::int32_t> labels;
+    std::vector<std::int64_t> ids;
+    bool lent = false;
+  };
+  void fill(Slot& slot, std::int64_t n) {
+    slot.lent = true;
+    slot.labels.clear(), slot.ids.clear();
+    auto* to = slot.pixels.as<std::uint8_t>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t id = order_[static_cast<std::size_t>(cursor_.position + i)];
+      to = std::copy_n(pictures_.pixels.begin() + id * side_ * side_, side_ * side_, to);
+      slot.labels.push_back(pictures_.labels[static_cast<std::size_t>(id)]);
+      slot.ids.push_back(id);
+    }
+  }
+
   ToyPictures pictures_;
   std::int64_t batch_size_;
   bool shuffled_;
   std::int64_t side_;
+  std::vector<Slot> slots_;
   Cursor cursor_;
-  std::vector<std::int64_t> order_, ids_;
-  std::vector<std::uint8_t> pixels_;
-  std::vector<std::int32_t> labels_;
+  std::vector<std::int64_t> order_;
   int n_batches_ = 0;
   std::int64_t n_images_ = 0;
 };
@@ -134,10 +167,13 @@ inline CheckpointFacts toy_facts(const TrainSettings& settings) {
 
 /// Everything one run owns, made anew for every start of the program.
 struct ToyRun {
-  explicit ToyRun(std::filesystem::path run_folder, TrainSettings with = toy_settings(), std::int64_t n_pictures = 50)
+  // One thread: waiting for a second costs more than it brings at this size, a hundredfold on a busy machine.
+  explicit ToyRun(std::filesystem::path run_folder, TrainSettings with = toy_settings(), std::int64_t n_pictures = 50,
+                  std::unique_ptr<Device> on = make_cpu_device(1))
       : folder(std::move(run_folder)),
         settings(std::move(with)),
-        train(ToyPictures(n_pictures), settings.batch_size, true) {
+        device(std::move(on)),
+        train(*device, ToyPictures(n_pictures), settings.batch_size, true) {
     std::filesystem::create_directories(folder / "checkpoints");
     model.parameters().initialise(settings.seed);
     trainer.emplace(model, settings, toy_facts(settings), train, &validation, folder);
@@ -155,10 +191,9 @@ struct ToyRun {
 
   std::filesystem::path folder;
   TrainSettings settings;
-  // One thread: waiting for a second costs more than it brings at this size, a hundredfold on a busy machine.
-  std::unique_ptr<Device> device = make_cpu_device(1);
+  std::unique_ptr<Device> device;
   Model model{*device, toy_network(), {1, settings.input.image_size, settings.input.image_size, 1}, 2};
-  MemorySource train, validation{ToyPictures(23, 6), 10, false};
+  MemorySource train, validation{*device, ToyPictures(23, 6), 10, false};
   TrainingListener listener;
   std::optional<Trainer> trainer;
 };

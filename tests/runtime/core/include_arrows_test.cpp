@@ -47,7 +47,8 @@ struct Door {
 const std::vector<Door> kDoors{
     {"hdf5(_hl)?\\.h|H5.*\\.h", {"runtime/hdf5/"}},
     {"(oneapi/dnnl/)?dnnl.*", {"runtime/cpu/", "apps/support/version.cpp"}},
-    {"(cuda|cudnn|cublas|curand|cusolver|nvrtc|nvml|nccl|nvtx|nvToolsExt).*|mma\\.h", {"runtime/cuda/", "kernels/launch.h"}},
+    {"(cuda|cudnn|cublas|curand|cusolver|nvrtc|nvml|nccl|nvtx|nvToolsExt).*|mma\\.h",
+     {"runtime/cuda/", "kernels/launch.h"}},
 };
 
 std::string room_of(const std::string& path) {

@@ -242,7 +242,7 @@ TEST(Trainer, MoreThanTwoClassesAreTrainedBySoftmax) {
   const auto device = make_cpu_device(1);
   testing::ToyPictures pictures(30);
   for (std::size_t i = 0; i < pictures.labels.size(); i += 3) pictures.labels[i] = 2;
-  testing::MemorySource train(pictures, 8, true), validation(pictures, 8, false);
+  testing::MemorySource train(*device, pictures, 8, true), validation(*device, pictures, 8, false);
   TrainSettings settings = toy_settings();
   settings.epochs = 1;
   settings.class_weights = {1, 1, 1};

@@ -1,0 +1,48 @@
+// From what was asked for to what the trainer takes.
+#include <algorithm>
+
+#include "apps/training/train_options.h"
+
+namespace xrai {
+
+std::int64_t default_image_size(std::int64_t stored_size) {
+  return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 96);
+}
+
+void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
+  if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 2e-3;
+  if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
+  if (!o.image_size) o.image_size = default_image_size(stored_size);
+}
+
+TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_weights) {
+  TrainSettings s;
+  s.epochs = o.epochs;
+  s.max_steps = o.max_steps;
+  s.batch_size = o.batch_size;
+  s.optimiser.kind = o.optimizer == "sgd" ? OptimiserKind::kSgd : OptimiserKind::kAdamW;
+  s.optimiser.learning_rate = o.lr.value();
+  s.optimiser.weight_decay = o.weight_decay;
+  s.optimiser.momentum = o.momentum;
+  s.optimiser.max_gradient_norm = o.clip_norm;
+  s.schedule.kind = o.schedule == "onecycle"   ? ScheduleKind::kOneCycle
+                    : o.schedule == "step"     ? ScheduleKind::kStep
+                    : o.schedule == "constant" ? ScheduleKind::kConstant
+                                               : ScheduleKind::kCosine;
+  s.schedule.warmup_epochs = o.warmup_epochs.value();
+  s.input.image_size = o.image_size.value();
+  s.input.view.crop = static_cast<float>(o.crop);
+  s.input.view.standardise = o.standardise;
+  if (o.augment)
+    s.augment = {static_cast<float>(o.rotation),   static_cast<float>(o.scale), static_cast<float>(o.aspect),
+                 static_cast<float>(o.shift),      static_cast<float>(o.gamma), static_cast<float>(o.contrast),
+                 static_cast<float>(o.brightness), static_cast<float>(o.flip)};
+  s.label_smoothing = o.label_smoothing;
+  s.class_weights = std::move(class_weights);
+  s.seed = o.seed;
+  s.log_every = o.log_interval;
+  s.profile = {o.profile_start_step, o.profile_steps};
+  return s;
+}
+
+}  // namespace xrai

@@ -1,0 +1,123 @@
+// Kernels that are bound by memory move no byte twice: what they load and store is within 5 % of what there is to read
+// and to write.
+#include <gtest/gtest.h>
+
+#include "kernel_test.h"
+#include "kernels/augment.h"
+#include "kernels/elementwise.h"
+#include "kernels/optimiser.h"
+
+namespace xrai {
+namespace {
+
+using testing::Activations;
+using testing::Array;
+
+constexpr std::int64_t kN = 20003;
+
+class Traffic : public testing::KernelTest {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    ASSERT_TRUE(emulation::checks_races()) << "only the race checker counts bytes";
+  }
+  /// Of the last launch, in bytes.
+  static void expect_moved(double read, double written) {
+    const emulation::Traffic moved = emulation::last_traffic();
+    EXPECT_GE(static_cast<double>(moved.read_bytes), read);
+    EXPECT_LE(static_cast<double>(moved.load_bytes), 1.05 * read);
+    EXPECT_EQ(static_cast<double>(moved.written_bytes), written);
+    EXPECT_EQ(static_cast<double>(moved.store_bytes), written);
+  }
+  static double size() { return static_cast<double>(size_of(type())); }
+};
+/// The order changes no count.
+INSTANTIATE_TEST_SUITE_P(Types, Traffic,
+                         ::testing::Combine(::testing::Values(DataType::kFloat32, DataType::kBfloat16,
+                                                              DataType::kFloat16),
+                                            ::testing::Values(emulation::Order::kForward)),
+                         testing::type_and_order);
+
+TEST_P(Traffic, ElementwiseKernelsReadAndWriteOnce) {
+  const auto n = static_cast<double>(kN);
+  const Activations a(type(), kN), b(type(), kN), out(type(), kN);
+  kernels::cuda::add(a.data(), b.data(), out.data(), kN, type(), nullptr);
+  expect_moved(2 * n * size(), n * size());
+  kernels::cuda::relu(a.data(), out.data(), kN, type(), nullptr);
+  expect_moved(n * size(), n * size());
+  kernels::cuda::relu_backward(a.data(), b.data(), out.data(), kN, type(), nullptr);
+  expect_moved(2 * n * size(), n * size());
+  const Array<float> wide(kN);
+  kernels::cuda::widen(a.data(), wide.data(), kN, type(), nullptr);
+  expect_moved(n * size(), n * 4);
+  kernels::cuda::narrow(wide.data(), out.data(), kN, type(), nullptr);
+  expect_moved(n * 4, n * size());
+}
+
+TEST_P(Traffic, DropoutDrawsItsMaskAgainInsteadOfReadingIt) {
+  const Activations x(type(), kN), y(type(), kN);
+  // Dropped elements need not be read one by one, but groups of them are.
+  kernels::cuda::dropout({x.data(), y.data(), kN, 0.5f, nullptr, 1}, type(), nullptr);
+  const emulation::Traffic moved = emulation::last_traffic();
+  EXPECT_LE(static_cast<double>(moved.load_bytes), static_cast<double>(kN) * size());
+  EXPECT_EQ(static_cast<double>(moved.store_bytes), static_cast<double>(kN) * size());
+}
+
+TEST_P(Traffic, PoolingReadsOnceWhatItAverages) {
+  constexpr std::int64_t kImages = 4, kPositions = 49, kChannels = 96;
+  constexpr double kSmall = kImages * kChannels, kLarge = kSmall * kPositions;
+  const Activations x(type(), kImages * kPositions * kChannels), y(type(), kImages * kChannels);
+  kernels::cuda::global_average_pool(x.data(), y.data(), kImages, kPositions, kChannels, type(), nullptr);
+  expect_moved(kLarge * size(), kSmall * size());
+  kernels::cuda::global_average_pool_backward(y.data(), x.data(), kImages, kPositions, kChannels, type(), nullptr);
+  // The small gradient comes from the cache for every position but the first.
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().read_bytes), kSmall * size());
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), kLarge * size());
+}
+
+TEST_P(Traffic, ColumnSumsReadOnce) {
+  constexpr std::int64_t kRows = 1024, kChannels = 40;
+  const Activations x(type(), kRows * kChannels);
+  const Array<float> sums(kChannels), workspace(kChannels);
+  kernels::cuda::column_sums(x.data(), sums.data(), kRows, kChannels, workspace.data(), type(), nullptr);
+  expect_moved(kRows * kChannels * size(), kChannels * 4);
+}
+
+TEST_P(Traffic, TheOptimisersPassOnceOverTheArenas) {
+  const auto n = static_cast<double>(kN);
+  const Array<float> w(kN), g(kN), m(kN), v(kN);
+  const Activations narrow(type(), kN);
+  const Array<kernels::UpdateDecision> decision(std::vector<kernels::UpdateDecision>(1));
+  kernels::AdamWArguments adamw{w.data(), g.data(), m.data(), v.data(), narrow.data(), kN, kN / 2};
+  adamw.decision = decision.data();
+  kernels::cuda::adamw(adamw, type(), nullptr);
+  // Every thread reads the decision, 20 bytes, from the cache.
+  const emulation::Traffic moved = emulation::last_traffic();
+  EXPECT_EQ(static_cast<double>(moved.read_bytes), 4 * 4 * n + sizeof(kernels::UpdateDecision));
+  EXPECT_EQ(static_cast<double>(moved.store_bytes), 3 * 4 * n + n * size());
+  kernels::SgdArguments sgd{w.data(), g.data(), m.data(), narrow.data(), kN, kN / 2};
+  sgd.decision = decision.data();
+  kernels::cuda::sgd(sgd, type(), nullptr);
+  EXPECT_GE(static_cast<double>(emulation::last_traffic().read_bytes), 3 * 4 * n);  // and what it needs of the decision
+  EXPECT_LE(static_cast<double>(emulation::last_traffic().read_bytes), 3 * 4 * n + sizeof(kernels::UpdateDecision));
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), 2 * 4 * n + n * size());
+}
+
+TEST_P(Traffic, AugmentationReadsBytesAndWritesEachPixelOnce) {
+  constexpr std::int64_t kPictures = 3, kSide = 64;
+  const Array<std::uint8_t> pixels(std::vector<std::uint8_t>(kPictures * kSide * kSide, 100));
+  const Array<std::int64_t> ids(std::vector<std::int64_t>(kPictures, 0));
+  const Activations out(type(), kPictures * kSide * kSide);
+  kernels::AugmentArguments a{pixels.data(), ids.data(), out.data(), kPictures, kSide,  kSide,
+                              kSide,         kSide,      {},         {},        nullptr};
+  for (const float contrast : {0.0f, 0.2f}) {
+    a.ranges.contrast = contrast;
+    kernels::cuda::augment(a, type(), nullptr);
+    const emulation::Traffic moved = emulation::last_traffic();
+    EXPECT_EQ(static_cast<double>(moved.read_bytes), kPictures * (kSide * kSide + 8));
+    EXPECT_EQ(static_cast<double>(moved.store_bytes), kPictures * kSide * kSide * size());
+  }
+}
+
+}  // namespace
+}  // namespace xrai
