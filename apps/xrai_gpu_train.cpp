@@ -59,7 +59,7 @@ BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings,
   options.batch_size = order == Order::kShuffled ? settings.batch_size : settings.evaluation_batch_size;
   options.order = order;
   options.seed = settings.seed;
-  options.n_slots = slots;
+  options.n_slots = slots + BatchFeeder::kMostLent;
   options.trace = device.trace();
   options.allocate = [&device](std::size_t bytes) -> std::shared_ptr<void> {
     auto memory = std::make_shared<Buffer>(device.allocate_staging(bytes));

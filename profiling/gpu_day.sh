@@ -3,7 +3,7 @@
 #
 #   profiling/gpu_day.sh [OUTPUT_FOLDER]     default: profiling/results/gpu-<date>
 #
-# Builds with the CUDA device, runs the tests that need a card, the same under compute-sanitizer's four tools, a short
+# Builds with the CUDA device, holds it against the CPU device (xrai_check), runs the tests that need a card, the same under compute-sanitizer's four tools, a short
 # training run in each precision, and benchmarks of plain5 and resnet18. Each step's output is kept as a file, summary.txt
 # says what passed. Takes about half an hour. Exit codes: 0 all passed, 1 something failed, 4 no usable GPU.
 set -uo pipefail
@@ -58,6 +58,9 @@ then
   exit 4
 fi
 
+for precision in fp32 tf32 bf16 fp16; do
+  step "check-$precision" "$bin/xrai_check" --device cuda --precision "$precision"
+done
 step tests ctest --test-dir build/release -L gpu --output-on-failure
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck initcheck synccheck; do step "sanitizer-$tool" sanitize "$tool"; done

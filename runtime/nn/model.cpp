@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/core/error.h"
+
 namespace xrai {
 namespace {
 
@@ -151,7 +153,14 @@ Model::Model(Device& device, ModelSpec spec, const Shape& picture, std::int64_t 
 
 ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
   std::unique_ptr<ModelPlan>& plan = plans_[{batch_size, training}];
-  if (!plan) plan = std::make_unique<ModelPlan>(device_, parameters_, graph_, batch_size, training);
+  if (plan) return *plan;
+  try {
+    plan = std::make_unique<ModelPlan>(device_, parameters_, graph_, batch_size, training);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kOutOfMemory || batch_size == 1) throw;
+    throw Error(error.code(), fmt::format("{} (this is for batches of {}; {} need about half)", error.what(),
+                                          batch_size, batch_size / 2));
+  }
   return *plan;
 }
 

@@ -12,6 +12,9 @@ namespace xrai {
 
 class BatchFeeder {
  public:
+  /// Slots of the source that it may hold while the next one is asked for; a source needs one more at least.
+  static constexpr int kMostLent = 2;
+
   /// Labels and sample ids of at most `batch_size` images. The source's slots are given back as the copies end.
   BatchFeeder(Device& device, BatchSource& source, std::int64_t batch_size);
 

@@ -77,6 +77,14 @@ TEST(CudaDevice, OutOfMemorySaysWhatIsNeededAndFree) {
   EXPECT_EQ(device->allocate(1 << 20).size_bytes(), std::size_t{1} << 20) << "the device goes on";
 }
 
+TEST(CudaDevice, ABatchThatDoesNotFitNamesOneThatMay) {
+  const auto device = fresh_cuda("fp32", {.memory_bytes = std::size_t{64} << 20});
+  Model model(*device, architecture("plain5"), {1, 128, 128, 1}, 2);
+  EXPECT_THAT(refused(ExitCode::kOutOfMemory, [&] { model.prepare(256, true); }),
+              AllOf(HasSubstr("for batches of 256"), HasSubstr("128 need about half")));
+  EXPECT_EQ(model.prepare(1, true).batch_size(), 1) << "and what was taken is given back";
+}
+
 TEST(CudaDevice, ALostContextIsSaidOnceAndNamesTheWayOn) {
   const auto device = fresh_cuda("fp32", {.sticky_error = {3, cudaErrorIllegalAddress}});
   const std::string sentence = refused(ExitCode::kFailure, [&] {

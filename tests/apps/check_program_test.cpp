@@ -1,0 +1,40 @@
+// xrai_check as people start it on a machine without a card.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/support/devices.h"
+#include "tests/support/run_command.h"
+
+namespace xrai {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::run_command;
+
+TEST(CheckProgram, HoldsManyThreadsAgainstOne) {
+  const auto result = run_command("xrai_check --device cpu --size 32 --batch-size 4 --steps 2");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("agree with the CPU device"));
+  EXPECT_THAT(result.output, HasSubstr("gradient of"));
+}
+
+TEST(CheckProgram, JsonIsAllThatIsOnStandardOutput) {
+  const auto json = nlohmann::json::parse(
+      run_command("xrai_check --device cpu --model lenet --size 32 --batch-size 4 --steps 1 --json").output);
+  EXPECT_EQ(json.at("holds"), true);
+  EXPECT_GT(json.at("tensors").size(), 5u);
+  EXPECT_GT(json.at("speed").at("copy_gb_per_s"), 0);
+}
+
+TEST(CheckProgram, WithoutACardItEndsWithItsOwnExitCode) {
+  for (const DeviceStatus& status : device_statuses())
+    if (status.name.starts_with("cuda") && status.usable) GTEST_SKIP() << "there is a card: " << status.description;
+  const auto result = run_command("xrai_check");
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.errors, HasSubstr("--device cuda cannot be used"));
+}
+
+}  // namespace
+}  // namespace xrai
