@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "apps/support/command_line.h"
+#include "apps/support/common_options.h"
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/version.h"
@@ -248,24 +249,7 @@ int bench(const BenchOptions& options, const std::string& mode) {
 }
 
 void add_options(CommandLine& c, BenchOptions& o) {
-  c.add({.group = "Network",
-         .name = "model",
-         .target = &o.model,
-         .help = "plain5, lenet, resnet18 or a TOML file",
-         .value_name = "NAME|FILE.toml"});
-  c.add({.group = "Network",
-         .name = "size",
-         .target = &o.size,
-         .help = "side of the pictures in pixels",
-         .at_least = 8,
-         .at_most = 2048});
-  c.add({.group = "Network",
-         .name = "batch-size",
-         .short_name = "b",
-         .target = &o.batch_size,
-         .help = "pictures a step",
-         .at_least = 1,
-         .at_most = 65536});
+  add_network_options(c, o.model, o.size, o.batch_size);
   c.add({.group = "Measuring",
          .name = "iterations",
          .target = &o.iterations,
@@ -278,23 +262,7 @@ void add_options(CommandLine& c, BenchOptions& o) {
          .help = "steps before that",
          .at_least = 0,
          .at_most = 1000});
-  c.add({.group = "Run",
-         .name = "device",
-         .target = &o.device,
-         .help = "auto, cpu, cuda or cuda:N",
-         .value_name = "DEVICE",
-         .check = check_device_name});
-  c.add({.group = "Run",
-         .name = "precision",
-         .target = &o.precision,
-         .help = "numbers the network computes in; auto: what the device does best",
-         .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
-  c.add({.group = "Run",
-         .name = "threads",
-         .target = &o.threads,
-         .help = "cores the CPU device uses (0: all it may)",
-         .at_least = 0,
-         .at_most = 4096});
+  add_device_options(c, o.device, o.precision, o.threads);
   c.add({.group = "Run", .name = "json", .target = &o.json, .help = "the result as JSON on standard output"});
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "apps/support/command_line.h"
+#include "apps/support/common_options.h"
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/version.h"
@@ -24,14 +25,6 @@ struct CheckOptions {
   int threads = 0;
   bool json = false;
 };
-
-// A device says its precision by what it is called; the CPU device has one only.
-Precision precision_of(const Device& device) {
-  if (device.name() == "cpu") return Precision::kFloat32;
-  for (const Precision precision : {Precision::kTf32, Precision::kBfloat16, Precision::kFloat16})
-    if (device.description().find(precision_name(precision)) != std::string::npos) return precision;
-  return Precision::kFloat32;
-}
 
 /// Seconds that `work` takes on the device, the median of several after one that is not counted.
 template <class Work>
@@ -72,7 +65,7 @@ nlohmann::ordered_json result_json(const DeviceCheck& check, const Speeds& speed
                                    const CheckOptions& options) {
   nlohmann::ordered_json json{{"holds", check.holds()},
                               {"device", device.description()},
-                              {"precision", precision_name(precision_of(device))},
+                              {"precision", precision_name(device.precision())},
                               {"commit", program_commit()},
                               {"model", options.model},
                               {"size", options.size},
@@ -110,24 +103,7 @@ void print_result(const DeviceCheck& check, const Speeds& speeds) {
 }
 
 void add_options(CommandLine& c, CheckOptions& o) {
-  c.add({.group = "Network",
-         .name = "model",
-         .target = &o.model,
-         .help = "plain5, lenet, resnet18 or a TOML file",
-         .value_name = "NAME|FILE.toml"});
-  c.add({.group = "Network",
-         .name = "size",
-         .target = &o.size,
-         .help = "side of the pictures in pixels",
-         .at_least = 8,
-         .at_most = 512});
-  c.add({.group = "Network",
-         .name = "batch-size",
-         .short_name = "b",
-         .target = &o.batch_size,
-         .help = "pictures a step",
-         .at_least = 2,
-         .at_most = 512});
+  add_network_options(c, o.model, o.size, o.batch_size);
   c.add({.group = "Network",
          .name = "steps",
          .target = &o.steps,
@@ -135,23 +111,8 @@ void add_options(CommandLine& c, CheckOptions& o) {
          .at_least = 1,
          .at_most = 1000});
   c.add({.group = "Network", .name = "seed", .target = &o.seed, .help = "of weights, pictures and augmentation"});
-  c.add({.group = "Run",
-         .name = "device",
-         .target = &o.device,
-         .help = "the one to check, cuda, cuda:N or cpu (then many threads are held against one)",
-         .value_name = "DEVICE",
-         .check = check_device_name});
-  c.add({.group = "Run",
-         .name = "precision",
-         .target = &o.precision,
-         .help = "numbers the network computes in; auto: what the device does best",
-         .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
-  c.add({.group = "Run",
-         .name = "threads",
-         .target = &o.threads,
-         .help = "cores the CPU device uses (0: all it may)",
-         .at_least = 0,
-         .at_most = 4096});
+  add_device_options(c, o.device, o.precision, o.threads,
+                     "the one to check, cuda, cuda:N or cpu (then many threads are held against one)");
   c.add({.group = "Run", .name = "json", .target = &o.json, .help = "the result as JSON on standard output"});
 }
 
@@ -161,7 +122,7 @@ int check(const CheckOptions& options) {
   const auto tested = make_device({options.device, options.threads, options.precision});
   const DeviceCheck result = check_device(
       *tested, *reference, {find_model(options.model), options.size, options.batch_size, options.steps, options.seed},
-      check_bounds(precision_of(*tested)));
+      check_bounds(tested->precision()));
   const Speeds speeds = measure(*tested);
   if (options.json)
     print_json(result_json(result, speeds, *tested, options));

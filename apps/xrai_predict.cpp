@@ -13,6 +13,7 @@
 #include "loaders/image_decoder.h"
 #include "loaders/ordered_pool.h"
 #include "runtime/core/error.h"
+#include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
 #include "runtime/train/predictor.h"
@@ -161,7 +162,7 @@ std::vector<Score> score_pictures(Predictor& predictor, const std::vector<std::f
   const auto n = static_cast<std::int64_t>(pictures.size());
   const bool few = n <= kBatch;
   Progress bar("score", n, "images", options.quiet || few);
-  produce_in_parallel(n, options.jobs > 0 ? options.jobs : usable_cores(), decode,
+  produce_in_parallel(n, options.jobs > 0 ? options.jobs : available_cores(), decode,
                       [&](std::int64_t i, Decoded decoded) {
                         if (interrupt_requested() != 0)
                           throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures", i, n));

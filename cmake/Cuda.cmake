@@ -1,5 +1,5 @@
-# The CUDA side: XRAI_BUILD_CUDA says whether the plug-in is built, XRAI_CUDA_HEADERS whether the headers are there, which
-# is all that the emulation needs. What is missing is said with the package that brings it.
+# The CUDA side: XRAI_BUILD_CUDA says whether it and its tests are built. What is missing is said with the package that
+# brings it.
 set(XRAI_CUDA AUTO CACHE STRING "Build the CUDA device: ON, OFF, or AUTO (where CUDA 12 or 13 and cuDNN 9 are found)")
 set(XRAI_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING
     "GPU architectures; the last one also as PTX, for later cards")

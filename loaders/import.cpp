@@ -11,6 +11,7 @@
 #include "loaders/pixel_hash.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 
 namespace xrai {
@@ -53,7 +54,7 @@ class Importer {
                           .creator = options_.creator},
                          options_.deflate_level);
     const auto n = static_cast<std::int64_t>(plan_.pictures.size());
-    const int n_threads = options_.n_threads > 0 ? options_.n_threads : usable_cores();
+    const int n_threads = options_.n_threads > 0 ? options_.n_threads : available_cores();
     const auto path_of = [&](std::int64_t i) { return root_ / plan_.pictures[static_cast<std::size_t>(i)].path; };
     produce_in_parallel(
         n, n_threads, [&](std::int64_t i) { return decode(path_of(i), target); },

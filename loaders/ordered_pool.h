@@ -12,9 +12,6 @@
 
 namespace xrai {
 
-/// Cores that this process may use; at least 1.
-int usable_cores();
-
 /// Calls `produce(i)` for every i in [0, n) on `n_threads` threads and `consume(i, result)` on the calling thread, in
 /// the order of i. At most 32 * n_threads results exist at a time. What either throws ends the work and is rethrown
 /// here.

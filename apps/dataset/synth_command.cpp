@@ -9,6 +9,7 @@
 #include "loaders/synthetic_radiograph.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 
 namespace xrai {
@@ -44,7 +45,7 @@ void write_pictures(const SynthCommand& command, const std::vector<std::string>&
                     std::map<std::string, SplitCount>& counts) {
   Progress bar("draw", command.images, "images", command.quiet);
   produce_in_parallel(
-      command.images, command.jobs > 0 ? command.jobs : usable_cores(),
+      command.images, command.jobs > 0 ? command.jobs : available_cores(),
       [&](std::int64_t i) { return render_radiograph(command.seed, static_cast<std::uint64_t>(i), command.size); },
       [&](std::int64_t i, SyntheticRadiograph picture) {
         if (interrupt_requested() != 0)

@@ -20,11 +20,15 @@ int ordinal_of(const std::string& name) {
   return name.size() > 5 ? std::stoi(name.substr(5)) : 0;
 }
 
-CudaStatus cuda_status() {
-  const LoadedCuda& cuda = load_cuda();
-  if (cuda.plugin != nullptr) return cuda.plugin->status();
-  CudaStatus status;
-  status.reason = cuda.reason;
+/// Asked once: looking at the cards takes the driver some time.
+const CudaStatus& cuda_status() {
+  static const CudaStatus status = [] {
+    const LoadedCuda& cuda = load_cuda();
+    if (cuda.plugin != nullptr) return cuda.plugin->status();
+    CudaStatus none;
+    none.reason = cuda.reason;
+    return none;
+  }();
   return status;
 }
 
@@ -57,7 +61,7 @@ void require_device(const DeviceRequest& request) {
                   fmt::format("--precision {} needs a GPU: the CPU device computes in fp32", request.precision));
     return;
   }
-  if (const CudaStatus status = cuda_status(); !status.usable)
+  if (const CudaStatus& status = cuda_status(); !status.usable)
     throw Error(ExitCode::kNoDevice,
                 fmt::format("--device {} cannot be used: {}; try --device cpu", request.name, status.reason));
 }
@@ -67,7 +71,7 @@ std::unique_ptr<Device> make_device(const DeviceRequest& request) {
   std::string remark;
   std::unique_ptr<Device> device;
   if (request.name != "cpu") {
-    const CudaStatus status = cuda_status();
+    const CudaStatus& status = cuda_status();
     if (status.usable)
       device = make_cuda(request);
     else
@@ -80,7 +84,7 @@ std::unique_ptr<Device> make_device(const DeviceRequest& request) {
 
 std::vector<DeviceStatus> device_statuses() {
   std::vector<DeviceStatus> statuses{{"cpu", true, make_cpu_device()->description(), {}}};
-  const CudaStatus cuda = cuda_status();
+  const CudaStatus& cuda = cuda_status();
   for (const std::string& card : cuda.cards) {
     const std::size_t colon = card.find(": ");
     statuses.push_back({card.substr(0, colon), cuda.usable, card.substr(colon + 2), cuda.details});

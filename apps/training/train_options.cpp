@@ -1,6 +1,6 @@
 #include "apps/training/train_options.h"
 
-#include "apps/support/devices.h"
+#include "apps/support/common_options.h"
 
 namespace xrai {
 namespace {
@@ -184,23 +184,7 @@ void add_augmentation_options(CommandLine& c, TrainOptions& o) {
 
 void add_run_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Run";
-  c.add({.group = g,
-         .name = "device",
-         .target = &o.device,
-         .help = "auto, cpu, cuda or cuda:N",
-         .value_name = "DEVICE",
-         .check = check_device_name});
-  c.add({.group = g,
-         .name = "precision",
-         .target = &o.precision,
-         .help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32 (all that the CPU has)",
-         .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
-  c.add({.group = g,
-         .name = "threads",
-         .target = &o.threads,
-         .help = "cores the CPU device uses (0: all it may)",
-         .at_least = 0,
-         .at_most = 4096});
+  add_device_options(c, o.device, o.precision, o.threads);
   c.add({.group = g,
          .name = "workers",
          .short_name = "j",

@@ -15,6 +15,7 @@
 #include "kernels/optimiser.h"
 #include "runtime/core/buffer.h"
 #include "runtime/core/plans.h"
+#include "runtime/core/precision.h"
 #include "runtime/core/specs.h"
 #include "runtime/core/trace.h"
 
@@ -43,8 +44,9 @@ class Device {
   [[nodiscard]] virtual std::string name() const = 0;
   /// A line for people: processor or card, threads, libraries.
   [[nodiscard]] virtual std::string description() const = 0;
+  [[nodiscard]] virtual Precision precision() const = 0;
   /// How activations lie in this device's memory: every pointer that the kernels' contracts call so.
-  [[nodiscard]] virtual DataType activation_type() const = 0;
+  [[nodiscard]] DataType activation_type() const { return activation_type_of(precision()); }
 
   // Memory. Errors: Error(kOutOfMemory) with what was asked for.
   /// Zeroed device memory, aligned to 64 bytes at least.
@@ -71,7 +73,8 @@ class Device {
   /// The host waits for everything.
   virtual void synchronize() = 0;
   /// Calls `work` and records the compute work that it queues, without running it. Null where a device does not record
-  /// or cannot this time: nothing was queued then. `remark` is for people: "on, ..." or "off, because ...".
+  /// or cannot this time: nothing was queued then. `remark` is for people: "on, ..." or
+  /// "off, because ...", and stays empty on a device that never records.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work, std::string& remark) = 0;
   virtual void replay(Recording& recording) = 0;
 

@@ -17,6 +17,8 @@ enum class Precision : std::uint8_t {
   kFloat16    // ... in float16, with a loss scale
 };
 
+constexpr Precision kPrecisions[] = {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16, Precision::kFloat16};
+
 /// "fp32", "tf32", "bf16", "fp16".
 constexpr std::string_view precision_name(Precision precision) {
   constexpr std::string_view kNames[] = {"fp32", "tf32", "bf16", "fp16"};

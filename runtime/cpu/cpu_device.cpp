@@ -45,7 +45,7 @@ class CpuDevice final : public Device {
     return fmt::format("{}, {}, {} thread{}", cpu_name(), cpu_features(), threads_, threads_ == 1 ? "" : "s");
   }
 
-  [[nodiscard]] DataType activation_type() const override { return DataType::kFloat32; }
+  [[nodiscard]] Precision precision() const override { return Precision::kFloat32; }
 
   Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
@@ -61,10 +61,7 @@ class CpuDevice final : public Device {
   [[nodiscard]] bool reached(const Marker&) override { return true; }
   void wait_until_reached(const Marker&) override {}
   void synchronize() override {}
-  std::unique_ptr<Recording> record(const std::function<void()>&, std::string& remark) override {
-    remark = "off, because the CPU computes while it is called";
-    return nullptr;
-  }
+  std::unique_ptr<Recording> record(const std::function<void()>&, std::string&) override { return nullptr; }
   void replay(Recording&) override {}
 
   bool start_profile() override { return false; }

@@ -48,7 +48,6 @@ struct Context {
   CudnnTarget target;
 
   [[nodiscard]] DataType type() const { return activation_type_of(precision); }
-  [[nodiscard]] MathMode math() const { return static_cast<MathMode>(precision); }
 };
 
 /// Places inside a workspace start at multiples of this.

@@ -13,13 +13,13 @@ class CudnnConvolution final : public ConvolutionPlan {
  public:
   CudnnConvolution(Context& context, const ConvolutionSpec& spec)
       : context_(context),
-        forward_(first_plan(convolution_forward(spec, context.math(), epilogue_of(spec), context.target))),
+        forward_(first_plan(convolution_forward(spec, context.precision, epilogue_of(spec), context.target))),
         backward_(context, spec.output().count() / spec.filters, spec.filters, spec.relu, spec.bias,
                   context.type() == DataType::kFloat32 ? 0 : spec.weight_count()) {
     if (!spec.training) return;
-    filter_gradient_ = first_plan(convolution_filter_gradient(spec, context.math(), context.target));
+    filter_gradient_ = first_plan(convolution_filter_gradient(spec, context.precision, context.target));
     if (spec.input_gradient)
-      data_gradient_ = first_plan(convolution_data_gradient(spec, context.math(), context.target));
+      data_gradient_ = first_plan(convolution_data_gradient(spec, context.precision, context.target));
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const override {
@@ -53,7 +53,7 @@ class CudnnConvolution final : public ConvolutionPlan {
 
  private:
   [[nodiscard]] CudnnPlan first_plan(CudnnGraph graph) const {
-    return CudnnPlanList(std::move(graph), context_.target, policy_for(context_.math())).first();
+    return CudnnPlanList(std::move(graph), context_.target, policy_for(context_.precision)).first();
   }
   // Our own kernels' part comes first: its size does not depend on which plans were taken.
   [[nodiscard]] void* library_part(void* workspace) const {

@@ -30,7 +30,7 @@ class CudaDevice final : public Device {
     return fmt::format("{}, compute capability {}.{}, {}, cuDNN {}", card_.name, card_.major, card_.minor,
                        precision_name(context_.precision), cudnnGetVersion());
   }
-  [[nodiscard]] DataType activation_type() const override { return context_.type(); }
+  [[nodiscard]] Precision precision() const override { return context_.precision; }
 
   Buffer allocate(std::size_t bytes) override {
     Buffer buffer = allocate_device(bytes);

@@ -78,7 +78,7 @@ std::string window_words(const Window& w) {
 }
 
 template <class Spec>
-CudnnGraph graph_of(const char* pass, const Spec& spec, const char* type) {
+CudnnGraph graph_of(const char* pass, const Spec& spec, std::string_view type) {
   return CudnnGraph(fmt::format("{} of {} in {}", pass, to_words(spec), type));
 }
 
@@ -125,20 +125,9 @@ void add_convolution(CudnnGraph& graph, const ConvolutionNames& names, const Win
 
 }  // namespace
 
-const char* math_mode_name(MathMode mode) {
-  constexpr const char* kNames[] = {"fp32", "tf32", "bf16", "fp16"};
-  return kNames[static_cast<int>(mode)];
-}
-
-DataType data_type_of(MathMode mode) {
-  return mode == MathMode::kBfloat16  ? DataType::kBfloat16
-         : mode == MathMode::kFloat16 ? DataType::kFloat16
-                                      : DataType::kFloat32;
-}
-
-CudnnPolicy policy_for(MathMode mode) {
+CudnnPolicy policy_for(Precision mode) {
   CudnnPolicy policy;
-  policy.true_float32 = mode == MathMode::kFloat32;
+  policy.true_float32 = mode == Precision::kFloat32;
   return policy;
 }
 
@@ -151,10 +140,10 @@ Epilogue epilogue_of(const ConvolutionSpec& spec) {
                    : (spec.relu ? Epilogue::kRelu : Epilogue::kNone);
 }
 
-CudnnGraph convolution_forward(const ConvolutionSpec& spec, MathMode mode, Epilogue epilogue,
+CudnnGraph convolution_forward(const ConvolutionSpec& spec, Precision mode, Epilogue epilogue,
                                const CudnnTarget& target) {
-  const cudnnDataType_t type = cudnn_type(data_type_of(mode));
-  CudnnGraph graph = graph_of("the forward pass", spec, math_mode_name(mode));
+  const cudnnDataType_t type = cudnn_type(activation_type_of(mode));
+  CudnnGraph graph = graph_of("the forward pass", spec, precision_name(mode));
   const CudnnDescriptor& x = graph.tensor(activation(Operand::kX, spec.input, type));
   const CudnnDescriptor& w = graph.tensor(weights(Operand::kWeights, spec, type));
   const CudnnDescriptor& y = graph.tensor(activation(Operand::kY, spec.output(), type));
@@ -178,9 +167,9 @@ CudnnGraph convolution_forward(const ConvolutionSpec& spec, MathMode mode, Epilo
   return graph;
 }
 
-CudnnGraph convolution_data_gradient(const ConvolutionSpec& spec, MathMode mode, const CudnnTarget& target) {
-  const cudnnDataType_t type = cudnn_type(data_type_of(mode));
-  CudnnGraph graph = graph_of("the data gradient", spec, math_mode_name(mode));
+CudnnGraph convolution_data_gradient(const ConvolutionSpec& spec, Precision mode, const CudnnTarget& target) {
+  const cudnnDataType_t type = cudnn_type(activation_type_of(mode));
+  CudnnGraph graph = graph_of("the data gradient", spec, precision_name(mode));
   const CudnnDescriptor& dx = graph.tensor(activation(Operand::kDx, spec.input, type));
   const CudnnDescriptor& w = graph.tensor(weights(Operand::kWeights, spec, type));
   const CudnnDescriptor& dy = graph.tensor(activation(Operand::kDy, spec.output(), type));
@@ -189,9 +178,9 @@ CudnnGraph convolution_data_gradient(const ConvolutionSpec& spec, MathMode mode,
   return graph;
 }
 
-CudnnGraph convolution_filter_gradient(const ConvolutionSpec& spec, MathMode mode, const CudnnTarget& target) {
-  const cudnnDataType_t type = cudnn_type(data_type_of(mode));
-  CudnnGraph graph = graph_of("the filter gradient", spec, math_mode_name(mode));
+CudnnGraph convolution_filter_gradient(const ConvolutionSpec& spec, Precision mode, const CudnnTarget& target) {
+  const cudnnDataType_t type = cudnn_type(activation_type_of(mode));
+  CudnnGraph graph = graph_of("the filter gradient", spec, precision_name(mode));
   const CudnnDescriptor& x = graph.tensor(activation(Operand::kX, spec.input, type));
   const CudnnDescriptor& dw = graph.tensor(weights(Operand::kDweights, spec, type));
   const CudnnDescriptor& dy = graph.tensor(activation(Operand::kDy, spec.output(), type));

@@ -6,27 +6,14 @@
 #include <string>
 
 #include "kernels/data_type.h"
+#include "runtime/core/precision.h"
 #include "runtime/core/specs.h"
 #include "runtime/cuda/cudnn_graph.h"
 #include "runtime/cuda/cudnn_plan.h"
 
 namespace xrai::cuda {
 
-/// How a convolution computes; sums are float in all of them.
-enum class MathMode : std::uint8_t {
-  kFloat32,   // true float32
-  kTf32,      // float in memory; factors rounded to 10 bits of mantissa by tensor cores
-  kBfloat16,  // activations and weights bfloat16 in memory
-  kFloat16    // ... float16
-};
-constexpr MathMode kMathModes[] = {MathMode::kFloat32, MathMode::kTf32, MathMode::kBfloat16, MathMode::kFloat16};
-
-/// "fp32", "tf32", "bf16", "fp16".
-const char* math_mode_name(MathMode mode);
-/// Of activations and weights.
-DataType data_type_of(MathMode mode);
-/// For convolutions.
-CudnnPolicy policy_for(MathMode mode);
+CudnnPolicy policy_for(Precision mode);
 /// For pooling in any precision. It multiplies nothing, but the engine that compiles it carries the note of tensor
 /// cores for all it can compile: asked for true float32, it would be left out and nothing would be left.
 CudnnPolicy pooling_policy();
@@ -46,13 +33,13 @@ Epilogue epilogue_of(const ConvolutionSpec& spec);
 
 /// kX, kWeights (, kBias) -> kY. The bias has the type of the activations: for float16 and bfloat16 cuDNN 9.19 has no
 /// engine that adds a float32 bias, on none of the GPUs of docs/gpu-support.md.
-CudnnGraph convolution_forward(const ConvolutionSpec& spec, MathMode mode, Epilogue epilogue,
+CudnnGraph convolution_forward(const ConvolutionSpec& spec, Precision mode, Epilogue epilogue,
                                const CudnnTarget& target);
 /// kDy, kWeights -> kDx.
-CudnnGraph convolution_data_gradient(const ConvolutionSpec& spec, MathMode mode, const CudnnTarget& target);
+CudnnGraph convolution_data_gradient(const ConvolutionSpec& spec, Precision mode, const CudnnTarget& target);
 /// kX, kDy -> kDweights, of the type of the activations: from float16 and bfloat16 cuDNN 9.19 has no engine that leaves
 /// float32, on none of those GPUs. The sums are float32 all the same; only the result is rounded.
-CudnnGraph convolution_filter_gradient(const ConvolutionSpec& spec, MathMode mode, const CudnnTarget& target);
+CudnnGraph convolution_filter_gradient(const ConvolutionSpec& spec, Precision mode, const CudnnTarget& target);
 /// kX -> kY, and kPlaces for max pooling in training.
 CudnnGraph pooling_forward(const PoolingSpec& spec, DataType type, const CudnnTarget& target);
 /// kDy (, kPlaces) -> kDx.

@@ -146,7 +146,7 @@ Card find_card(int ordinal) {
 Precision choose_precision(const Card& card, const std::string& requested) {
   const bool ampere = card.major >= 8;
   if (requested.empty()) return ampere ? Precision::kBfloat16 : Precision::kFloat32;
-  for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16, Precision::kFloat16}) {
+  for (const Precision precision : kPrecisions) {
     if (requested != precision_name(precision)) continue;
     if (!ampere && (precision == Precision::kTf32 || precision == Precision::kBfloat16))
       throw Error(ExitCode::kNoDevice,

@@ -143,7 +143,7 @@ void Trainer::record(ModelPlan& plan, Recorded& recorded) {
     learn(plan);
   };
   recorded.recording = model_.device().record(work, remark);
-  if (model_.device().name() != "cpu") log::info(fmt::format("graph for batches of {}: {}", plan.batch_size(), remark));
+  if (!remark.empty()) log::info(fmt::format("graph for batches of {}: {}", plan.batch_size(), remark));
 }
 
 void Trainer::learn(ModelPlan& plan) {

@@ -52,7 +52,6 @@ TEST(OrderedPool, FailuresOfEitherSideEndTheWork) {
 TEST(OrderedPool, NothingToDoIsDone) {
   produce_in_parallel(
       0, 3, [](std::int64_t i) { return i; }, [](std::int64_t, std::int64_t) { FAIL(); });
-  EXPECT_GE(usable_cores(), 1);
 }
 
 }  // namespace

@@ -9,7 +9,6 @@ namespace xrai::testing {
 namespace {
 
 using cuda::CudnnTarget;
-using cuda::MathMode;
 using cuda::to_words;
 
 /// Nodes of one kind, as specs for a batch.
@@ -56,7 +55,7 @@ void add(Group& group, const std::string& operation, const cuda::CudnnPolicy& po
   group.questions.push_back({std::move(graph), policy});
 }
 
-void add_convolution(Group& group, const ConvolutionSpec& spec, MathMode mode) {
+void add_convolution(Group& group, const ConvolutionSpec& spec, Precision mode) {
   const cuda::CudnnPolicy policy = cuda::policy_for(mode);
   add(group, "forward of " + to_words(spec), policy, [=](const CudnnTarget& target) {
     return cuda::convolution_forward(spec, mode, cuda::epilogue_of(spec), target);
@@ -85,8 +84,8 @@ std::vector<Group> convolution_groups(std::int64_t batch) {
   std::vector<Group> groups;
   for (const std::string& model : architecture_names()) {
     for (const std::int64_t size : kPictureSizes) {
-      for (const MathMode mode : cuda::kMathModes) {
-        Group group{fmt::format("{}, {} px, {}", model, size, math_mode_name(mode)), batch, {}, {}};
+      for (const Precision mode : kPrecisions) {
+        Group group{fmt::format("{}, {} px, {}", model, size, precision_name(mode)), batch, {}, {}};
         for (const ConvolutionSpec& spec : convolutions(model, size, batch)) add_convolution(group, spec, mode);
         groups.push_back(std::move(group));
       }

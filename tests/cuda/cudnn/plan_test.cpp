@@ -37,7 +37,7 @@ void PrintTo(Pass pass, std::ostream* out) {
   *out << pass_name(pass);
 }
 
-std::vector<CudnnPlan> plans(Pass pass, MathMode mode, const CudnnPolicy& policy, const std::string& gpu) {
+std::vector<CudnnPlan> plans(Pass pass, Precision mode, const CudnnPolicy& policy, const std::string& gpu) {
   const CudnnTarget target = target_of(gpu);
   CudnnGraph graph = pass == Pass::kForward        ? convolution_forward(kSpec, mode, Epilogue::kNone, target)
                      : pass == Pass::kDataGradient ? convolution_data_gradient(kSpec, mode, target)
@@ -52,7 +52,7 @@ MATCHER_P(HasNote, note, "") {
 class TrueFloat32 : public ::testing::TestWithParam<Pass> {};
 
 TEST_P(TrueFloat32, TakesNoPlanThatRoundsFactorsOrTransformsThem) {
-  const auto found = plans(GetParam(), MathMode::kFloat32, policy_for(MathMode::kFloat32), "A100");
+  const auto found = plans(GetParam(), Precision::kFloat32, policy_for(Precision::kFloat32), "A100");
   ASSERT_THAT(found, Not(IsEmpty()));
   for (const auto note :
        {CUDNN_NUMERICAL_NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
@@ -61,7 +61,7 @@ TEST_P(TrueFloat32, TakesNoPlanThatRoundsFactorsOrTransformsThem) {
 }
 
 TEST_P(TrueFloat32, IsNotWhatTheListBeginsWith) {
-  EXPECT_TRUE(plans(GetParam(), MathMode::kTf32, policy_for(MathMode::kTf32), "A100")
+  EXPECT_TRUE(plans(GetParam(), Precision::kTf32, policy_for(Precision::kTf32), "A100")
                   .at(0)
                   .has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
 }
@@ -71,38 +71,38 @@ INSTANTIATE_TEST_SUITE_P(Passes, TrueFloat32,
                          [](const auto& pass) { return pass_name(pass.param); });
 
 TEST(CudnnPlanList, LeavesOutWhatIsNotDeterministic) {
-  CudnnPolicy policy = policy_for(MathMode::kFloat16);
-  EXPECT_THAT(plans(Pass::kFilterGradient, MathMode::kFloat16, policy, "T4"),
+  CudnnPolicy policy = policy_for(Precision::kFloat16);
+  EXPECT_THAT(plans(Pass::kFilterGradient, Precision::kFloat16, policy, "T4"),
               Each(Not(HasNote(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))));
   policy.deterministic = false;
-  EXPECT_THAT(plans(Pass::kFilterGradient, MathMode::kFloat16, policy, "T4"),
+  EXPECT_THAT(plans(Pass::kFilterGradient, Precision::kFloat16, policy, "T4"),
               Contains(HasNote(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)));
 }
 
 TEST(CudnnPlanList, StaysWithinTheWorkspaceCap) {
-  CudnnPolicy policy = policy_for(MathMode::kTf32);
-  const auto free = plans(Pass::kForward, MathMode::kTf32, policy, "A100");
+  CudnnPolicy policy = policy_for(Precision::kTf32);
+  const auto free = plans(Pass::kForward, Precision::kTf32, policy, "A100");
   ASSERT_GT(free.at(0).workspace_bytes(), std::size_t{1} << 20) << "the case is too easy";
   policy.workspace_cap = 1 << 20;
-  for (const CudnnPlan& plan : plans(Pass::kForward, MathMode::kTf32, policy, "A100"))
+  for (const CudnnPlan& plan : plans(Pass::kForward, Precision::kTf32, policy, "A100"))
     EXPECT_LE(plan.workspace_bytes(), std::size_t{1} << 20) << plan.describe();
 }
 
 TEST(CudnnPlanList, TakesTheFirstOfTheList) {
   const CudnnTarget target = target_of("H100");
-  const CudnnPlanList list(convolution_forward(kSpec, MathMode::kBfloat16, Epilogue::kNone, target), target, {});
+  const CudnnPlanList list(convolution_forward(kSpec, Precision::kBfloat16, Epilogue::kNone, target), target, {});
   EXPECT_EQ(list.first().describe(), list.all(kMany).at(0).describe());
 }
 
 TEST(CudnnPlanList, GivesNoMoreThanAskedFor) {
   const CudnnTarget target = target_of("H100");
-  const CudnnPlanList list(convolution_forward(kSpec, MathMode::kBfloat16, Epilogue::kNone, target), target, {});
+  const CudnnPlanList list(convolution_forward(kSpec, Precision::kBfloat16, Epilogue::kNone, target), target, {});
   EXPECT_EQ(list.all(2).size(), 2u);
 }
 
 TEST(CudnnPlanList, SaysWhichOperationHasNoPlanOnWhichGpu) {
   const CudnnTarget target = target_of("T4");
-  const CudnnPlanList list(convolution_data_gradient(kSpec, MathMode::kBfloat16, target), target, {});
+  const CudnnPlanList list(convolution_data_gradient(kSpec, Precision::kBfloat16, target), target, {});
   try {
     (void)list.first();
     FAIL() << "a T4 has no bfloat16";
@@ -114,7 +114,7 @@ TEST(CudnnPlanList, SaysWhichOperationHasNoPlanOnWhichGpu) {
 
 TEST(CudnnPlan, NamesTheTensorThatGotNoMemory) {
   const CudnnTarget target = target_of("A100");
-  CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, MathMode::kTf32, target), target, {}).first();
+  CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, Precision::kTf32, target), target, {}).first();
   char memory[16];
   try {
     plan.execute(nullptr, {bind(Operand::kDy, memory), bind(Operand::kDx, memory)}, memory);
@@ -126,7 +126,7 @@ TEST(CudnnPlan, NamesTheTensorThatGotNoMemory) {
 
 TEST(CudnnPlan, NamesTheWorkspaceThatIsMissing) {
   const CudnnTarget target = target_of("A100");
-  CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, MathMode::kTf32, target), target, {}).first();
+  CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, Precision::kTf32, target), target, {}).first();
   ASSERT_GT(plan.workspace_bytes(), 0u) << "the case is too easy";
   char memory[16];
   try {
@@ -138,11 +138,11 @@ TEST(CudnnPlan, NamesTheWorkspaceThatIsMissing) {
   }
 }
 
-TEST(MathMode, SaysHowActivationsLieInMemory) {
-  EXPECT_EQ(data_type_of(MathMode::kFloat32), DataType::kFloat32);
-  EXPECT_EQ(data_type_of(MathMode::kTf32), DataType::kFloat32);
-  EXPECT_EQ(data_type_of(MathMode::kBfloat16), DataType::kBfloat16);
-  EXPECT_EQ(data_type_of(MathMode::kFloat16), DataType::kFloat16);
+TEST(Precision, SaysHowActivationsLieInMemory) {
+  EXPECT_EQ(activation_type_of(Precision::kFloat32), DataType::kFloat32);
+  EXPECT_EQ(activation_type_of(Precision::kTf32), DataType::kFloat32);
+  EXPECT_EQ(activation_type_of(Precision::kBfloat16), DataType::kBfloat16);
+  EXPECT_EQ(activation_type_of(Precision::kFloat16), DataType::kFloat16);
 }
 
 TEST(Epilogue, IsWhatTheSpecWantsBehindTheSum) {
@@ -179,8 +179,8 @@ TEST_P(UnusualConvolution, HasPlansOnEveryGpuInEveryPrecision) {
   const ConvolutionSpec& spec = GetParam().spec;
   for (const DescribedGpu& gpu : testing::described_gpus()) {
     const CudnnTarget target = CudnnTarget::described(gpu.properties, gpu.name);
-    for (const MathMode mode : kMathModes) {
-      if (mode == MathMode::kBfloat16 && gpu.name == "T4") continue;  // has no bfloat16
+    for (const Precision mode : kPrecisions) {
+      if (mode == Precision::kBfloat16 && gpu.name == "T4") continue;  // has no bfloat16
       const CudnnPolicy policy = policy_for(mode);
       EXPECT_NO_THROW(
           (void)CudnnPlanList(convolution_forward(spec, mode, Epilogue::kBias, target), target, policy).first());

@@ -143,7 +143,7 @@ TEST(ShapeAfter, IsAcceptedByConvolutionGraphsWithUnequalPadding) {
     const ConvolutionSpec spec{
         .input = random.input(), .filters = random.between(1, 9), .window = random.window(false)};
     if (ours(spec.window, spec.input, spec.filters).n == 0) continue;
-    ASSERT_NO_THROW((void)convolution_forward(spec, MathMode::kFloat32, Epilogue::kNone, target)) << to_words(spec);
+    ASSERT_NO_THROW((void)convolution_forward(spec, Precision::kFloat32, Epilogue::kNone, target)) << to_words(spec);
     ++graphs;
   }
   EXPECT_GT(graphs, kWindows / 20);

@@ -17,15 +17,11 @@ using testing::put;
 using testing::random_values;
 using testing::roundoff;
 using testing::Values;
-using Doubles = testing::Doubles;
+using testing::widened;
 
 struct Results {
   Values y, dx, dweights, dbias;
 };
-
-Doubles widened(const Values& values) {
-  return {values.begin(), values.end()};
-}
 
 /// Values that the narrow types hold exactly, so that both devices compute with the same ones.
 Values exact_values(std::int64_t n, std::uint64_t stream) {

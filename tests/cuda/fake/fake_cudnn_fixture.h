@@ -21,7 +21,6 @@ using cuda::bind;
 using cuda::CudnnPlan;
 using cuda::CudnnPlanList;
 using cuda::CudnnTarget;
-using cuda::MathMode;
 using cuda::Operand;
 using testing::random_values;
 using testing::Values;
@@ -61,7 +60,7 @@ class FakeCudnn : public ::testing::Test {
 
   [[nodiscard]] CudnnTarget target() const { return CudnnTarget::live(handle_, "H100"); }
   template <class Make>
-  CudnnPlan plan(Make make, MathMode mode) {
+  CudnnPlan plan(Make make, Precision mode) {
     const CudnnTarget gpu = target();
     return CudnnPlanList(make(gpu), gpu, cuda::policy_for(mode)).first();
   }

@@ -34,12 +34,12 @@ const ConvolutionCase kConvolutions[] = {
 };
 
 class FakeCudnnConvolution : public FakeCudnn,
-                             public ::testing::WithParamInterface<std::tuple<ConvolutionCase, MathMode>> {
+                             public ::testing::WithParamInterface<std::tuple<ConvolutionCase, Precision>> {
  protected:
   void SetUp() override {
     FakeCudnn::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    type_ = cuda::data_type_of(mode_);
+    type_ = activation_type_of(mode_);
     x_ = rounded(random_values(spec_.input.count(), 1), type_);
     weights_ = rounded(random_values(spec_.weight_count(), 2), type_);
     if (spec_.bias) bias_ = rounded(random_values(spec_.filters, 3), type_);
@@ -52,7 +52,7 @@ class FakeCudnnConvolution : public FakeCudnn,
   }
 
   const ConvolutionSpec spec_ = std::get<0>(GetParam()).spec;
-  const MathMode mode_ = std::get<1>(GetParam());
+  const Precision mode_ = std::get<1>(GetParam());
   DataType type_{};
   Values x_, weights_, bias_, dy_;
   testing::ConvolutionReference forward_, backward_;
@@ -92,10 +92,10 @@ TEST_P(FakeCudnnConvolution, FilterGradientIsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, FakeCudnnConvolution,
-                         ::testing::Combine(::testing::ValuesIn(kConvolutions), ::testing::ValuesIn(cuda::kMathModes)),
+                         ::testing::Combine(::testing::ValuesIn(kConvolutions), ::testing::ValuesIn(kPrecisions)),
                          [](const auto& one) {
                            return std::string(std::get<0>(one.param).name) + "_" +
-                                  cuda::math_mode_name(std::get<1>(one.param));
+                                  std::string(precision_name(std::get<1>(one.param)));
                          });
 
 struct PoolingCase {
@@ -119,9 +119,9 @@ TEST_P(FakeCudnnPooling, ForwardAndGradientAreTheReference) {
   const Values x = random_values(spec.input.count(), 5), dy = random_values(spec.output().count(), 6);
   const auto reference = testing::pooling_reference(spec, widened(x), widened(dy));
   CudnnPlan forward = plan([&](const CudnnTarget& gpu) { return cuda::pooling_forward(spec, DataType::kFloat32, gpu); },
-                           MathMode::kTf32);
+                           Precision::kTf32);
   CudnnPlan backward = plan(
-      [&](const CudnnTarget& gpu) { return cuda::pooling_backward(spec, DataType::kFloat32, gpu); }, MathMode::kTf32);
+      [&](const CudnnTarget& gpu) { return cuda::pooling_backward(spec, DataType::kFloat32, gpu); }, Precision::kTf32);
   auto* y = on_device(static_cast<std::size_t>(spec.output().count()));
   auto* dx = on_device(static_cast<std::size_t>(spec.input.count()));
   auto* places = on_device<std::int8_t>(static_cast<std::size_t>(spec.output().count()));

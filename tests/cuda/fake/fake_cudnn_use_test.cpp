@@ -15,8 +15,8 @@ class UsedCudnn : public FakeCudnn {
     FakeCudnn::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     plan_.emplace(
-        plan([&](const CudnnTarget& gpu) { return cuda::convolution_data_gradient(kSpec, MathMode::kTf32, gpu); },
-             MathMode::kTf32));
+        plan([&](const CudnnTarget& gpu) { return cuda::convolution_data_gradient(kSpec, Precision::kTf32, gpu); },
+             Precision::kTf32));
     ASSERT_GT(plan_->workspace_bytes(), 0u) << "the case is too easy";
     dy_ = upload(random_values(kSpec.output().count(), 1));
     weights_ = upload(random_values(kSpec.weight_count(), 2));
@@ -107,7 +107,7 @@ TEST_F(UsedCudnn, CountsAHandleAndDescriptorsThatWereNotDestroyed) {
 TEST_F(FakeCudnn, ReportsPlacesThatNoForwardPassWrote) {
   const PoolingSpec spec{{2, 6, 7, 8}, PoolingKind::kMax, {2, 2, 2, 2}, true};
   CudnnPlan backward = plan(
-      [&](const CudnnTarget& gpu) { return cuda::pooling_backward(spec, DataType::kFloat32, gpu); }, MathMode::kTf32);
+      [&](const CudnnTarget& gpu) { return cuda::pooling_backward(spec, DataType::kFloat32, gpu); }, Precision::kTf32);
   const auto count = static_cast<std::size_t>(spec.output().count());
   run(backward, {bind(Operand::kDy, on_device(count)), bind(Operand::kPlaces, on_device<std::int8_t>(count)),
                  bind(Operand::kDx, on_device(static_cast<std::size_t>(spec.input.count())))});

@@ -1,0 +1,52 @@
+#include "apps/support/common_options.h"
+
+#include "apps/support/devices.h"
+
+namespace xrai {
+
+void add_device_options(CommandLine& command_line, std::string& device, std::string& precision, int& threads,
+                        const std::string& device_help) {
+  const std::string group = "Run";
+  command_line.add({.group = group,
+                    .name = "device",
+                    .target = &device,
+                    .help = device_help,
+                    .value_name = "DEVICE",
+                    .check = check_device_name});
+  command_line.add(
+      {.group = group,
+       .name = "precision",
+       .target = &precision,
+       .help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32 (all that the CPU has)",
+       .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
+  command_line.add({.group = group,
+                    .name = "threads",
+                    .target = &threads,
+                    .help = "cores the CPU device uses (0: all it may)",
+                    .at_least = 0,
+                    .at_most = 4096});
+}
+
+void add_network_options(CommandLine& command_line, std::string& model, std::int64_t& size, std::int64_t& batch_size) {
+  const std::string group = "Network";
+  command_line.add({.group = group,
+                    .name = "model",
+                    .target = &model,
+                    .help = "plain5, lenet, resnet18 or a TOML file",
+                    .value_name = "NAME|FILE.toml"});
+  command_line.add({.group = group,
+                    .name = "size",
+                    .target = &size,
+                    .help = "side of the pictures in pixels",
+                    .at_least = 8,
+                    .at_most = 2048});
+  command_line.add({.group = group,
+                    .name = "batch-size",
+                    .short_name = "b",
+                    .target = &batch_size,
+                    .help = "pictures a step",
+                    .at_least = 1,
+                    .at_most = 65536});
+}
+
+}  // namespace xrai
