@@ -58,9 +58,8 @@ class Device {
   virtual void upload(void* to_device, const void* from_host, std::size_t bytes, Queue queue) = 0;
   /// Waits for the compute queue.
   virtual void download(void* to_host, const void* from_device, std::size_t bytes) = 0;
-  /// Between places of the device, in the compute queue, as set_zero.
+  /// Between places of the device, in the compute queue.
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
-  virtual void set_zero(void* device, std::size_t bytes) = 0;
 
   // Order.
   virtual std::unique_ptr<Marker> make_marker() = 0;

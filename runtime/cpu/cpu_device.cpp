@@ -52,7 +52,6 @@ class CpuDevice final : public Device {
   void upload(void* to, const void* from, std::size_t bytes, Queue) override { copy_bytes(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
-  void set_zero(void* device, std::size_t bytes) override { std::memset(device, 0, bytes); }
 
   // Every call has done its work when it returns: all markers are passed, and there is nothing to record.
   std::unique_ptr<Marker> make_marker() override { return std::make_unique<Marker>(); }

@@ -48,7 +48,6 @@ class CudaDevice final : public Device {
   void copy(void* to, const void* from, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, compute()));
   }
-  void set_zero(void* device, std::size_t bytes) override { check(cudaMemsetAsync(device, 0, bytes, compute())); }
 
   std::unique_ptr<Marker> make_marker() override { return std::make_unique<EventMarker>(); }
   void mark(Marker& marker, Queue queue) override { check(cudaEventRecord(event(marker), stream(queue))); }

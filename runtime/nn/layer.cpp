@@ -211,10 +211,7 @@ class AddLayerPlan final : public Layer {
   void forward(const LayerMemory& m, StepContext) override { device_.add(m.inputs[0], m.inputs[1], m.output, count_); }
   void backward(const LayerMemory& m, StepContext) override {
     for (void* gradient : m.input_gradients)
-      if (gradient != nullptr) {
-        device_.set_zero(gradient, bytes_);
-        device_.add(gradient, m.output_gradient, gradient, count_);
-      }
+      if (gradient != nullptr) device_.copy(gradient, m.output_gradient, bytes_);
   }
 
  private:

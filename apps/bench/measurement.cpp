@@ -1,0 +1,128 @@
+#include "apps/bench/measurement.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "apps/support/version.h"
+
+namespace xrai {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+std::int64_t peak_resident_bytes() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+/// What each part of some steps took; costs a synchronisation a part.
+class PartTimes {
+ public:
+  PartTimes(Device& device, NetworkStep& step) {
+    step.set_observer([this, &device](const std::string& part, bool backward, bool begins) {
+      device.synchronize();
+      if (begins)
+        began_ = Clock::now();
+      else
+        times_[{part, backward}].push_back(milliseconds(began_, Clock::now()));
+    });
+  }
+  [[nodiscard]] double median_of(const std::string& part, bool backward) const {
+    const auto found = times_.find({part, backward});
+    return found == times_.end() ? 0 : median(found->second);
+  }
+
+ private:
+  Clock::time_point began_;
+  std::map<std::pair<std::string, bool>, std::vector<double>> times_;
+};
+
+std::vector<double> time_steps(Device& device, NetworkStep& step, int count) {
+  std::vector<double> times;
+  for (int i = 0; i < count; ++i) {
+    const auto start = Clock::now();
+    step.queue();
+    device.synchronize();
+    times.push_back(milliseconds(start, Clock::now()));
+  }
+  return times;
+}
+
+nlohmann::ordered_json rows(Device& device, NetworkStep& step) {
+  const PartTimes times(device, step);
+  time_steps(device, step, 3);
+  nlohmann::ordered_json rows;
+  const auto add = [&](const std::string& name, const std::string& implementation) {
+    const double forward_ms = times.median_of(name, false), gflop = step.forward_gflop(name);
+    rows.push_back({{"name", name},
+                    {"implementation", implementation},
+                    {"forward_ms", forward_ms},
+                    {"backward_ms", times.median_of(name, true)},
+                    {"forward_gflop", gflop},
+                    {"forward_gflops", forward_ms > 0 ? 1000 * gflop / forward_ms : 0}});
+  };
+  add("augment", "xrai");
+  for (const auto& layer : step.plan().layers()) add(layer->name(), layer->implementation());
+  if (step.training()) add("loss", "xrai"), add("optimiser", "xrai");
+  return rows;
+}
+
+}  // namespace
+
+nlohmann::ordered_json measure(Device& device, const BenchOptions& options, const std::string& mode) {
+  NetworkStep step(device, options, mode == "train");
+  time_steps(device, step, options.warmup);
+  const std::vector<double> steps = time_steps(device, step, options.iterations);
+  nlohmann::ordered_json result;
+  result["mode"] = mode;
+  result["model"] = step.model().spec().name;
+  result["size"] = options.size;
+  result["batch_size"] = options.batch_size;
+  result["device"] = device.description();
+  result["commit"] = program_commit();
+  result["images_per_second"] = 1000.0 * static_cast<double>(options.batch_size) / median(steps);
+  result["step_ms"] = {{"median", median(steps)},
+                       {"least", *std::min_element(steps.begin(), steps.end())},
+                       {"most", *std::max_element(steps.begin(), steps.end())},
+                       {"iterations", steps.size()}};
+  std::int64_t parameters = 0;
+  for (const ParameterSpec& spec : step.model().parameters().specs()) parameters += spec.count();
+  result["parameters"] = parameters;
+  result["arena_bytes"] = step.plan().arena_bytes();
+  result["arena_lower_bound_bytes"] = step.plan().peak_alive_bytes();
+  result["workspace_bytes"] = step.plan().workspace_bytes();
+  result["layers"] = rows(device, step);
+  result["peak_resident_bytes"] = peak_resident_bytes();
+  return result;
+}
+
+void print_measurement(const nlohmann::ordered_json& result) {
+  std::printf("%s %s, %lldx%lld, batch %lld, on %s\n", result["mode"].get<std::string>().c_str(),
+              result["model"].get<std::string>().c_str(), result["size"].get<long long>(),
+              result["size"].get<long long>(), result["batch_size"].get<long long>(),
+              result["device"].get<std::string>().c_str());
+  std::printf("%-24s %12s %12s %10s  %s\n", "layer", "forward ms", "backward ms", "GFLOP/s", "implementation");
+  for (const auto& row : result["layers"])
+    std::printf("%-24s %12.2f %12.2f %10.0f  %s\n", row["name"].get<std::string>().c_str(),
+                row["forward_ms"].get<double>(), row["backward_ms"].get<double>(), row["forward_gflops"].get<double>(),
+                row["implementation"].get<std::string>().c_str());
+  std::printf("step %.1f ms (median), %.1f images/s, peak memory %.0f MiB (activations %.0f MiB)\n",
+              result["step_ms"]["median"].get<double>(), result["images_per_second"].get<double>(),
+              result["peak_resident_bytes"].get<double>() / 1048576, result["arena_bytes"].get<double>() / 1048576);
+}
+
+}  // namespace xrai
