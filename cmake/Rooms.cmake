@@ -28,3 +28,11 @@ function(xrai_room name)
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_link_libraries(${name} PUBLIC xrai_flags ${ROOM_LINK})
 endfunction()
+
+# xrai_counted(target): whoever links the target leaves counts of its executed lines, where XRAI_COVERAGE asks for them.
+function(xrai_counted target)
+  if(XRAI_COVERAGE)
+    target_compile_options(${target} PRIVATE --coverage)
+    target_link_options(${target} INTERFACE --coverage)
+  endif()
+endfunction()

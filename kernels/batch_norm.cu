@@ -8,8 +8,8 @@ namespace {
 
 // ---- statistics -----------------------------------------------------------------------------------------------------
 
-// Number, mean and sum of squared deviations of some values of a channel. The mean is relative to a value that the
-// channel's threads agree on, so that a mean far from zero takes nothing from the deviations.
+// Number, mean and sum of squared deviations of some values of a channel. The mean is relative to the channel's first
+// value in the batch, which stands behind the partial sums: a mean far from zero takes nothing from the deviations.
 struct Moments {
   float count, mean, m2;
 };
@@ -51,14 +51,13 @@ __device__ __forceinline__ void thread_moments(const T* x, std::int64_t channels
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kBlockThreads)
-    moments_kernel(const T* x, std::int64_t channels, Tiles tiles, double* partial) {
+    moments_kernel(const T* x, std::int64_t channels, Tiles tiles, float* partial) {
   XRAI_SHARED(float, count, kBlockThreads);
   XRAI_SHARED(float, mean, kWidth* kBlockThreads);
   XRAI_SHARED(float, m2, kWidth* kBlockThreads);
   const Place place = place_in<kWidth>(tiles);
-  const std::uint32_t begin = blockIdx.x * tiles.per_block;
   float reference[kWidth];
-  load_floats(x + begin * channels + place.channel, reference);
+  load_floats(x + place.channel, reference);
   Moments own[kWidth];
   thread_moments<kWidth>(x, channels, tiles, place, reference, own);
   count[threadIdx.x] = own[0].count;
@@ -67,7 +66,7 @@ __global__ void __launch_bounds__(kBlockThreads)
     mean[i * kBlockThreads + threadIdx.x] = own[i].mean;
     m2[i * kBlockThreads + threadIdx.x] = own[i].m2;
   }
-  const std::uint32_t live = min(tiles.rows, place.end - begin);
+  const std::uint32_t live = min(tiles.rows, place.end - blockIdx.x * tiles.per_block);
   join_rows(tiles, place.row, live, [&](unsigned mine, unsigned other) {
     Moments both{};
 #pragma unroll
@@ -79,11 +78,12 @@ __global__ void __launch_bounds__(kBlockThreads)
     count[mine] = both.count;
   });
   if (leads(place)) {
-    double* const means = partial + std::int64_t{blockIdx.x} * 2 * channels + place.channel;
+    float* const means = partial + std::int64_t{blockIdx.x} * 2 * channels + place.channel;
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
-      means[i] = static_cast<double>(reference[i]) + mean[i * kBlockThreads + threadIdx.x];
+      means[i] = mean[i * kBlockThreads + threadIdx.x];
       means[channels + i] = m2[i * kBlockThreads + threadIdx.x];
+      if (blockIdx.x == 0) means[gridDim.x * 2 * channels + i] = reference[i];
     }
   }
 }
@@ -106,13 +106,13 @@ __global__ void __launch_bounds__(kBlockThreads) merge_moments_kernel(BatchStati
   const Finish own = finish_of_thread();
   const std::int64_t channels = arg.shape.channels;
   const bool busy = own.channel < channels;
-  const double* const means = arg.workspace + (busy ? own.channel : 0);
+  const float* const means = partial_sums(arg.workspace) + (busy ? own.channel : 0);
   const double reference = means[0];
   const std::uint32_t blocks = busy ? tiles.blocks_high() : 0;
   double sum = 0, squares = 0;
 #pragma unroll 4
   for (std::uint32_t block = own.slice; block < blocks; block += kSlices) {
-    const double* const mean = means + block * 2 * channels;
+    const float* const mean = means + block * 2 * channels;
     const double count = min(tiles.per_block, tiles.positions - block * tiles.per_block);
     const double deviation = mean[0] - reference;
     sum += count * deviation;
@@ -121,7 +121,8 @@ __global__ void __launch_bounds__(kBlockThreads) merge_moments_kernel(BatchStati
   sum_slices(sum, squares);
   if (busy && own.slice == 0) {
     const double shift = sum / tiles.positions, m2 = squares - sum * shift;
-    keep_statistics(arg, own.channel, reference + shift, m2 < 0 ? 0 : m2);
+    const double first = means[blocks * 2 * channels];
+    keep_statistics(arg, own.channel, first + reference + shift, m2 < 0 ? 0 : m2);
   }
 }
 
@@ -130,7 +131,7 @@ void launch_statistics(const BatchStatisticsArguments& arg, Stream stream) {
   const std::int64_t channels = arg.shape.channels;
   const Tiles tiles = summing_tiles<kWidth>(arg.shape.positions(), channels);
   launch(moments_kernel<T, kWidth>, tiles.grid(), kBlockThreads, 0, stream, static_cast<const T*>(arg.x), channels,
-         tiles, arg.workspace);
+         tiles, partial_sums(arg.workspace));
   launch(merge_moments_kernel, finishing_blocks(channels), kBlockThreads, 0, stream, arg, tiles);
 }
 

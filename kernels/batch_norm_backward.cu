@@ -47,7 +47,7 @@ struct GradientSums {
 // Joins the block's rows and leaves (sum of g, sum of g * (x - mean)) in `partial`.
 template <int kWidth>
 __device__ __forceinline__ void keep_sums(const GradientSums<kWidth>& own, std::int64_t channels, const Tiles& tiles,
-                                          const Place& place, double* partial) {
+                                          const Place& place, float* partial) {
   XRAI_SHARED(float, sums, 2 * kWidth * kBlockThreads);
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) {
@@ -59,7 +59,7 @@ __device__ __forceinline__ void keep_sums(const GradientSums<kWidth>& own, std::
     for (int i = 0; i < 2 * kWidth; ++i) sums[i * kBlockThreads + mine] += sums[i * kBlockThreads + other];
   });
   if (leads(place)) {
-    double* const target = partial + std::int64_t{blockIdx.x} * 2 * channels + place.channel;
+    float* const target = partial + std::int64_t{blockIdx.x} * 2 * channels + place.channel;
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
       target[i] = sums[i * kBlockThreads + threadIdx.x];
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kBlockThreads) gradient_sums_kernel(BatchNormB
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) sums.add(i, to_float(g.elements[i]), to_float(x.elements[i]) - mean[i]);
   }
-  keep_sums(sums, channels, tiles, place, arg.workspace);
+  keep_sums(sums, channels, tiles, place, partial_sums(arg.workspace));
 }
 
 template <class T, int kWidth>
@@ -111,14 +111,14 @@ __global__ void __launch_bounds__(kBlockThreads) winner_sums_kernel(BatchNormBac
       sums.add(c, to_float(g.elements[c]), to_float(best) - mean[c]);
     }
   }
-  keep_sums(sums, channels, tiles, place, arg.workspace);
+  keep_sums(sums, channels, tiles, place, partial_sums(arg.workspace));
 }
 
 __global__ void __launch_bounds__(kBlockThreads) merge_sums_kernel(BatchNormBackwardArguments arg, Tiles tiles) {
   const Finish own = finish_of_thread();
   const std::int64_t channels = arg.forward.shape.channels;
   const bool busy = own.channel < channels;
-  const double* const sums = arg.workspace + (busy ? own.channel : 0);
+  const float* const sums = partial_sums(arg.workspace) + (busy ? own.channel : 0);
   const std::uint32_t blocks = busy ? tiles.blocks_high() : 0;
   double g = 0, g_x = 0;
 #pragma unroll 4

@@ -167,9 +167,14 @@ bool in_wide_groups(const BatchNormArguments& arg, Others*... others) {
 
 // ---- from blocks to channels ----------------------------------------------------------------------------------------
 
-/// Partial sums lie as (blocks_high, 2, channels). One block finishes kFinishedChannels, a sector of 32 bytes, and
-/// kSlices threads share the partial sums of each.
-inline constexpr unsigned kFinishedChannels = 4;
+/// Partial sums lie as (blocks_high, 2, channels). A block's are floats until here, so floats are kept: half of the
+/// room that the contract grants, and half the bytes.
+__host__ __device__ inline float* partial_sums(double* workspace) {
+  return reinterpret_cast<float*>(workspace);
+}
+
+/// One block finishes kFinishedChannels, a sector of 32 bytes, and kSlices threads share the partial sums of each.
+inline constexpr unsigned kFinishedChannels = 8;
 inline constexpr unsigned kSlices = kBlockThreads / kFinishedChannels;
 
 inline unsigned finishing_blocks(std::int64_t channels) {

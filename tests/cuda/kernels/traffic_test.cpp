@@ -5,6 +5,7 @@
 #include "kernel_test.h"
 #include "kernels/augment.h"
 #include "kernels/elementwise.h"
+#include "kernels/loss.h"
 #include "kernels/optimiser.h"
 
 namespace xrai {
@@ -12,6 +13,7 @@ namespace {
 
 using testing::Activations;
 using testing::Array;
+using testing::Values;
 
 constexpr std::int64_t kN = 20003;
 
@@ -75,12 +77,86 @@ TEST_P(Traffic, PoolingReadsOnceWhatItAverages) {
   EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), kLarge * size());
 }
 
+TEST_P(Traffic, LossesReadLogitsAndLabelsOnceAndWriteGradients) {
+  constexpr std::int64_t kImages = 1000;
+  const Array<std::int32_t> labels(std::vector<std::int32_t>(kImages, 1));
+  const Array<kernels::LossResult> result(std::vector<kernels::LossResult>(1));
+  const Array<kernels::LossScale> scale(std::vector<kernels::LossScale>(1));
+  for (const std::int64_t logits : {1, 5, 40}) {
+    const auto count = static_cast<std::size_t>(kImages * logits);
+    const Activations x(type(), Values(count, 0.5f)), dx(type(), count);
+    const Array<float> weights(Values(static_cast<std::size_t>(std::max<std::int64_t>(logits, 2)), 1.0f));
+    kernels::cuda::loss({x.data(), labels.data(), weights.data(), dx.data(), result.data(), kImages, logits, 0.1f,
+                         nullptr, scale.data()},
+                        type(), nullptr);
+    const emulation::Traffic moved = emulation::last_traffic();
+    // Distinct bytes: a row's logits are looked at three times, and come from the cache twice. One class weight and the
+    // scale stand for the rest.
+    const double least = static_cast<double>(count) * size() + kImages * 4.0;
+    EXPECT_GE(static_cast<double>(moved.read_bytes), least) << logits;
+    EXPECT_LE(static_cast<double>(moved.read_bytes), 1.05 * least) << logits;
+    EXPECT_EQ(static_cast<double>(moved.written_bytes),
+              static_cast<double>(count) * size() + sizeof(kernels::LossResult))
+        << logits;
+  }
+}
+
+TEST_P(Traffic, ProbabilitiesAreWrittenOnce) {
+  constexpr std::int64_t kImages = 1000;
+  for (const std::int64_t logits : {1, 5, 40}) {
+    const auto count = static_cast<std::size_t>(kImages * logits);
+    const Activations x(type(), Values(count, 0.5f));
+    const std::size_t n_probabilities = logits == 1 ? 2 * count : count;
+    const Array<float> probabilities(n_probabilities);
+    kernels::cuda::probabilities({x.data(), probabilities.data(), kImages, logits}, type(), nullptr);
+    EXPECT_EQ(static_cast<double>(emulation::last_traffic().read_bytes), static_cast<double>(count) * size());
+    EXPECT_EQ(emulation::last_traffic().store_bytes, n_probabilities * sizeof(float));
+  }
+}
+
 TEST_P(Traffic, ColumnSumsReadOnce) {
   constexpr std::int64_t kRows = 1024, kChannels = 40;
   const Activations x(type(), kRows * kChannels);
   const Array<float> sums(kChannels), workspace(kChannels);
   kernels::cuda::column_sums(x.data(), sums.data(), kRows, kChannels, workspace.data(), type(), nullptr);
   expect_moved(kRows * kChannels * size(), kChannels * 4);
+}
+
+// What the second launch reads is a thousandth of what the first has read.
+TEST_P(Traffic, ColumnSumsInPartsJoinTheirPartsOnly) {
+  constexpr std::int64_t kRows = 4096, kChannels = 40, kParts = 4;
+  const Activations x(type(), kRows * kChannels);
+  const Array<float> sums(kChannels), workspace(kParts * kChannels);
+  ASSERT_EQ(kernels::cuda::column_sums_workspace_floats(kRows, kChannels), kParts * kChannels);
+  kernels::cuda::column_sums(x.data(), sums.data(), kRows, kChannels, workspace.data(), type(), nullptr);
+  expect_moved(kParts * kChannels * 4, kChannels * 4);
+}
+
+TEST_P(Traffic, NormsReadTheArenaOnceAndDecideFromItsPartialSums) {
+  // A multiple of what a block takes, so that the last launch, which is looked at, has as many partials as said.
+  constexpr std::int64_t kCount = 40 * 2048, kPartials = 40;
+  const Array<float> gradients(Values(kCount, 1e-3f));
+  const Array<double> workspace(static_cast<std::size_t>(kernels::sum_of_squares_workspace_doubles(kCount))), norm(1);
+  kernels::cuda::sum_of_squares(gradients.data(), kCount, workspace.data(), norm.data(), nullptr);
+  expect_moved(kPartials * 8, 8);
+  const Array<kernels::StepNumbers> numbers(std::vector<kernels::StepNumbers>(1));
+  const Array<kernels::UpdateDecision> decision(std::vector<kernels::UpdateDecision>(1));
+  kernels::DecideUpdateArguments arguments{gradients.data(), kCount, 1.0f, 0.9f, 0.999f, numbers.data()};
+  arguments.workspace = workspace.data(), arguments.decision = decision.data();
+  kernels::cuda::decide_update(arguments, nullptr);
+  EXPECT_LE(emulation::last_traffic().read_bytes, kPartials * 8 + sizeof(kernels::StepNumbers));
+  EXPECT_EQ(emulation::last_traffic().store_bytes, sizeof(kernels::UpdateDecision));
+}
+
+TEST_P(Traffic, AStepThatCountsIsNotUndoneAndMovesNothing) {
+  const Array<float> before(kN), values(kN);
+  for (const std::uint32_t skip : {0u, 1u}) {
+    const Array<kernels::UpdateDecision> decision(
+        std::vector<kernels::UpdateDecision>(1, kernels::UpdateDecision{1, 0, 0, 1, skip}));
+    kernels::cuda::undo_if_skipped(decision.data(), before.data(), values.data(), kN, nullptr);
+    EXPECT_EQ(emulation::last_traffic().read_bytes, skip * kN * 4 + 4);
+    EXPECT_EQ(emulation::last_traffic().store_bytes, skip * kN * 4);
+  }
 }
 
 TEST_P(Traffic, TheOptimisersPassOnceOverTheArenas) {
