@@ -3,6 +3,7 @@
 // and a loader thread may be reading while the trainer writes a checkpoint. What the data mean is not known here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -51,10 +52,14 @@ constexpr Type type_of() {
 struct DatasetInfo {
   std::vector<std::uint64_t> shape;  // outermost first
   Type type = Type::kOther;
+  std::uint64_t element_bytes = 0;
+  bool big_endian = false;
   std::vector<std::uint64_t> chunk_shape;  // empty when contiguous
   std::vector<std::string> filters;        // e.g. "deflate(4)", "shuffle"
   std::uint64_t stored_bytes = 0;
   bool values_elsewhere = false;  // in other files (virtual or external data set); stored_bytes says nothing then
+
+  [[nodiscard]] std::uint64_t row_bytes() const;  // of one index of the outermost axis
 };
 
 struct CreateOptions {
@@ -94,6 +99,9 @@ class File {
   /// Rows [first, first + count) of the outermost axis into `out` (count * product of the other axes elements).
   template <class T>
   void read_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, T* out) const;
+  /// The same without converting anything: the type and the byte order of the file. Not for values that are references
+  /// (strings of variable length).
+  void read_stored_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, std::byte* out) const;
 
   template <class T>
   void write(std::string_view dataset, const std::vector<std::uint64_t>& shape, const T* values,

@@ -86,6 +86,11 @@ Type classify(hid_t type) {
   }
 }
 
+bool is_big_endian(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  return (kind == H5T_INTEGER || kind == H5T_FLOAT || kind == H5T_ENUM) && H5Tget_order(type) == H5T_ORDER_BE;
+}
+
 Handle string_type(const Task& task) {
   Handle type = own(H5Tcopy(H5T_C_S1), H5Tclose, task);
   check(H5Tset_size(type.get(), H5T_VARIABLE), task);
