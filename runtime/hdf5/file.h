@@ -15,6 +15,8 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/hdf5/storage.h"
+
 namespace xrai::hdf5 {
 
 enum class Type {
@@ -26,11 +28,15 @@ enum class Type {
   kUint32,
   kInt64,
   kUint64,
+  kFloat16,  // read as stored only; the library converts it to the other types
   kFloat32,
   kFloat64,
   kString,
   kOther
 };
+
+/// "uint8", as NumPy and h5py call it.
+std::string_view type_name(Type type);
 
 template <class T>
 constexpr Type type_of() {
@@ -102,6 +108,15 @@ class File {
   /// The same without converting anything: the type and the byte order of the file. Not for values that are references
   /// (strings of variable length).
   void read_stored_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, std::byte* out) const;
+
+  /// Where the data set's bytes lie, for readers that go around the library and its lock.
+  [[nodiscard]] Storage storage(std::string_view dataset) const;
+  /// Reads bytes of the file itself, without the library; needs no lock.
+  void read_bytes(std::string_view dataset, const Storage& storage, std::uint64_t offset, std::size_t n_bytes,
+                  std::byte* out) const;
+  /// Throws when the file was truncated, written to or replaced since it was opened for reading. To be asked after
+  /// read_bytes.
+  void require_unchanged(std::string_view dataset) const;
 
   template <class T>
   void write(std::string_view dataset, const std::vector<std::uint64_t>& shape, const T* values,

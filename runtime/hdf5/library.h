@@ -85,6 +85,8 @@ hid_t stored_type(Type type);
 Type classify(hid_t type);
 /// Whether numbers, or the integers of an enumeration, have their highest byte first in the file.
 bool is_big_endian(hid_t type);
+/// Whether values lie elsewhere in the file, as those of variable length do.
+bool holds_references(hid_t type);
 /// Variable-length UTF-8, as h5py writes str.
 Handle string_type(const Task& task);
 

@@ -65,9 +65,7 @@ void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uin
   const Task task = state().reading(name);
   const OpenDataset& dataset = state().dataset(name, task);
   const hid_t type = dataset.type.get();
-  if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_REFERENCE) > 0 || H5Tis_variable_str(type) > 0) {
-    fail(task, "its values are references to where the values are");
-  }
+  if (holds_references(type)) fail(task, "its values are references to where the values are");
   const Handle file_space = state().select_rows(dataset, first, count, task);
   if (count * dataset.row_elements() == 0) return;
   const Handle memory_space = rows_in_memory(dataset, count, task);
