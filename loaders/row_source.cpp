@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "loaders/direct_rows.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
@@ -61,8 +62,12 @@ void LibraryRows::read(std::span<const std::int64_t> rows, std::byte* out) {
 
 }  // namespace
 
-std::unique_ptr<RowSource> open_rows(const hdf5::File& file, const std::string& dataset, const RowOptions&) {
-  return std::make_unique<LibraryRows>(file, dataset, "it was asked for");
+std::unique_ptr<RowSource> open_rows(const hdf5::File& file, const std::string& dataset, const RowOptions& options) {
+  hdf5::Storage storage = file.storage(dataset);
+  std::string reason = storage.obstacle.empty() ? obstacle_in_filters(storage.filters) : storage.obstacle;
+  if (options.through_library) reason = "it was asked for";
+  if (!reason.empty()) return std::make_unique<LibraryRows>(file, dataset, reason);
+  return std::make_unique<DirectRows>(file, dataset, std::move(storage), options);
 }
 
 }  // namespace xrai
