@@ -216,5 +216,198 @@ TEST(RowSource, ReadsDeepIndexesOutsideTheLibrary) {
   }
 }
 
+/// A file whose chunks hold what the test puts there, behind the library's back.
+void make_raw_chunks(const std::filesystem::path& path, const RowFile& wanted, H5Z_filter_t filter, int first_row,
+                     const std::vector<unsigned char>& chunk, std::uint32_t skipped = 0) {
+  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+  testing::require(H5Pset_chunk(properties, static_cast<int>(wanted.chunk.size()), wanted.chunk.data()) >= 0);
+  if (filter == H5Z_FILTER_DEFLATE) testing::require(H5Pset_deflate(properties, 1) >= 0);
+  if (filter != H5Z_FILTER_DEFLATE) {
+    testing::require(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, 0, nullptr) >= 0);
+  }
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(static_cast<int>(wanted.shape.size()), wanted.shape.data(), nullptr);
+  const hid_t dataset = H5Dcreate2(file, "values", wanted.type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  std::vector<hsize_t> place(wanted.shape.size(), 0);
+  place[0] = static_cast<hsize_t>(first_row);
+  testing::require(H5Dwrite_chunk(dataset, H5P_DEFAULT, skipped, place.data(), chunk.size(), chunk.data()) >= 0);
+  H5Dclose(dataset);
+  H5Sclose(space);
+  H5Pclose(properties);
+  testing::require(H5Fclose(file) >= 0);
+}
+
+RowFile two_rows_of(hsize_t bytes) {
+  RowFile file;
+  file.shape = {4, bytes};
+  file.chunk = {2, bytes};
+  return file;
+}
+
+constexpr H5Z_filter_t kLzf = 32000;
+
+TEST(RowSource, ReadsLzfThatTheLibraryCannot) {
+  const testing::TemporaryFolder folder;
+  const RowFile wanted = two_rows_of(64);
+  std::vector<unsigned char> values(128), stored(200);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<unsigned char>(i / 9);
+  stored.resize(lzf_compress(values.data(), 128, stored.data(), 200));
+  make_raw_chunks(folder / "lzf.h5", wanted, kLzf, 2, stored);
+  const hdf5::File file = hdf5::File::open(folder / "lzf.h5");
+  const auto source = open_rows(file, kValues);
+  const auto bytes = read(*source, {3, 2, 0});
+  EXPECT_EQ(std::memcmp(bytes.data(), values.data() + 64, 64), 0);
+  EXPECT_EQ(std::memcmp(bytes.data() + 64, values.data(), 64), 0);
+  EXPECT_EQ(bytes[128], std::byte{0}) << "a chunk that was never written";
+  EXPECT_EQ(source->rows_per_chunk(), 2);
+}
+
+TEST(RowSource, AChunkThatInflatesToMoreThanItsShapeIsRefused) {
+  const testing::TemporaryFolder folder;
+  const std::vector<unsigned char> zeros(100000);
+  std::vector<unsigned char> stored(2000);
+  stored.resize(lzf_compress(zeros.data(), 100000, stored.data(), 2000));
+  ASSERT_GT(stored.size(), 0u);
+  make_raw_chunks(folder / "bomb.h5", two_rows_of(64), kLzf, 0, stored);
+  const hdf5::File file = hdf5::File::open(folder / "bomb.h5");
+  const std::string why = testing::refused(ExitCode::kBadData, [&] { (void)read(*open_rows(file, kValues), {1}); });
+  EXPECT_THAT(why, HasSubstr("reading rows 0 to 1 of /values in"));
+  EXPECT_THAT(why, HasSubstr("inflates to more than the data set declares"));
+}
+
+TEST(RowSource, AChunkFarLargerThanItsBytesCanHoldIsRefusedBeforeItIsAllocated) {
+  const testing::TemporaryFolder folder;
+  make_raw_chunks(folder / "large.h5", two_rows_of(1 << 28), H5Z_FILTER_DEFLATE, 0, {0x78, 0x9c, 3, 0, 0, 0, 0, 1});
+  const hdf5::File file = hdf5::File::open(folder / "large.h5");
+  const auto source = open_rows(file, kValues);
+  std::byte unused{};
+  EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { source->read(std::vector<std::int64_t>{1}, &unused); }),
+              HasSubstr("cannot be as large"));
+}
+
+TEST(RowSource, OtherFiltersGoThroughTheLibraryWithTheReason) {
+  const testing::TemporaryFolder folder;
+  make_raw_chunks(folder / "other.h5", two_rows_of(64), 32015, 0, std::vector<unsigned char>(128), 1);
+  const hdf5::File file = hdf5::File::open(folder / "other.h5");
+  EXPECT_THAT(open_rows(file, kValues)->how(),
+              StartsWith("through the HDF5 library, because its filter 32015 is none"));
+}
+
+class DamagedRows : public ::testing::Test {
+ protected:
+  std::vector<char> bytes_of(const RowFile& wanted) {
+    make_row_file(path_, wanted);
+    std::ifstream stream(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+  void store(const std::vector<char>& bytes) const {
+    std::ofstream(path_, std::ios::binary | std::ios::trunc)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  /// Empty when it is refused with the exit code of bad data.
+  std::vector<std::byte> values_or_refusal(bool through_library) const {
+    try {
+      const hdf5::File file = hdf5::File::open(path_);
+      const auto source = open_rows(file, kValues, few_threads(through_library));
+      if (source->n_rows() > 1000 || source->row_bytes() > 1000) return {};  // another data set than was written
+      return read(*source, rows_to_read(source->n_rows(), 1));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kBadData) << error.what();
+      return {};
+    }
+  }
+
+  testing::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_ / "damaged.h5";
+};
+
+/// One of each index.
+std::vector<RowFile> indexed_files() {
+  RowFile file;
+  file.shape = {90, 3, 5};
+  file.chunk = {2, 3, 3};
+  file.written = first_rows(90);
+  file.filters = {H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE};
+  std::vector<RowFile> files{file};
+  file.filters.clear();
+  files.push_back(file);
+  file.newest_format = true;
+  files.push_back(file);
+  file.largest = {kAnyLength, 3, 5};
+  files.push_back(file);
+  file.filters = {H5Z_FILTER_FLETCHER32, H5Z_FILTER_DEFLATE};
+  files.push_back(file);
+  file.largest = {kAnyLength, 3, kAnyLength};
+  files.push_back(file);
+  return files;
+}
+
+TEST_F(DamagedRows, FlippedBitsAreAnErrorOrWhatTheLibraryReads) {
+  for (const RowFile& wanted : indexed_files()) {
+    const std::vector<char> whole = bytes_of(wanted);
+    testing::Random random(whole.size());
+    for (int i = 0; i < 100; ++i) {
+      std::vector<char> damaged = whole;
+      const auto at = static_cast<std::size_t>(random.whole(0, static_cast<std::int64_t>(whole.size()) - 1));
+      damaged[at] = static_cast<char>(damaged[at] ^ 1 << random.whole(0, 7));
+      store(damaged);
+      const auto direct = values_or_refusal(false), library = values_or_refusal(true);
+      ASSERT_TRUE(direct.empty() || library.empty() || direct == library) << "byte " << at << ", " << wanted.text();
+    }
+  }
+}
+
+TEST_F(DamagedRows, TruncatedAnywhereIsAnError) {
+  for (const RowFile& wanted : indexed_files()) {
+    const std::vector<char> whole = bytes_of(wanted);
+    for (std::size_t i = 1; i < 20; ++i) {
+      store({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() * i / 20)});
+      EXPECT_TRUE(values_or_refusal(false).empty()) << i << ", " << wanted.text();
+    }
+  }
+}
+
+TEST_F(DamagedRows, AWrongChecksumIsOneSentence) {
+  RowFile wanted = indexed_files().front();
+  wanted.filters = {H5Z_FILTER_FLETCHER32};
+  std::vector<char> bytes = bytes_of(wanted);
+  const std::uint64_t at = hdf5::File::open(path_).storage(kValues).chunks.back().offset;
+  bytes[at] = static_cast<char>(bytes[at] ^ 4);
+  store(bytes);
+  const hdf5::File file = hdf5::File::open(path_);
+  EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)read(*open_rows(file, kValues), {89}); }),
+              HasSubstr("a checksum does not match"));
+}
+
+TEST_F(DamagedRows, AFileThatIsCutOrReplacedWhileItIsReadIsSaidSo) {
+  RowFile wanted = indexed_files().front();
+  wanted.filters.clear();
+  const std::vector<char> bytes = bytes_of(wanted);
+  const hdf5::File file = hdf5::File::open(path_);
+  const auto source = open_rows(file, kValues);
+  EXPECT_EQ(read(*source, {5}).size(), 15u);
+  std::filesystem::resize_file(path_, bytes.size() / 2);
+  EXPECT_THAT(testing::refused(ExitCode::kBadData,
+                               [&] {
+                                 (void)read(*source, {5, 89});
+                               }),
+              HasSubstr("bytes when it was"));
+  std::filesystem::remove(path_);
+  store(bytes);
+  EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)read(*source, {5}); }), HasSubstr("another file"));
+}
+
+TEST_F(DamagedRows, RowsThatAreNotThereAreRefused) {
+  (void)bytes_of(indexed_files().front());
+  const hdf5::File file = hdf5::File::open(path_);
+  for (const std::int64_t row : {std::int64_t{-1}, std::int64_t{90}}) {
+    EXPECT_THAT(testing::refused(ExitCode::kBadData,
+                                 [&] {
+                                   (void)read(*open_rows(file, kValues), {0, row});
+                                 }),
+                HasSubstr("it has 90"));
+  }
+}
+
 }  // namespace
 }  // namespace xrai
