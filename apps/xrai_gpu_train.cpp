@@ -10,6 +10,7 @@
 #include "apps/support/run_folder.h"
 #include "apps/support/waiting_threads.h"
 #include "apps/training/memory_need.h"
+#include "apps/training/picture_cache.h"
 #include "apps/training/resume.h"
 #include "apps/training/screen.h"
 #include "apps/training/train_options.h"
@@ -37,22 +38,6 @@ constexpr const char* kExamples =
     "  xrai_gpu_train --data xrays.h5 --out runs/big --model resnet18 --image-size 128 --epochs 20\n"
     "  xrai_gpu_train --data xrays.h5 --out runs/first --resume auto\n"
     "  xrai_gpu_train --data xrays.h5 --out runs/again --config runs/first/config.toml --seed 2\n";
-
-CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
-  const DatasetReader& reader = *data.reader;
-  const std::string decoder = text_attribute(reader, "decoder", "unknown");
-  const std::string resize = text_attribute(reader, "resize", "");
-  CheckpointFacts facts;
-  facts.config_toml = config;
-  facts.classes = reader.classes();
-  facts.preprocessing = {reader.height("train"), text_attribute(reader, "fit", "squash"),
-                         resize.empty() ? decoder : decoder + ", " + resize};
-  facts.input = settings.input;
-  facts.seed = settings.seed;
-  facts.threshold_rule = "0.5, not tuned";
-  facts.synthetic_data = data_is_synthetic(reader);
-  return facts;
-}
 
 BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
   BatchLoaderOptions options;
@@ -102,6 +87,7 @@ class Training {
   std::unique_ptr<ChromeTrace> trace_;  // outlives what opens ranges
   std::unique_ptr<Device> device_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<PictureStore> store_;
   std::unique_ptr<BatchLoader> train_source_, validation_source_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<HistoryWriter> history_;
@@ -208,11 +194,12 @@ void Training::say_what_will_happen() {
 }
 
 RunEnd Training::train() {
-  train_source_ = std::make_unique<BatchLoader>(
-      data_.reader, "train", data_.train_rows, loader_options(*device_, settings_, options_.workers, Order::kShuffled));
-  validation_source_ =
-      std::make_unique<BatchLoader>(data_.reader, data_.validation_split, data_.validation_rows,
-                                    loader_options(*device_, settings_, options_.workers, Order::kSequential));
+  store_ = std::make_unique<PictureStore>(data_, *device_, options_.cache, options_.quiet || options_.json);
+  log::info(store_->remark());
+  train_source_ = store_->loader("train", data_.train_rows,
+                                 loader_options(*device_, settings_, options_.workers, Order::kShuffled));
+  validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
+                                      loader_options(*device_, settings_, options_.workers, Order::kSequential));
   trainer_ = std::make_unique<Trainer>(*model_, settings_, facts_of(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
   if (start_) trainer_->resume(*start_);

@@ -9,7 +9,6 @@
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/version.h"
-#include "loaders/cached_reader.h"
 #include "runtime/core/host.h"
 
 namespace xrai {

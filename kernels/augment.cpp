@@ -127,7 +127,7 @@ void augment(const AugmentArguments& arg) {
         const float linear = static_cast<float>(level) / 255.0f;
         grey[level] = view.gamma == 1.0f ? linear : std::pow(linear, view.gamma);
       }
-      const std::uint8_t* pixels = arg.pixels + image * stored;
+      const std::uint8_t* pixels = arg.pixels + (arg.rows != nullptr ? arg.rows[image] : image) * stored;
       for (std::int64_t i = 0; i < stored; ++i) stored_grey[static_cast<std::size_t>(i)] = grey[pixels[i]];
       const Picture picture{stored_grey.data(), static_cast<int>(arg.stored_height),
                             static_cast<int>(arg.stored_width)};

@@ -95,7 +95,8 @@ struct Scene {
 
 __device__ __forceinline__ Scene scene_of(const AugmentArguments& arg, const Sizes& sizes, std::int64_t picture,
                                           const Look& look, const float* levels) {
-  return {arg.pixels + picture * sizes.stored_height * sizes.stored_width, levels, sizes, look};
+  const std::int64_t row = arg.rows != nullptr ? __ldg(arg.rows + picture) : picture;
+  return {arg.pixels + row * sizes.stored_height * sizes.stored_width, levels, sizes, look};
 }
 
 constexpr int kPixelsPerBlock = 8 * kBlockThreads;

@@ -30,7 +30,8 @@ struct ViewSettings {
 };
 
 struct AugmentArguments {
-  const std::uint8_t* pixels = nullptr;      // (n, stored_height, stored_width)
+  const std::uint8_t* pixels = nullptr;      // (rows, stored_height, stored_width)
+  const std::int64_t* rows = nullptr;        // (n), where in pixels each picture stands; null: one after the other
   const std::int64_t* sample_ids = nullptr;  // (n)
   void* out = nullptr;                       // (n, height, width, 1), activations
   std::int64_t n = 0, stored_height = 0, stored_width = 0, height = 0, width = 0;

@@ -67,7 +67,8 @@ BatchLoader::BatchLoader(std::shared_ptr<DatasetReader> reader, std::string spli
   }
   const std::int64_t slot_bytes = std::min(options_.batch_size, size()) * height_ * width_;
   slots_.resize(static_cast<std::size_t>(options_.n_slots));
-  for (Slot& slot : slots_) slot.pixels = options_.allocate(static_cast<std::size_t>(slot_bytes));
+  if (options_.resident == nullptr)
+    for (Slot& slot : slots_) slot.pixels = options_.allocate(static_cast<std::size_t>(slot_bytes));
   thread_ = std::thread([this] { read_ahead(); });
 }
 
@@ -130,7 +131,7 @@ void BatchLoader::fill(Slot& slot, const Cursor& at, const std::vector<std::int6
     slot.sample_ids[i] = row;
     slot.labels[i] = labels_[static_cast<std::size_t>(row)];
   }
-  reader_->read_rows(split_, slot.sample_ids, static_cast<std::uint8_t*>(slot.pixels.get()));
+  if (slot.pixels) reader_->read_rows(split_, slot.sample_ids, static_cast<std::uint8_t*>(slot.pixels.get()));
 }
 
 bool BatchLoader::next(Batch& batch) {
@@ -142,6 +143,7 @@ bool BatchLoader::next(Batch& batch) {
   batch.height = height_;
   batch.width = width_;
   batch.pixels = static_cast<const std::uint8_t*>(slot.pixels.get());
+  batch.resident = options_.resident;
   batch.labels = slot.labels;
   batch.sample_ids = slot.sample_ids;
   batch.epoch = next_.epoch;

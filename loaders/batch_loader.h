@@ -30,6 +30,8 @@ struct BatchLoaderOptions {
   bool drop_last = false;  // leaves out an epoch's last batch when it is smaller
   int n_slots = 4;         // batches read ahead, and those that the consumer has not released
   SlotAllocator allocate = allocate_host_memory;
+  /// All pictures of the split, by row, in memory of the device: batches say which, and no pixel is read.
+  const std::uint8_t* resident = nullptr;
   Trace* trace = nullptr;  // of the reading thread; must outlive the loader
 };
 

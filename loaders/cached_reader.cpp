@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <limits>
 #include <new>
 #include <numeric>
 
@@ -16,14 +14,14 @@ namespace {
 constexpr std::int64_t kBlockBytes = std::int64_t{1} << 20;  // read at once where the file has no chunks
 
 struct Kept {
-  std::unique_ptr<std::uint8_t[]> pixels;  // (n_images, height, width); null: this split is not kept
+  std::unique_ptr<std::uint8_t[]> pixels;  // (n_images, height, width)
   std::vector<bool> present;               // (n_blocks)
   std::int64_t n_images = 0, image_bytes = 0, block_rows = 1;
 };
 
 class CachedReader final : public DatasetReader {
  public:
-  CachedReader(std::shared_ptr<DatasetReader> reader, CacheMode mode) : reader_(std::move(reader)), mode_(mode) {}
+  explicit CachedReader(std::shared_ptr<DatasetReader> reader) : reader_(std::move(reader)) {}
 
   [[nodiscard]] const std::filesystem::path& path() const override { return reader_->path(); }
   [[nodiscard]] std::vector<std::string> splits() const override { return reader_->splits(); }
@@ -54,20 +52,18 @@ class CachedReader final : public DatasetReader {
   void load_block(Kept& kept, std::string_view split, std::int64_t block);
 
   const std::shared_ptr<DatasetReader> reader_;
-  const CacheMode mode_;
   std::mutex mutex_;  // of the map, the flags and the reading; pixels that are present never change
   std::map<std::string, Kept, std::less<>> kept_;
 };
 
 void CachedReader::reserve(Kept& kept, std::string_view split) const {
   const auto bytes = static_cast<std::uint64_t>(kept.n_images * kept.image_bytes);
-  if (mode_ == CacheMode::kAuto && bytes > available_memory_bytes() / 4) return;
   // Not cleared: the system hands out each page when it is first filled.
   kept.pixels.reset(new (std::nothrow) std::uint8_t[bytes]);
-  if (!kept.pixels && mode_ == CacheMode::kAlways) {
+  if (!kept.pixels) {
     throw Error(ExitCode::kOutOfMemory,
                 fmt::format("keeping split '{}' of {} needs {} MiB of memory, more than there is; "
-                            "let it be read from the file instead",
+                            "try --cache none, which reads it from the file",
                             split, path().string(), bytes >> 20));
   }
 }
@@ -98,7 +94,6 @@ void CachedReader::read_rows(std::string_view split, std::span<const std::int64_
     const std::lock_guard lock(mutex_);
     Kept& split_kept = kept(split);
     for (const std::int64_t row : rows) {
-      if (!split_kept.pixels) break;
       if (row < 0 || row >= split_kept.n_images) {
         throw Error(ExitCode::kBadData, fmt::format("row {} was asked for, but split '{}' of {} has {} pictures", row,
                                                     split, path().string(), split_kept.n_images));
@@ -108,51 +103,16 @@ void CachedReader::read_rows(std::string_view split, std::span<const std::int64_
     }
     found = &split_kept;  // a map's elements stay where they are
   }
-  if (!found->pixels) {
-    reader_->read_rows(split, rows, pixels);
-    return;
-  }
   for (const std::int64_t row : rows) {
     std::memcpy(pixels, found->pixels.get() + row * found->image_bytes, static_cast<std::size_t>(found->image_bytes));
     pixels += found->image_bytes;
   }
 }
 
-/// "MemAvailable:  24000000 kB" of /proc/meminfo.
-std::optional<std::uint64_t> system_available() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string word; file >> word;) {
-    std::uint64_t kibibytes = 0;
-    if (word == "MemAvailable:" && file >> kibibytes) return kibibytes << 10;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::uint64_t> number_in(const char* path) {
-  std::uint64_t number = 0;
-  if (std::ifstream file(path); file >> number) return number;
-  return std::nullopt;  // "max", or no such file
-}
-
-/// Page cache that can be given back counts as used here; better too careful than killed.
-std::optional<std::uint64_t> control_group_available() {
-  const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-  if (!limit || !used) return std::nullopt;
-  return *limit > *used ? *limit - *used : 0;
-}
-
 }  // namespace
 
-std::uint64_t available_memory_bytes() {
-  const auto system = system_available(), group = control_group_available();
-  if (!system && !group) return 0;
-  constexpr auto kUnlimited = std::numeric_limits<std::uint64_t>::max();
-  return std::min(system.value_or(kUnlimited), group.value_or(kUnlimited));
-}
-
-std::shared_ptr<DatasetReader> keep_in_memory(std::shared_ptr<DatasetReader> reader, CacheMode mode) {
-  if (mode == CacheMode::kNever) return reader;
-  return std::make_shared<CachedReader>(std::move(reader), mode);
+std::shared_ptr<DatasetReader> keep_in_memory(std::shared_ptr<DatasetReader> reader) {
+  return std::make_shared<CachedReader>(std::move(reader));
 }
 
 }  // namespace xrai

@@ -52,8 +52,9 @@ std::vector<double> time_epochs(BatchLoader& loader) {
 }
 
 void bench(const char* path, std::int64_t batch_size) {
-  for (const CacheMode mode : {CacheMode::kNever, CacheMode::kAlways}) {
-    const std::shared_ptr<DatasetReader> reader = keep_in_memory(open_dataset(path), mode);
+  for (const bool in_memory : {false, true}) {
+    std::shared_ptr<DatasetReader> reader = open_dataset(path);
+    if (in_memory) reader = keep_in_memory(reader);
     const std::string split = reader->splits().front();
     BatchLoaderOptions options;
     options.batch_size = batch_size;
@@ -65,7 +66,7 @@ void bench(const char* path, std::int64_t batch_size) {
     fmt::print(
         "{{\"bench\": \"loader\", \"memory\": {}, \"batch_size\": {}, \"images\": {}, \"height\": {}, \"width\": {}, "
         "\"images_per_second\": [{}], \"best_gigabytes_per_second\": {:.2f}}}\n",
-        mode == CacheMode::kAlways, batch_size, loader.size(), reader->height(split), reader->width(split),
+        in_memory, batch_size, loader.size(), reader->height(split), reader->width(split),
         fmt::format("{:.0f}", fmt::join(rates, ", ")), best * image_bytes / 1e9);
   }
 }

@@ -3,14 +3,16 @@
 #
 #   profiling/gpu_day.sh [OUTPUT_FOLDER]     default: profiling/results/gpu-<date>
 #
-# Builds with the CUDA device, holds it against the CPU device (xrai_check), runs the tests that need a card, the same under compute-sanitizer's four tools, a short
-# training run in each precision, and benchmarks of plain5 and resnet18. Each step's output is kept as a file, summary.txt
-# says what passed. Takes about half an hour. Exit codes: 0 all passed, 1 something failed, 4 no usable GPU.
+# Builds with the CUDA device, holds it against the CPU device (xrai_check), runs the tests that need a card, the same
+# under compute-sanitizer's four tools, a short training run in each precision, benchmarks of plain5 and resnet18, and the
+# same networks in PyTorch on the same card where $PYTHON (default: python3) has one built for CUDA. Each step's output is
+# kept as a file, summary.txt says what passed. Takes about an hour. Exit codes: 0 all passed, 1 something failed, 4 no
+# usable GPU.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 case ${1:-} in
-  -h | --help) sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+  -h | --help) sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
   -*) echo "gpu_day.sh: there is no flag $1" >&2; exit 2 ;;
 esac
 out=${1:-profiling/results/gpu-$(date +%Y-%m-%d)}
@@ -81,6 +83,14 @@ for model in plain5 resnet18; do
   for precision in fp32 tf32 bf16 fp16; do
     bench train "$model" "$precision"
     bench infer "$model" "$precision"
+  done
+done
+
+# A PyTorch that is not there, or not built for this card, is 77: skipped, with its sentence in the file.
+for way in eager compile; do
+  for precision in fp32 tf32 bf16 fp16; do
+    step "pytorch-$way-$precision" python3 profiling/compare_pytorch.py --device cuda --precision "$precision" --way "$way" \
+      --model plain5 resnet18 --python "${PYTHON:-$(command -v python3)}" --json "$out/pytorch-$way-$precision.json"
   done
 done
 

@@ -8,13 +8,14 @@
 namespace xrai {
 namespace {
 
-// Without sparsity, at boost clock. GeForce tensor cores sum in float32 at half the rate of float16 sums, and it is
+// Without sparsity, at boost clock. The T4's tensor cores know no bfloat16: its products are our kernels', in float32.
+// GeForce tensor cores sum in float32 at half the rate of float16 sums, and it is
 // that rate which counts here. Sources: NVIDIA's data sheets "T4" (2019), "A100 80GB" (2022, SXM), "H100" (2023, SXM)
 // and "HGX B200" (2024; an eighth of the board's figures, sparsity taken out); the white papers "GA102 GPU
 // Architecture" (2021, table of the RTX 3090), "Ada GPU Architecture" (2023, appendix A) and "RTX Blackwell GPU
 // Architecture" (2025, appendix A).
 constexpr Card kCards[] = {
-    {"t4", "NVIDIA T4", 8.1, 0, 0, 65, 300},
+    {"t4", "NVIDIA T4", 8.1, 0, 8.1, 65, 300},
     {"a100", "NVIDIA A100 80 GB SXM", 19.5, 156, 312, 312, 2039},
     {"h100", "NVIDIA H100 SXM", 67, 494.7, 989.4, 989.4, 3350},
     {"b200", "NVIDIA B200", 75, 1125, 2250, 2250, 7700},
@@ -46,7 +47,7 @@ const Card& find_card(const std::string& word) {
 }
 
 Precision precision_on(const Card& card, const std::string& requested) {
-  if (requested == "auto") return card.bf16 > 0 ? Precision::kBfloat16 : Precision::kFloat32;
+  if (requested == "auto") return card.tf32 > 0 ? Precision::kBfloat16 : Precision::kFloat32;
   const auto* precision = std::find_if(std::begin(kPrecisions), std::end(kPrecisions),
                                        [&](Precision p) { return precision_name(p) == requested; });
   if (precision == std::end(kPrecisions))

@@ -21,7 +21,7 @@ struct Card {
 std::vector<std::string> card_words();
 /// Throws Error(kUsage) with the nearest known word.
 const Card& find_card(const std::string& word);
-/// "auto" is bf16 where the card has it, else fp32, as on the card itself. Throws Error(kUsage) for what it lacks.
+/// "auto" is bf16 from Ampere on, else fp32, as on the card itself. Throws Error(kUsage) for what it lacks.
 Precision precision_on(const Card& card, const std::string& requested);
 
 }  // namespace xrai

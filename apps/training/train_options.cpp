@@ -26,6 +26,12 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
          .help = "part of the training patients kept for validation when the file has no val split",
          .above = 0,
          .at_most = 0.5});
+  c.add({.group = "Data",
+         .name = "cache",
+         .target = &o.cache,
+         .help = "where pictures stay once they were read; auto: on a GPU, else in host memory, where they take a "
+                 "quarter of what is free or less",
+         .allowed = {"auto", "none", "host", "device"}});
 }
 
 void add_model_options(CommandLine& c, TrainOptions& o) {

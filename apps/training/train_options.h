@@ -31,6 +31,7 @@ struct TrainOptions {
   double crop = 0.9;
   bool standardise = false;
   double val_fraction = 0.15;
+  std::string cache = "auto";
   std::string device = "auto", precision = "auto";
   int threads = 0, workers = 4;
   std::string resume;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "loaders/cached_reader.h"
+#include "apps/report/score_split.h"
 #include "loaders/splits.h"
 #include "runtime/core/error.h"
 
@@ -57,8 +57,7 @@ void check_classes(const TrainingData& data) {
 
 TrainingData open_training_data(const std::filesystem::path& path, double val_fraction, std::uint64_t seed) {
   TrainingData data;
-  data.file = open_dataset(path);
-  data.reader = keep_in_memory(data.file);
+  data.file = data.reader = open_dataset(path);
   const std::vector<std::string> splits = data.reader->splits();
   const auto has = [&](const char* name) { return std::find(splits.begin(), splits.end(), name) != splits.end(); };
   if (!has("train"))
@@ -91,6 +90,22 @@ void require_unchanged_file(const TrainingData& data) {
   const std::int64_t first = 0;
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(data.file->height("train") * data.file->width("train")));
   data.file->read_rows("train", std::span(&first, 1), pixels.data());
+}
+
+CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
+  const DatasetReader& reader = *data.reader;
+  const std::string decoder = text_attribute(reader, "decoder", "unknown");
+  const std::string resize = text_attribute(reader, "resize", "");
+  CheckpointFacts facts;
+  facts.config_toml = config;
+  facts.classes = reader.classes();
+  facts.preprocessing = {reader.height("train"), text_attribute(reader, "fit", "squash"),
+                         resize.empty() ? decoder : decoder + ", " + resize};
+  facts.input = settings.input;
+  facts.seed = settings.seed;
+  facts.threshold_rule = "0.5, not tuned";
+  facts.synthetic_data = data_is_synthetic(reader);
+  return facts;
 }
 
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback) {

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "loaders/reader.h"
+#include "runtime/train/checkpoint.h"
+#include "runtime/train/settings.h"
 
 namespace xrai {
 
 struct TrainingData {
   std::shared_ptr<DatasetReader> file;        // reads the file every time
-  std::shared_ptr<DatasetReader> reader;      // the same, with what fits kept in memory
+  std::shared_ptr<DatasetReader> reader;      // the same, or one that keeps pictures in memory
   std::string validation_split;               // "val", or "train" when a part of it was set aside
   std::vector<std::int64_t> train_rows;       // of the train split
   std::vector<std::int64_t> validation_rows;  // of validation_split
@@ -31,6 +33,9 @@ void shorten_validation(TrainingData& data, std::size_t most);
 /// Throws Error(kBadData) when the file was written to, cut or replaced since it was opened: pictures kept in memory
 /// would hide that, and names and figures would no longer belong together.
 void require_unchanged_file(const TrainingData& data);
+
+/// What a checkpoint of this run says about it. config: the options as TOML.
+CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config);
 
 /// A text attribute of the file, or the fallback.
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback);

@@ -18,6 +18,7 @@ struct Batch {
   std::int64_t epoch = 0;                    // counted from 0
   std::int64_t first_position = 0;           // place of the batch's first image in the epoch's order
   int slot = -1;                             // ring slot, for release
+  const std::uint8_t* resident = nullptr;    // instead of pixels: all of the split in device memory, by row
 };
 
 /// Order of one epoch: a pure function of (seed, epoch), whatever the number of threads.

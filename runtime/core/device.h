@@ -49,6 +49,8 @@ class Device {
   [[nodiscard]] DataType activation_type() const { return activation_type_of(precision()); }
 
   // Memory. Errors: Error(kOutOfMemory) with what was asked for.
+  /// Bytes that allocate() would still give, roughly; 0: nobody knows.
+  [[nodiscard]] virtual std::uint64_t free_bytes() = 0;
   /// Zeroed device memory, aligned to 64 bytes at least.
   virtual Buffer allocate(std::size_t bytes) = 0;
   /// Host memory from which upload is asynchronous (pinned on CUDA).

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
+#include <optional>
 #include <string>
 
 namespace xrai {
@@ -33,11 +35,41 @@ int wished_cores() {
   return text == nullptr ? 0 : std::atoi(text);
 }
 
+/// "MemAvailable:  24000000 kB" of /proc/meminfo.
+std::optional<std::uint64_t> system_available() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string word; file >> word;) {
+    std::uint64_t kibibytes = 0;
+    if (word == "MemAvailable:" && file >> kibibytes) return kibibytes << 10;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> number_in(const char* path) {
+  std::uint64_t number = 0;
+  if (std::ifstream file(path); file >> number) return number;
+  return std::nullopt;  // "max", or no such file
+}
+
+/// Page cache that can be given back counts as used here; better too careful than killed.
+std::optional<std::uint64_t> control_group_available() {
+  const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
+  if (!limit || !used) return std::nullopt;
+  return *limit > *used ? *limit - *used : 0;
+}
+
 }  // namespace
 
 int available_cores() {
   const int wished = wished_cores();
   return wished > 0 ? wished : std::min(affinity_cores(), quota_cores());
+}
+
+std::uint64_t available_memory_bytes() {
+  const auto system = system_available(), group = control_group_available();
+  if (!system && !group) return 0;
+  constexpr auto kUnlimited = std::numeric_limits<std::uint64_t>::max();
+  return std::min(system.value_or(kUnlimited), group.value_or(kUnlimited));
 }
 
 std::string cpu_name() {

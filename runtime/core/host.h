@@ -1,12 +1,16 @@
 // Facts about the machine this process runs on, for every device and for people: processor, cores it may use.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace xrai {
 
 /// OMP_NUM_THREADS if it is set, else the cores that affinity and the cgroup's CPU quota allow; at least 1.
 int available_cores();
+
+/// Bytes that the system, and the control group this process runs in, would still give; 0 where neither says.
+std::uint64_t available_memory_bytes();
 
 /// Model name of the processor, e.g. "Intel(R) Xeon(R) Processor".
 std::string cpu_name();

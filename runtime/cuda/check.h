@@ -10,6 +10,12 @@
 
 namespace xrai::cuda {
 
+/// A library does not offer what was asked for on this GPU: the caller may do it in another way.
+class NotSupported : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Throws Error: kOutOfMemory, kNoDevice for a card or library that cannot be used, else kFailure, with CUDA's own
 /// words. Errors that leave the card unusable for the process say so, since every later call repeats them.
 void check(cudaError_t status, std::source_location where = std::source_location::current());

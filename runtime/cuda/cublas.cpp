@@ -96,10 +96,10 @@ void Matmul::choose(const MatmulSpec& spec) {
                                                                preference.get(), 1, &heuristic_, &found);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status);
   if (found == 0)
-    throw Error(ExitCode::kFailure,
-                fmt::format("cuBLAS {} has no algorithm for a product of ({}, {}) and ({}, {}) in {} on {}",
-                            cublasLtGetVersion(), spec.m, spec.k, spec.k, spec.n, data_type_name(spec.factors),
-                            context_.target.gpu()));
+    throw NotSupported(ExitCode::kFailure,
+                       fmt::format("cuBLAS {} has no algorithm for a product of ({}, {}) and ({}, {}) in {} on {}",
+                                   cublasLtGetVersion(), spec.m, spec.k, spec.k, spec.n, data_type_name(spec.factors),
+                                   context_.target.gpu()));
 }
 
 void Matmul::run(const void* a, const void* b, const void* bias, void* d, void* workspace) {

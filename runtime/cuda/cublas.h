@@ -25,7 +25,7 @@ struct MatmulSpec {
 
 class Matmul {
  public:
-  /// Throws Error(kFailure) naming the sizes when the library has no algorithm for them.
+  /// Throws NotSupported naming the sizes when the library has no algorithm for them.
   Matmul(Context& context, const MatmulSpec& spec);
   Matmul(const Matmul&) = delete;
   Matmul& operator=(const Matmul&) = delete;

@@ -32,6 +32,7 @@ class CudaDevice final : public Device {
   }
   [[nodiscard]] Precision precision() const override { return context_.precision; }
 
+  [[nodiscard]] std::uint64_t free_bytes() override { return free_device_bytes(); }
   Buffer allocate(std::size_t bytes) override {
     Buffer buffer = allocate_device(bytes);
     check(cudaMemsetAsync(buffer.data(), 0, buffer.size_bytes(), compute()));

@@ -43,7 +43,7 @@ void check(cudnnStatus_t status, std::source_location where) {
   const std::string sentence = fmt::format("cuDNN refused: {} ({})", cudnnGetErrorString(status), last_cudnn_error());
   const ExitCode code = exit_code(status);
   if (code == ExitCode::kFailure && CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED)
-    throw CudnnNotSupported(code, sentence, where);
+    throw NotSupported(code, sentence, where);
   throw Error(code, sentence, where);
 }
 

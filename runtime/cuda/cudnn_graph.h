@@ -13,18 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "runtime/core/error.h"
+#include "runtime/cuda/check.h"
 
 namespace xrai::cuda {
 
-/// The library does not offer what was asked for on this GPU: the caller may do it in another way.
-class CudnnNotSupported : public Error {
- public:
-  using Error::Error;
-};
-
 /// Throws Error with the library's own words: kOutOfMemory, kNoDevice for a library that does not fit, else kFailure;
-/// CudnnNotSupported where the status says so.
+/// NotSupported where the status says so.
 void check(cudnnStatus_t status, std::source_location where = std::source_location::current());
 
 /// What cudnnGetLastErrorString says about the last failure, without the line breaks.

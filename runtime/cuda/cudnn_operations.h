@@ -29,7 +29,7 @@ enum class Epilogue : std::uint8_t { kNone, kBias, kBiasRelu, kRelu };
 /// What the spec wants behind the sum.
 Epilogue epilogue_of(const ConvolutionSpec& spec);
 
-// Throw CudnnNotSupported where the library knows no such graph.
+// Throw NotSupported where the library knows no such graph.
 
 /// kX, kWeights (, kBias) -> kY. The bias has the type of the activations: for float16 and bfloat16 cuDNN 9.19 has no
 /// engine that adds a float32 bias, on none of the GPUs of docs/gpu-support.md.

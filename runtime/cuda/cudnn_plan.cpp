@@ -149,9 +149,8 @@ CudnnPlan CudnnPlanList::first() const {
   std::string obstacle = "its engines are of another kind";
   std::vector<CudnnPlan> plans = ready(1, obstacle);
   if (plans.empty())
-    throw CudnnNotSupported(ExitCode::kFailure,
-                            fmt::format("cuDNN {} has no plan for {} on {}, {} ({})", cudnnGetVersion(), graph_->what(),
-                                        target_->gpu(), to_words(policy_), obstacle));
+    throw NotSupported(ExitCode::kFailure, fmt::format("cuDNN {} has no plan for {} on {}, {} ({})", cudnnGetVersion(),
+                                                       graph_->what(), target_->gpu(), to_words(policy_), obstacle));
   return std::move(plans.front());
 }
 

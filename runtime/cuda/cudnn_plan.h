@@ -74,7 +74,7 @@ class CudnnPlanList {
  public:
   CudnnPlanList(CudnnGraph graph, const CudnnTarget& target, const CudnnPolicy& policy);
 
-  /// The first proposal that the library can make ready within the cap; throws CudnnNotSupported, which names the
+  /// The first proposal that the library can make ready within the cap; throws NotSupported, which names the
   /// operation, the GPU and the last obstacle, when there is none.
   [[nodiscard]] CudnnPlan first() const;
   /// All that can be made ready, at most `at_most`: for timing them on the device.

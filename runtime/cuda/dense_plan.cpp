@@ -1,4 +1,5 @@
-// Dense layers by cuBLASLt, bias and ReLU in the product's epilogue.
+// Dense layers by cuBLASLt, bias and ReLU in the product's epilogue; as convolutions of maps of one place where it has
+// no algorithm.
 #include <algorithm>
 #include <optional>
 
@@ -56,10 +57,39 @@ class CublasDense final : public DensePlan {
   std::optional<Matmul> filter_gradient_, data_gradient_;
 };
 
+class DenseAsConvolution final : public DensePlan {
+ public:
+  DenseAsConvolution(Context& context, const DenseSpec& spec)
+      : convolution_(make_convolution_plan(context, {.input = {spec.n, 1, 1, spec.inputs},
+                                                     .filters = spec.outputs,
+                                                     .window = {},
+                                                     .groups = 1,
+                                                     .bias = spec.bias,
+                                                     .relu = spec.relu,
+                                                     .training = spec.training,
+                                                     .input_gradient = spec.input_gradient})) {}
+
+  [[nodiscard]] std::size_t workspace_bytes() const override { return convolution_->workspace_bytes(); }
+  void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) override {
+    convolution_->forward(x, weights, bias, y, workspace);
+  }
+  void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights, float* dbias,
+                void* workspace) override {
+    convolution_->backward(x, weights, y, dy, dx, dweights, dbias, workspace);
+  }
+
+ private:
+  std::unique_ptr<ConvolutionPlan> convolution_;
+};
+
 }  // namespace
 
 std::unique_ptr<DensePlan> make_dense_plan(Context& context, const DenseSpec& spec) {
-  return std::make_unique<CublasDense>(context, spec);
+  try {
+    return std::make_unique<CublasDense>(context, spec);
+  } catch (const NotSupported&) {
+    return std::make_unique<DenseAsConvolution>(context, spec);
+  }
 }
 
 }  // namespace xrai::cuda

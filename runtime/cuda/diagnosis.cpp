@@ -148,7 +148,7 @@ Precision choose_precision(const Card& card, const std::string& requested) {
   if (requested.empty()) return ampere ? Precision::kBfloat16 : Precision::kFloat32;
   for (const Precision precision : kPrecisions) {
     if (requested != precision_name(precision)) continue;
-    if (!ampere && (precision == Precision::kTf32 || precision == Precision::kBfloat16))
+    if (!ampere && precision == Precision::kTf32)
       throw Error(ExitCode::kNoDevice,
                   fmt::format("--precision {} needs compute capability 8.0, and {} has {}.{}; try fp16 or fp32",
                               requested, card.name, card.major, card.minor));

@@ -44,6 +44,12 @@ Buffer allocate_device(std::size_t bytes) {
   return {memory, size, free_device};
 }
 
+std::uint64_t free_device_bytes() {
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
 Buffer allocate_pinned(std::size_t bytes) {
   const std::size_t size = std::max<std::size_t>(bytes, 1);
   void* memory = nullptr;

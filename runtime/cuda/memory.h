@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "runtime/core/buffer.h"
 #include "runtime/cuda/streams.h"
 
 namespace xrai::cuda {
 
+/// Of the current card.
+std::uint64_t free_device_bytes();
 /// Not zeroed. Throws Error(kOutOfMemory) with what was wanted and what is free.
 Buffer allocate_device(std::size_t bytes);
 /// Host memory that the card reads and writes by itself. Throws Error(kOutOfMemory).

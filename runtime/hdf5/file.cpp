@@ -43,6 +43,12 @@ std::string filter_name(hid_t creation, unsigned index, const Task& task) {
 
 }  // namespace
 
+std::uint64_t DatasetInfo::row_bytes() const {
+  std::uint64_t bytes = element_bytes;
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) bytes *= shape[axis];
+  return bytes;
+}
+
 File::File(std::unique_ptr<State> state) : state_(std::move(state)) {}
 File::File(File&&) noexcept = default;
 
@@ -159,6 +165,8 @@ DatasetInfo File::info(std::string_view name) const {
   info.chunk_shape.assign(dataset.chunk.begin(), dataset.chunk.end());
   info.values_elsewhere = dataset.elsewhere;
   info.type = classify(dataset.type.get());
+  info.element_bytes = H5Tget_size(dataset.type.get());
+  info.big_endian = is_big_endian(dataset.type.get());
   info.stored_bytes = H5Dget_storage_size(dataset.id.get());
   const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   const int n_filters = check(H5Pget_nfilters(creation.get()), task);

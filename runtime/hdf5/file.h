@@ -3,6 +3,7 @@
 // and a loader thread may be reading while the trainer writes a checkpoint. What the data mean is not known here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -13,6 +14,8 @@
 #include <type_traits>
 #include <variant>
 #include <vector>
+
+#include "runtime/hdf5/storage.h"
 
 namespace xrai::hdf5 {
 
@@ -25,11 +28,15 @@ enum class Type {
   kUint32,
   kInt64,
   kUint64,
+  kFloat16,  // read as stored only; the library converts it to the other types
   kFloat32,
   kFloat64,
   kString,
   kOther
 };
+
+/// "uint8", as NumPy and h5py call it.
+std::string_view type_name(Type type);
 
 template <class T>
 constexpr Type type_of() {
@@ -51,10 +58,14 @@ constexpr Type type_of() {
 struct DatasetInfo {
   std::vector<std::uint64_t> shape;  // outermost first
   Type type = Type::kOther;
+  std::uint64_t element_bytes = 0;
+  bool big_endian = false;
   std::vector<std::uint64_t> chunk_shape;  // empty when contiguous
   std::vector<std::string> filters;        // e.g. "deflate(4)", "shuffle"
   std::uint64_t stored_bytes = 0;
   bool values_elsewhere = false;  // in other files (virtual or external data set); stored_bytes says nothing then
+
+  [[nodiscard]] std::uint64_t row_bytes() const;  // of one index of the outermost axis
 };
 
 struct CreateOptions {
@@ -94,6 +105,18 @@ class File {
   /// Rows [first, first + count) of the outermost axis into `out` (count * product of the other axes elements).
   template <class T>
   void read_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, T* out) const;
+  /// The same without converting anything: the type and the byte order of the file. Not for values that are references
+  /// (strings of variable length).
+  void read_stored_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, std::byte* out) const;
+
+  /// Where the data set's bytes lie, for readers that go around the library and its lock.
+  [[nodiscard]] Storage storage(std::string_view dataset) const;
+  /// Reads bytes of the file itself, without the library; needs no lock.
+  void read_bytes(std::string_view dataset, const Storage& storage, std::uint64_t offset, std::size_t n_bytes,
+                  std::byte* out) const;
+  /// Throws when the file was truncated, written to or replaced since it was opened for reading. To be asked after
+  /// read_bytes.
+  void require_unchanged(std::string_view dataset) const;
 
   template <class T>
   void write(std::string_view dataset, const std::vector<std::uint64_t>& shape, const T* values,

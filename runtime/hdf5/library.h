@@ -83,6 +83,10 @@ hid_t memory_type(Type type);
 hid_t stored_type(Type type);
 /// What a type in a file is to us. Enumerations (such as h5py's bool) are their integers.
 Type classify(hid_t type);
+/// Whether numbers, or the integers of an enumeration, have their highest byte first in the file.
+bool is_big_endian(hid_t type);
+/// Whether values lie elsewhere in the file, as those of variable length do.
+bool holds_references(hid_t type);
 /// Variable-length UTF-8, as h5py writes str.
 Handle string_type(const Task& task);
 

@@ -60,6 +60,20 @@ void File::read_rows(std::string_view name, std::uint64_t first, std::uint64_t c
   state().read(dataset, memory_space.get(), file_space.get(), n, type_of<T>(), out, task);
 }
 
+void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uint64_t count, std::byte* out) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  const hid_t type = dataset.type.get();
+  if (holds_references(type)) fail(task, "its values are references to where the values are");
+  const Handle file_space = state().select_rows(dataset, first, count, task);
+  if (count * dataset.row_elements() == 0) return;
+  const Handle memory_space = rows_in_memory(dataset, count, task);
+  const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
+  state().check_unchanged(task);
+  check(status, task);
+}
+
 std::vector<std::string> File::read_strings(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);

@@ -1,7 +1,32 @@
 // Our names of number types and the library's: in memory, in a file, and back.
+#include <array>
+
 #include "runtime/hdf5/library.h"
 
 namespace xrai::hdf5 {
+namespace {
+
+/// Whether the bits of a number stand in its bytes as every processor has them; HDF5 can describe others.
+bool is_ordinary(hid_t type, H5T_class_t kind) {
+  const std::size_t bits = 8 * H5Tget_size(type);
+  const H5T_order_t order = H5Tget_order(type);
+  if (H5Tget_precision(type) != bits || H5Tget_offset(type) != 0) return false;
+  if (order != H5T_ORDER_LE && order != H5T_ORDER_BE) return false;
+  if (kind != H5T_FLOAT) return true;
+  std::size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
+  if (H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits) < 0) return false;
+  const std::size_t expected = bits == 16 ? 5 : bits == 32 ? 8 : 11;  // IEEE 754 binary16, 32, 64
+  return sign == bits - 1 && exponent_bits == expected && mantissa == 0 && mantissa_bits == exponent;
+}
+
+}  // namespace
+
+std::string_view type_name(Type type) {
+  constexpr std::array<std::string_view, 13> kNames{"int8",    "uint8",   "int16",  "uint16",  "int32",
+                                                    "uint32",  "int64",   "uint64", "float16", "float32",
+                                                    "float64", "strings", "other"};
+  return kNames.at(static_cast<std::size_t>(type));
+}
 
 hid_t memory_type(Type type) {
   switch (type) {
@@ -25,6 +50,7 @@ hid_t memory_type(Type type) {
       return H5T_NATIVE_FLOAT;
     case Type::kFloat64:
       return H5T_NATIVE_DOUBLE;
+    case Type::kFloat16:  // the library has none
     case Type::kString:
     case Type::kOther:
       break;
@@ -54,6 +80,7 @@ hid_t stored_type(Type type) {
       return H5T_IEEE_F32LE;
     case Type::kFloat64:
       return H5T_IEEE_F64LE;
+    case Type::kFloat16:  // the library has none
     case Type::kString:
     case Type::kOther:
       break;
@@ -68,9 +95,11 @@ Type classify(hid_t type) {
     const Handle integers(H5Tget_super(type), H5Tclose);
     return integers.get() < 0 ? Type::kOther : classify(integers.get());
   }
+  if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || !is_ordinary(type, kind)) return Type::kOther;
   const std::size_t bytes = H5Tget_size(type);
-  if (kind == H5T_FLOAT) return bytes == 4 ? Type::kFloat32 : bytes == 8 ? Type::kFloat64 : Type::kOther;
-  if (kind != H5T_INTEGER) return Type::kOther;
+  if (kind == H5T_FLOAT) {
+    return bytes == 2 ? Type::kFloat16 : bytes == 4 ? Type::kFloat32 : bytes == 8 ? Type::kFloat64 : Type::kOther;
+  }
   const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
   switch (bytes) {
     case 1:
@@ -84,6 +113,16 @@ Type classify(hid_t type) {
     default:
       return Type::kOther;
   }
+}
+
+bool is_big_endian(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  return (kind == H5T_INTEGER || kind == H5T_FLOAT || kind == H5T_ENUM) && H5Tget_order(type) == H5T_ORDER_BE;
+}
+
+bool holds_references(hid_t type) {
+  return H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_REFERENCE) > 0 ||
+         H5Tis_variable_str(type) > 0;
 }
 
 Handle string_type(const Task& task) {

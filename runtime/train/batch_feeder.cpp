@@ -20,6 +20,10 @@ std::size_t BatchFeeder::labels_offset() const {
   return ids_offset() + static_cast<std::size_t>(batch_size_) * sizeof(std::int64_t);
 }
 
+const std::uint8_t* BatchFeeder::pixels() const {
+  return resident_ != nullptr ? resident_ : sets_[current_].pixels.as<std::uint8_t>();
+}
+
 const std::int64_t* BatchFeeder::sample_ids() const {
   return reinterpret_cast<const std::int64_t*>(facts_.as<std::byte>() + ids_offset());
 }
@@ -34,8 +38,9 @@ void BatchFeeder::feed(const Batch& batch, const kernels::StepNumbers& numbers) 
   give_back(1);
   current_ = 1 - current_;
   Set& set = sets_[current_];
+  resident_ = batch.resident;
   const auto n = static_cast<std::size_t>(batch.n_images),
-             picture = static_cast<std::size_t>(batch.height * batch.width);
+             picture = resident_ != nullptr ? 0 : static_cast<std::size_t>(batch.height * batch.width);
   const std::size_t most = static_cast<std::size_t>(batch_size_) * picture;
   if (set.pixels.size_bytes() < most) set.pixels = device_.allocate(most);
 
@@ -45,7 +50,7 @@ void BatchFeeder::feed(const Batch& batch, const kernels::StepNumbers& numbers) 
   std::memcpy(staged + labels_offset(), batch.labels.data(), n * sizeof(std::int32_t));
 
   device_.wait(Queue::kCopy, *set.read);
-  device_.upload(set.pixels.data(), batch.pixels, n * picture, Queue::kCopy);
+  if (picture > 0) device_.upload(set.pixels.data(), batch.pixels, n * picture, Queue::kCopy);
   device_.upload(set.facts.data(), staged, set.facts.size_bytes(), Queue::kCopy);
   device_.mark(*set.copied, Queue::kCopy);
   device_.wait(Queue::kCompute, *set.copied);

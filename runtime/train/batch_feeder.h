@@ -24,7 +24,9 @@ class BatchFeeder {
 
   // The batch that was fed last, in device memory. The small things have a fixed place, so that recorded work finds
   // them; the pixels are to be read by work that is queued before done_with_pixels().
-  [[nodiscard]] const std::uint8_t* pixels() const { return sets_[current_].pixels.as<std::uint8_t>(); }
+  [[nodiscard]] const std::uint8_t* pixels() const;
+  /// Where in pixels() each picture stands (n_images); null: one after the other.
+  [[nodiscard]] const std::int64_t* rows() const { return resident_ != nullptr ? sample_ids() : nullptr; }
   [[nodiscard]] const kernels::StepNumbers* numbers() const { return facts_.as<kernels::StepNumbers>(); }
   [[nodiscard]] const std::int64_t* sample_ids() const;  // (n_images)
   [[nodiscard]] const std::int32_t* labels() const;      // (n_images)
@@ -54,6 +56,7 @@ class BatchFeeder {
   std::array<Set, 2> sets_;
   std::size_t current_ = 1;
   Buffer facts_;
+  const std::uint8_t* resident_ = nullptr;
   std::deque<Lent> lent_;  // the oldest first
 };
 

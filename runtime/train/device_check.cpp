@@ -43,6 +43,7 @@ class Subject {
     const auto* at = numbers_.as<kernels::StepNumbers>();
     const std::int64_t n = settings_.batch_size, size = settings_.size;
     device_.augment({pixels_.as<std::uint8_t>(),
+                     nullptr,
                      ids_.as<std::int64_t>(),
                      plan_.input(),
                      n,

@@ -59,9 +59,26 @@ void Scorer::score(const std::uint8_t* pixels, std::int64_t n, std::int64_t heig
     const Span upload(device.trace(), "upload");
     device.upload(pixels_.data(), pixels, static_cast<std::size_t>(n * height * width), Queue::kCompute);
   }
+  compute(pixels_.as<std::uint8_t>(), nullptr, n, height, width, probabilities);
+}
+
+void Scorer::score_resident(const std::uint8_t* resident, std::span<const std::int64_t> rows, std::int64_t height,
+                            std::int64_t width, std::vector<float>& probabilities) {
+  {
+    const Span upload(model_.device().trace(), "upload");
+    model_.device().upload(sample_ids_.data(), rows.data(), rows.size_bytes(), Queue::kCompute);
+  }
+  compute(resident, sample_ids_.as<std::int64_t>(), static_cast<std::int64_t>(rows.size()), height, width,
+          probabilities);
+}
+
+void Scorer::compute(const std::uint8_t* pixels, const std::int64_t* rows, std::int64_t n, std::int64_t height,
+                     std::int64_t width, std::vector<float>& probabilities) {
+  Device& device = model_.device();
   ModelPlan& plan = model_.prepare(batch_size_, false);
   kernels::AugmentArguments view;
-  view.pixels = pixels_.as<std::uint8_t>();
+  view.pixels = pixels;
+  view.rows = rows;
   view.sample_ids = sample_ids_.as<std::int64_t>();
   view.out = plan.input();
   // A last batch that is smaller leaves old pictures behind it: they are computed and not looked at.
@@ -93,9 +110,15 @@ Scores Scorer::score(BatchSource& source) {
   source.start_epoch({0, 0});
   Batch batch;
   while (next(batch)) {
-    for (std::int64_t first = 0; first < batch.n_images; first += batch_size_)
-      score(batch.pixels + first * batch.height * batch.width, std::min(batch_size_, batch.n_images - first),
-            batch.height, batch.width, scores.probabilities);
+    for (std::int64_t first = 0; first < batch.n_images; first += batch_size_) {
+      const std::int64_t n = std::min(batch_size_, batch.n_images - first);
+      if (batch.resident != nullptr)
+        score_resident(batch.resident,
+                       batch.sample_ids.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n)),
+                       batch.height, batch.width, scores.probabilities);
+      else
+        score(batch.pixels + first * batch.height * batch.width, n, batch.height, batch.width, scores.probabilities);
+    }
     scores.labels.insert(scores.labels.end(), batch.labels.begin(), batch.labels.end());
     scores.sample_ids.insert(scores.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
     source.release(batch);

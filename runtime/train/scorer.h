@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "runtime/core/batch.h"
@@ -34,6 +35,12 @@ class Scorer {
              std::vector<float>& probabilities);
 
  private:
+  void score_resident(const std::uint8_t* resident, std::span<const std::int64_t> rows, std::int64_t height,
+                      std::int64_t width, std::vector<float>& probabilities);
+  // Both pointers are the device's; rows may be null, as in kernels::AugmentArguments.
+  void compute(const std::uint8_t* pixels, const std::int64_t* rows, std::int64_t n, std::int64_t height,
+               std::int64_t width, std::vector<float>& probabilities);
+
   Model& model_;
   InputSettings input_;
   std::int64_t batch_size_;

@@ -124,9 +124,9 @@ void Trainer::step(const Batch& batch) {
   ModelPlan& plan = model_.prepare(batch.n_images, true);
   {
     const Span augment(trace(), "augment");
-    device.augment({feeder_.pixels(), feeder_.sample_ids(), plan.input(), batch.n_images, batch.height, batch.width,
-                    settings_.input.image_size, settings_.input.image_size, settings_.input.view, settings_.augment,
-                    feeder_.numbers()});
+    device.augment({feeder_.pixels(), feeder_.rows(), feeder_.sample_ids(), plan.input(), batch.n_images, batch.height,
+                    batch.width, settings_.input.image_size, settings_.input.image_size, settings_.input.view,
+                    settings_.augment, feeder_.numbers()});
   }
   feeder_.done_with_pixels();
   if (++recorded.steps == 2) record(plan, recorded);

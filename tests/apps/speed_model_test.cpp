@@ -121,7 +121,7 @@ TEST(SpeedModel, AnUnknownCardIsRefusedWithTheNearest) {
 
 TEST(SpeedModel, ATypeThatACardLacksIsRefused) {
   BenchOptions options = on("t4");
-  options.precision = "bf16";
+  options.precision = "tf32";
   EXPECT_THAT(refused(ExitCode::kUsage, [&] { model_speed(options, "train"); }), HasSubstr("fp16 or fp32"));
   options.precision = "auto";
   EXPECT_EQ(model_speed(options, "train")["device_model"]["precision"], "fp32");

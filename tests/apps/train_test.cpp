@@ -5,7 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/memory_need.h"
-#include "loaders/cached_reader.h"
+#include "apps/training/picture_cache.h"
+#include "runtime/core/host.h"
 #include "tests/apps/training_runs.h"
 #include "tests/support/errors.h"
 
@@ -218,6 +219,36 @@ TEST_F(Train, WhatDoesNotFitIntoMemoryIsToldBeforehand) {
   EXPECT_EQ(result.exit_code, 5) << result.errors;
   EXPECT_THAT(result.errors, AllOf(HasSubstr("GiB"), HasSubstr("--image-size")));
   EXPECT_EQ(run_command(new_run("r", "--epochs 1")).exit_code, 0) << "the folder can be used";
+}
+
+TEST_F(Train, WherePicturesStayChangesNoBit) {
+  std::vector<std::map<std::string, std::vector<float>>> weights;
+  for (const std::string place : {"none", "host", "device"}) {
+    const auto result = run_command(new_run(place, "--epochs 2 --batch-size 8 --cache " + place));
+    ASSERT_EQ(result.exit_code, 0) << result.errors;
+    weights.push_back(read_checkpoint(run(place) / "checkpoints" / "last.h5").tensors);
+    EXPECT_THAT(result.errors, HasSubstr(place == "none"   ? "read from the file in every epoch, as asked"
+                                         : place == "host" ? "stay in host memory"
+                                                           : "stay in the device's memory"));
+  }
+  EXPECT_TRUE(weights[0] == weights[1]);
+  EXPECT_TRUE(weights[0] == weights[2]);
+}
+
+TEST(PictureCache, AutoTakesTheDeviceThenTheHostThenNothing) {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  const auto place = [](const FreeMemory& free) { return choose_cache("auto", kGibibyte, free).place; };
+  EXPECT_EQ(place({8 * kGibibyte, 4 * kGibibyte, false}), CachePlace::kDevice);
+  EXPECT_EQ(place({4 * kGibibyte, 4 * kGibibyte - 1, false}), CachePlace::kHost);
+  EXPECT_EQ(place({4 * kGibibyte - 1, 4 * kGibibyte - 1, false}), CachePlace::kNone);
+  EXPECT_EQ(place({8 * kGibibyte, 8 * kGibibyte, true}), CachePlace::kHost) << "one copy is enough";
+  EXPECT_EQ(place({0, 0, false}), CachePlace::kNone) << "unknown is not enough";
+}
+
+TEST(PictureCache, SaysWhyPicturesAreReadAgainAndWhatKeepsThem) {
+  const CacheChoice none = choose_cache("auto", 4000u << 20, {std::uint64_t{5000} << 20, 0, true});
+  EXPECT_THAT(none.remark, AllOf(HasSubstr("4000 MiB"), HasSubstr("5000 MiB"), HasSubstr("--cache host")));
+  EXPECT_EQ(choose_cache("host", 4000u << 20, {std::uint64_t{5000} << 20, 0, true}).place, CachePlace::kHost);
 }
 
 TEST(MemoryNeed, NamesTheNeedWhatIsFreeAndABatchThatFits) {

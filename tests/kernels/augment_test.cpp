@@ -70,6 +70,22 @@ TEST(Augment, TheEvaluationViewAtTheStoredSizeIsThePictureNormalised) {
   expect_near(out, expected, 2e-6, "out");
 }
 
+TEST(Augment, RowsSayWhereAPictureStands) {
+  Batch stored(5, 12, 9, 7, 8);
+  stored.arguments.ranges = kEverything;
+  const std::vector<std::int64_t> rows{3, 0, 3};
+  Batch picked = stored;
+  picked.arguments.n = 3, picked.arguments.rows = rows.data();
+  const Values out = picked.run();
+  Batch in_order = stored;
+  in_order.arguments.n = 3;
+  in_order.pixels.clear();
+  for (const std::int64_t row : rows)
+    in_order.pixels.insert(in_order.pixels.end(), stored.pixels.begin() + row * 108,
+                           stored.pixels.begin() + (row + 1) * 108);
+  EXPECT_EQ(out, in_order.run());
+}
+
 TEST(Augment, ACropLooksAtTheMiddle) {
   Batch batch(1, 16, 16, 8, 8);
   batch.arguments.view.crop = 0.5f;

@@ -49,6 +49,23 @@ BatchLoaderOptions options(std::int64_t batch_size, int n_slots = 4, Order order
   return chosen;
 }
 
+TEST(BatchLoader, PicturesThatAreOnTheDeviceAreNotRead) {
+  const auto file = fake(50);
+  const std::uint8_t on_device = 0;
+  BatchLoaderOptions chosen = options(8);
+  chosen.resident = &on_device;
+  chosen.allocate = [](std::size_t) -> std::shared_ptr<void> { throw std::logic_error("no slot needs pixels"); };
+  BatchLoader loader(file, "train", {}, chosen);
+  std::vector<std::int64_t> seen;
+  for (Batch batch; loader.next(batch); loader.release(batch)) {
+    EXPECT_EQ(batch.pixels, nullptr);
+    EXPECT_EQ(batch.resident, &on_device);
+    seen.insert(seen.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+  }
+  EXPECT_EQ(seen, epoch_order(Order::kShuffled, 50, 11, 0));
+  EXPECT_EQ(file->n_reads, 0);
+}
+
 TEST(BatchLoader, OrderDependsOnSeedAndEpochOnly) {
   for (const int n_slots : {1, 2, 7}) {
     for (const std::int64_t batch_size : {1, 5, 32, 100}) {

@@ -22,31 +22,21 @@ constexpr std::int64_t kManyRows = 500'000;  // three blocks of a mebibyte
 
 TEST(CachedReader, FileIsReadOnceWhateverIsAskedFor) {
   const auto file = std::make_shared<FakeReader>(kManyRows, 200'000);
-  const auto reader = keep_in_memory(file, CacheMode::kAlways);
+  const auto reader = keep_in_memory(file);
   for (int round = 0; round < 3; ++round) expect_rows(*reader, {5, kManyRows - 1, 0, 5, 250'000});
   EXPECT_EQ(file->rows_read, kManyRows);
 }
 
 TEST(CachedReader, OnlyWhatIsAskedForIsRead) {
   const auto file = std::make_shared<FakeReader>(kManyRows, 1);
-  const auto reader = keep_in_memory(file, CacheMode::kAlways);
+  const auto reader = keep_in_memory(file);
   expect_rows(*reader, {kManyRows - 1});
   EXPECT_LT(file->rows_read, kManyRows / 2);
 }
 
-TEST(CachedReader, WhatIsTooLargeIsReadFromTheFileEachTime) {
-  ASSERT_GT(available_memory_bytes(), 0u);
-  const auto file =
-      std::make_shared<FakeReader>(static_cast<std::int64_t>(available_memory_bytes()));  // six bytes each
-  const auto reader = keep_in_memory(file, CacheMode::kAuto);
-  expect_rows(*reader, {7, 9});
-  expect_rows(*reader, {7, 9});
-  EXPECT_EQ(file->rows_read, 4);
-}
-
 TEST(CachedReader, FailureIsNotKept) {
   const auto file = std::make_shared<FakeReader>(10, 1);
-  const auto reader = keep_in_memory(file, CacheMode::kAlways);
+  const auto reader = keep_in_memory(file);
   file->failing_row = 3;
   std::uint8_t pixels[FakeReader::kImageBytes];
   const std::int64_t row = 3, outside = 10;
@@ -58,7 +48,7 @@ TEST(CachedReader, FailureIsNotKept) {
 
 TEST(CachedReader, LoadersMayShareIt) {
   const auto file = std::make_shared<FakeReader>(kManyRows, 100);
-  const auto reader = keep_in_memory(file, CacheMode::kAlways);
+  const auto reader = keep_in_memory(file);
   const auto read = [&reader](std::int64_t first) {
     for (std::int64_t row = first; row < kManyRows; row += 997) expect_rows(*reader, {row, kManyRows - 1 - row});
   };
@@ -66,11 +56,6 @@ TEST(CachedReader, LoadersMayShareIt) {
   one.join();
   two.join();
   EXPECT_EQ(file->rows_read, kManyRows);
-}
-
-TEST(CachedReader, NeverMeansTheReaderItself) {
-  const auto file = std::make_shared<FakeReader>(10, 1);
-  EXPECT_EQ(keep_in_memory(file, CacheMode::kNever), file);
 }
 
 }  // namespace

@@ -48,6 +48,13 @@ class MemorySource final : public BatchSource {
     for (Slot& slot : slots_) slot.pixels = device.allocate_staging(static_cast<std::size_t>(batch_size * side * side));
   }
 
+  /// All pictures go into the device's memory, and batches only say which ones they are.
+  void keep_on(Device& device) {
+    resident_ = device.allocate(pictures_.pixels.size());
+    device.upload(resident_.data(), pictures_.pixels.data(), pictures_.pixels.size(), Queue::kCopy);
+    device.synchronize();
+  }
+
   bool next(Batch& batch) override {
     if (before_batch) before_batch(n_batches_);
     const std::int64_t n = std::min(batch_size_, size() - cursor_.position);
@@ -65,6 +72,7 @@ class MemorySource final : public BatchSource {
              cursor_.epoch,
              cursor_.position,
              static_cast<int>(free - slots_.begin())};
+    if (resident_.size_bytes() > 0) batch.pixels = nullptr, batch.resident = resident_.as<std::uint8_t>();
     cursor_.position += n;
     return true;
   }
@@ -118,6 +126,7 @@ class MemorySource final : public BatchSource {
   bool shuffled_;
   std::int64_t side_;
   std::vector<Slot> slots_;
+  Buffer resident_;
   Cursor cursor_;
   std::vector<std::int64_t> order_;
   int n_batches_ = 0;
@@ -181,6 +190,10 @@ struct ToyRun {
   RunEnd run() {
     HistoryWriter history(folder, trainer->state().step);
     return trainer->run(history, listener);
+  }
+  void keep_pictures_on_device() {
+    train.keep_on(*device);
+    validation.keep_on(*device);
   }
   RunEnd resume_and_run() {
     trainer->resume(read_checkpoint(last()));

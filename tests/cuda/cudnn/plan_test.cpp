@@ -106,7 +106,7 @@ TEST(CudnnPlanList, SaysWhichOperationHasNoPlanOnWhichGpu) {
   try {
     (void)list.first();
     FAIL() << "a T4 has no bfloat16";
-  } catch (const CudnnNotSupported& error) {
+  } catch (const NotSupported& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("data gradient of a 3x3 convolution"), HasSubstr("(32, 48, 48, 64)"),
                                     HasSubstr("bf16 on T4"), HasSubstr("256 MiB")));
   }
@@ -209,7 +209,7 @@ TEST_P(CudnnCheck, TurnsAStatusIntoItsExitCode) {
     FAIL() << "an error passed";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), GetParam().code);
-    EXPECT_EQ(dynamic_cast<const CudnnNotSupported*>(&error) != nullptr, GetParam().not_supported);
+    EXPECT_EQ(dynamic_cast<const NotSupported*>(&error) != nullptr, GetParam().not_supported);
     EXPECT_THAT(error.what(), HasSubstr(cudnnGetErrorString(GetParam().status)));
   }
 }

@@ -15,7 +15,7 @@ Answer answer(const Question& question, const cuda::CudnnTarget& target) {
     const cuda::CudnnPlan plan = cuda::CudnnPlanList(question.graph(target), target, question.policy).first();
     return {Answer::kPlanned, plan.workspace_bytes(), plan.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE),
             !plan.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC), plan.describe()};
-  } catch (const cuda::CudnnNotSupported& obstacle) {
+  } catch (const cuda::NotSupported& obstacle) {
     return {Answer::kNotOffered, 0, false, true, obstacle.what()};
   } catch (const std::exception& failure) {
     return {Answer::kFailed, 0, false, true, failure.what()};

@@ -68,7 +68,7 @@ std::string workspace_cell(const std::vector<Summary>& batches) {
   std::string cell;
   for (const Summary& batch : batches) {
     if (batch.planned < batch.operations)
-      return fmt::format("no: {} of {} lack an engine", batch.operations - batch.planned, batch.operations);
+      return fmt::format("{} of {} by our kernels", batch.operations - batch.planned, batch.operations);
     cell += (cell.empty() ? "" : " / ") + mebibytes(batch.largest_workspace);
   }
   return cell;

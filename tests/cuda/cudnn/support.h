@@ -19,7 +19,7 @@ struct ConvolutionSupport {
   std::vector<std::string> complaints;
 };
 /// All models, sizes, precisions and batches. bfloat16 is asked of GPUs before compute capability 8.0 at batch 32 only:
-/// the answer, that it is not for training, does not change.
+/// the answer, that our kernels are needed, does not change.
 ConvolutionSupport convolution_support(const DescribedGpu& gpu);
 
 struct PoolingSupport {

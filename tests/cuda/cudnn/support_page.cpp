@@ -16,8 +16,11 @@ Every plan taken is deterministic and needs a workspace of at most 256 MiB. `fp3
 Winograd, no FFT. `tf32` may use tensor cores, which keep 10 bits of a factor's mantissa; cards before Ampere have none
 for float and compute it as float32.
 
-**What takes over where there is no plan:** bfloat16 needs compute capability 8.0; on a T4 `--precision bf16` is refused with
-the advice to take fp16, and `auto` takes fp32. Everything else below is done by cuDNN on all of these cards. Batch
+**What takes over where there is no plan:** before compute capability 8.0 (T4) cuDNN knows next to nothing in bfloat16. A pass
+without a plan is then `convolution_kernel`, `data_gradient_kernel` or `filter_gradient_kernel` of `kernels/convolution.cu`
+(products by tiles in shared memory, float32 sums, no tensor cores), a pooling those of `kernels/pooling.cu`, and a dense layer
+that cuBLAS has no algorithm for a convolution. So `--precision bf16` works there, which helps to go on with what was trained on a
+newer card; `fp16` is faster, and `auto` takes fp32. Everything else below is done by cuDNN on all of these cards. Batch
 normalisation, its fused ReLU and 2x2 max pooling, global average pooling, bias gradients, losses and the optimiser are
 kernels of ours everywhere; dense layers are cuBLAS.
 
@@ -53,7 +56,7 @@ std::string render_page(const std::vector<SupportedGpu>& gpus) {
       "\n## Convolutions: largest workspace in MiB at batch 1 / 32 / 256\n\n"
       "Forward (with bias and ReLU where the model has them), filter gradient, data gradient, each plan the first of "
       "the\n"
-      "heuristics' list that the policy allows.\n\n";
+      "heuristics' list that the policy allows; or how many of the operations are left to our kernels.\n\n";
   page += table(gpus, [](const SupportedGpu& gpu) -> const Cells& { return gpu.convolutions.workspaces; });
   page += "\n## Convolutions on tensor cores, at batch 32\n\n";
   page += table(gpus, [](const SupportedGpu& gpu) -> const Cells& { return gpu.convolutions.tensor_cores; });

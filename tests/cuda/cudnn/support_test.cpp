@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(Described, GpuSupport, ::testing::ValuesIn(described_gp
 TEST(Probe, NamesTheSignalAndGoesOnBehindACrash) {
   const auto crash = [](const cuda::CudnnTarget&) -> cuda::CudnnGraph { std::abort(); };
   const auto refuse = [](const cuda::CudnnTarget&) -> cuda::CudnnGraph {
-    throw cuda::CudnnNotSupported(ExitCode::kFailure, "not here");
+    throw cuda::NotSupported(ExitCode::kFailure, "not here");
   };
   const auto answers = ask(described_gpu("A100"), {{refuse, {}}, {crash, {}}, {refuse, {}}});
   ASSERT_EQ(answers.size(), 3u);

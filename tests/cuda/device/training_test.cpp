@@ -69,6 +69,16 @@ TEST_P(Policies, TrainToTheSameBitsWithoutAComplaint) {
 INSTANTIATE_TEST_SUITE_P(All, Policies,
                          ::testing::Values(fake::Policy::kLazy, fake::Policy::kOthersFirst, fake::Policy::kRandom));
 
+TEST_P(Policies, PicturesThatStayOnTheDeviceChangeNoBit) {
+  const Outcome uploaded = train({.policy = {fake::Policy::kEager}}, "bf16");
+  CudaRun cuda({.policy = {GetParam(), 3}}, "bf16");
+  cuda.run.keep_pictures_on_device();
+  EXPECT_EQ(cuda.train(), uploaded.checksum);
+  const fake::Report report = fake::report();
+  EXPECT_EQ(report.findings.size(), 0u) << report.complaints();
+  EXPECT_LT(report.memcpys, uploaded.report.memcpys);
+}
+
 TEST(CudaTraining, LeavesNothingBehind) {
   { CudaRun({}).train(); }
   EXPECT_EQ(fake::report().complaints(), "");

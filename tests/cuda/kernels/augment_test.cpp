@@ -171,6 +171,21 @@ TEST_P(Augment, SeedEpochAndSampleEachChangeTheView) {
   EXPECT_NE(first, batch.by_kernel(type()));
 }
 
+TEST_P(Augment, RowsSayWhereAPictureStands) {
+  const Sizes sizes{12, 9, 7, 8};
+  const Batch stored(5, sizes);
+  const Array<std::int64_t> rows(std::vector<std::int64_t>{3, 0, 3});
+  Batch picked = stored;
+  picked.arguments.n = 3, picked.arguments.rows = rows.data();
+  Batch in_order = stored;
+  in_order.arguments.n = 3;
+  in_order.pixels.clear();
+  for (const std::int64_t row : {3, 0, 3})
+    in_order.pixels.insert(in_order.pixels.end(), stored.pixels.begin() + row * 108,
+                           stored.pixels.begin() + (row + 1) * 108);
+  EXPECT_EQ(picked.by_kernel(type()), in_order.by_kernel(type()));
+}
+
 TEST_P(Augment, AnEmptyBatchIsNoWork) {
   AugmentArguments a;
   a.stored_height = a.stored_width = a.height = a.width = 4;

@@ -184,8 +184,8 @@ TEST_P(Traffic, AugmentationReadsBytesAndWritesEachPixelOnce) {
   const Array<std::uint8_t> pixels(std::vector<std::uint8_t>(kPictures * kSide * kSide, 100));
   const Array<std::int64_t> ids(std::vector<std::int64_t>(kPictures, 0));
   const Activations out(type(), kPictures * kSide * kSide);
-  kernels::AugmentArguments a{pixels.data(), ids.data(), out.data(), kPictures, kSide,  kSide,
-                              kSide,         kSide,      {},         {},        nullptr};
+  kernels::AugmentArguments a{pixels.data(), nullptr, ids.data(), out.data(), kPictures, kSide,
+                              kSide,         kSide,   kSide,      {},         {},        nullptr};
   for (const float contrast : {0.0f, 0.2f}) {
     a.ranges.contrast = contrast;
     kernels::cuda::augment(a, type(), nullptr);

@@ -44,6 +44,15 @@ TEST(Trainer, LearnsASeparableProblem) {
   EXPECT_DOUBLE_EQ(*epochs.back().val_auroc, 1.0);
 }
 
+TEST(Trainer, PicturesThatStayOnTheDeviceChangeNoBit) {
+  const TemporaryFolder one, other;
+  ToyRun uploaded(one.path()), resident(other.path());
+  resident.keep_pictures_on_device();
+  uploaded.run();
+  resident.run();
+  EXPECT_EQ(checksum(resident.last()), checksum(uploaded.last()));
+}
+
 TEST(Trainer, TrainsOnTheSmallerLastBatchToo) {
   const TemporaryFolder folder;
   ToyRun run(folder.path());

@@ -1,0 +1,175 @@
+#include "loaders/chunk_filters.h"
+
+#include <fmt/format.h>
+#include <libdeflate.h>
+#include <lzf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace xrai {
+namespace {
+
+// Numbers of the HDF Group's registry.
+constexpr int kDeflate = 1, kShuffle = 2, kFletcher32 = 3, kLzf = 32000;
+constexpr std::size_t kSumBytes = 4;
+
+constexpr const char* kWrongSum = "its values are damaged (a checksum does not match)";
+constexpr const char* kNotInflated = "its compressed values are damaged";
+constexpr const char* kTooMuch = "a chunk of it inflates to more than the data set declares";
+
+std::uint32_t folded(std::uint32_t sum) {
+  return (sum & 0xffff) + (sum >> 16);
+}
+
+/// Fletcher's checksum of words of 16 bits, first byte high, sums modulo 65535 (J. G. Fletcher, "An arithmetic checksum
+/// for serial transmissions", 1982), as HDF5 stores it.
+std::uint32_t fletcher32(std::span<const std::byte> bytes) {
+  constexpr std::size_t kWordsBeforeOverflow = 360;
+  std::uint32_t low = 0, high = 0;
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const std::size_t end = std::min(bytes.size(), at + 2 * kWordsBeforeOverflow);
+    for (; at + 1 < end; at += 2) {
+      low += std::to_integer<std::uint32_t>(bytes[at]) << 8 | std::to_integer<std::uint32_t>(bytes[at + 1]);
+      high += low;
+    }
+    if (at < end) {  // a last odd byte
+      low += std::to_integer<std::uint32_t>(bytes[at++]) << 8;
+      high += low;
+    }
+    low = folded(low);
+    high = folded(high);
+  }
+  return folded(high) << 16 | folded(low);
+}
+
+/// Version 1.6.2 of the library stored the bytes of both halves in the other order; it still accepts those.
+std::uint32_t with_halves_swapped(std::uint32_t sum) {
+  return (sum & 0x00ff00ff) << 8 | (sum >> 8 & 0x00ff00ff);
+}
+
+template <std::size_t kSize>
+void gather_bytes(const std::byte* planes, std::size_t n, std::byte* elements) {
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t byte = 0; byte < kSize; ++byte) elements[i * kSize + byte] = planes[byte * n + i];
+  }
+}
+
+/// Bytes were stored by their place in the element: all first bytes, then all second ones; a rest shorter than an
+/// element follows as it is.
+void unshuffle(std::span<const std::byte> bytes, std::size_t element_bytes, std::byte* out) {
+  const std::size_t n = bytes.size() / element_bytes;
+  if (element_bytes == 2) {
+    gather_bytes<2>(bytes.data(), n, out);
+  } else if (element_bytes == 4) {
+    gather_bytes<4>(bytes.data(), n, out);
+  } else if (element_bytes == 8) {
+    gather_bytes<8>(bytes.data(), n, out);
+  } else {
+    for (std::size_t byte = 0; byte < element_bytes; ++byte) {
+      for (std::size_t i = 0; i < n; ++i) out[i * element_bytes + byte] = bytes[byte * n + i];
+    }
+  }
+  std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(n * element_bytes), bytes.end(), out + n * element_bytes);
+}
+
+}  // namespace
+
+std::string obstacle_in_filters(const std::vector<hdf5::StoredFilter>& filters) {
+  int compressions = 0;
+  for (const hdf5::StoredFilter& filter : filters) {
+    switch (filter.id) {
+      case kDeflate:
+      case kLzf:
+        ++compressions;
+        break;
+      case kShuffle:
+        if (filter.parameters.empty() || filter.parameters[0] == 0) return "its filter 'shuffle' has no element size";
+        break;
+      case kFletcher32:
+        break;
+      default:
+        return fmt::format("its filter {} is none of deflate, shuffle, fletcher32 and LZF",
+                           filter.name.empty() ? fmt::format("{}", filter.id) : "'" + filter.name + "'");
+    }
+  }
+  return compressions > 1 ? "it is compressed twice" : "";
+}
+
+struct ChunkDecoder::Inflater {
+  Inflater() : handle(libdeflate_alloc_decompressor()) {
+    if (handle == nullptr) throw std::bad_alloc();
+  }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+  ~Inflater() { libdeflate_free_decompressor(handle); }
+  libdeflate_decompressor* handle;
+};
+
+ChunkDecoder::ChunkDecoder(const std::vector<hdf5::StoredFilter>& filters)
+    : filters_(filters), inflater_(std::make_unique<Inflater>()) {}
+ChunkDecoder::~ChunkDecoder() = default;
+
+std::span<std::byte> ChunkDecoder::stored(std::size_t n_bytes) {
+  stored_.resize(n_bytes);
+  return stored_;
+}
+
+std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> chunk) {
+  std::vector<const hdf5::StoredFilter*> applied;
+  for (std::size_t i = 0; i < filters_.size(); ++i) {
+    if (i >= 32 || (skipped >> i & 1) == 0) applied.push_back(&filters_[i]);
+  }
+  std::span<const std::byte> bytes = stored_;
+  for (std::size_t left = applied.size(); left-- > 0;) {
+    // The last one writes where the chunk is wanted; before it there may be checksums behind the values.
+    std::vector<std::byte>& spare = spare_[left % 2];
+    if (left > 0) spare.resize(chunk.size() + left * kSumBytes);
+    const std::string wrong = undo(*applied[left], bytes, left > 0 ? std::span(spare) : chunk);
+    if (!wrong.empty()) return wrong;
+  }
+  if (bytes.size() != chunk.size()) {
+    return fmt::format("a chunk of it holds {} bytes instead of {}", bytes.size(), chunk.size());
+  }
+  if (bytes.data() != chunk.data()) std::copy(bytes.begin(), bytes.end(), chunk.begin());
+  return "";
+}
+
+std::string ChunkDecoder::undo(const hdf5::StoredFilter& filter, std::span<const std::byte>& bytes,
+                               std::span<std::byte> room) {
+  std::size_t n_bytes = bytes.size();
+  switch (filter.id) {
+    case kDeflate: {
+      const libdeflate_result result =
+          libdeflate_zlib_decompress(inflater_->handle, bytes.data(), bytes.size(), room.data(), room.size(), &n_bytes);
+      if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return kTooMuch;
+      if (result != LIBDEFLATE_SUCCESS) return kNotInflated;
+      break;
+    }
+    case kLzf:
+      n_bytes = lzf_decompress(bytes.data(), static_cast<unsigned>(bytes.size()), room.data(),
+                               static_cast<unsigned>(room.size()));
+      if (n_bytes == 0) return errno == E2BIG ? kTooMuch : kNotInflated;
+      break;
+    case kFletcher32: {
+      if (bytes.size() < kSumBytes) return kWrongSum;
+      std::uint32_t stored_sum = 0;
+      for (std::size_t i = 0; i < kSumBytes; ++i) {
+        stored_sum |= std::to_integer<std::uint32_t>(bytes[bytes.size() - kSumBytes + i]) << (8 * i);
+      }
+      bytes = bytes.first(bytes.size() - kSumBytes);
+      const std::uint32_t sum = fletcher32(bytes);
+      return stored_sum == sum || stored_sum == with_halves_swapped(sum) ? "" : kWrongSum;
+    }
+    default:  // shuffle
+      if (filter.parameters[0] == 1) return "";
+      if (bytes.size() > room.size()) return kTooMuch;
+      unshuffle(bytes, filter.parameters[0], room.data());
+  }
+  bytes = room.first(n_bytes);
+  return "";
+}
+
+}  // namespace xrai

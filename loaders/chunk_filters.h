@@ -1,0 +1,43 @@
+// What HDF5 did to the bytes of a chunk before it stored them, undone without the library: deflate (by libdeflate),
+// shuffle, Fletcher's checksum, LZF.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/hdf5/storage.h"
+
+namespace xrai {
+
+/// Why chunks with these filters cannot be restored here, as in "because ..."; empty: they can.
+std::string obstacle_in_filters(const std::vector<hdf5::StoredFilter>& filters);
+
+/// Restores chunks, one at a time; belongs to one thread at a time.
+class ChunkDecoder {
+ public:
+  /// `filters` must outlive it and have no obstacle.
+  explicit ChunkDecoder(const std::vector<hdf5::StoredFilter>& filters);
+  ChunkDecoder(const ChunkDecoder&) = delete;
+  ChunkDecoder& operator=(const ChunkDecoder&) = delete;
+  ~ChunkDecoder();
+
+  /// Room for the stored bytes of a chunk, to be filled before restore().
+  std::span<std::byte> stored(std::size_t n_bytes);
+  /// Undoes the filters of what stands in stored() into `chunk`, which it must fill exactly. Bit i of `skipped`: filter
+  /// i was not applied. Returns what is wrong with the bytes, as in "its values are damaged (...)"; empty: nothing.
+  std::string restore(std::uint32_t skipped, std::span<std::byte> chunk);
+
+ private:
+  struct Inflater;
+  std::string undo(const hdf5::StoredFilter& filter, std::span<const std::byte>& bytes, std::span<std::byte> room);
+
+  const std::vector<hdf5::StoredFilter>& filters_;
+  std::vector<std::byte> stored_, spare_[2];
+  std::unique_ptr<Inflater> inflater_;
+};
+
+}  // namespace xrai

@@ -1,0 +1,56 @@
+// Rows read from the file's own bytes, outside the HDF5 library and its lock: contiguous data sets, and chunks whose
+// filters are undone here.
+#pragma once
+
+#include "loaders/chunk_cache.h"
+#include "loaders/chunk_filters.h"
+#include "loaders/chunk_geometry.h"
+#include "loaders/row_source.h"
+#include "loaders/workers.h"
+
+namespace xrai {
+
+class DirectRows final : public RowSource {
+ public:
+  /// `storage` has no obstacle, and neither have its filters. Throws Error(kBadData) for chunks that are too large.
+  DirectRows(const hdf5::File& file, std::string dataset, hdf5::Storage storage, const RowOptions& options);
+
+  [[nodiscard]] std::int64_t n_rows() const override { return static_cast<std::int64_t>(geometry_.n_rows()); }
+  [[nodiscard]] std::int64_t row_bytes() const override { return static_cast<std::int64_t>(geometry_.row_bytes()); }
+  [[nodiscard]] std::int64_t rows_per_chunk() const override;
+  [[nodiscard]] std::string how() const override;
+  void read(std::span<const std::int64_t> rows, std::byte* out) override;
+
+ private:
+  struct Visit {
+    std::uint64_t row;
+    std::byte* out;
+  };
+  struct Job {
+    std::uint64_t chunk;
+    std::span<const Visit> visits;  // rows that go through this chunk, rising
+  };
+
+  [[nodiscard]] std::vector<Visit> checked_visits(std::span<const std::int64_t> rows, std::byte* out) const;
+  [[nodiscard]] std::vector<Job> jobs_of(std::span<const Visit> visits) const;
+  [[nodiscard]] hdf5::StoredChunk stored_chunk(std::uint64_t chunk) const;
+  void copy(const Job& job);
+  void copy_unwritten(const Job& job) const;
+  void copy_stored(const Job& job, const hdf5::StoredChunk& stored) const;
+  void copy_restored(const Job& job, const hdf5::StoredChunk& stored);
+  void restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, std::byte* to);
+  [[noreturn]] void fail(std::uint64_t chunk, const std::string& reason) const;
+  [[nodiscard]] std::uint64_t row_in_chunk(const Visit& visit) const { return visit.row % geometry_.chunk_rows(); }
+
+  const hdf5::File& file_;
+  const std::string dataset_;
+  const hdf5::Storage storage_;
+  const ChunkGeometry geometry_;
+  const int most_at_once_;  // chunks in work, by the memory that they take
+  ChunkCache cache_;
+  Workers workers_;
+  std::mutex mutex_;  // of the next line
+  std::vector<std::unique_ptr<ChunkDecoder>> idle_decoders_;
+};
+
+}  // namespace xrai

@@ -1,0 +1,49 @@
+// A few threads that wait for work which comes in small portions: the rows of one batch. Nothing is known here of what
+// the work is.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace xrai {
+
+class Workers {
+ public:
+  /// The calling thread of run() counts as one of them. Threads start with the first portion that has use for them.
+  explicit Workers(int n_threads) : n_threads_(n_threads) {}
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  ~Workers();
+
+  /// Calls work(i) for every i in [0, n), on at most `most_at_once` threads, this one included, and returns when all
+  /// are done. What one throws ends the portion and is rethrown here. May be called from several threads.
+  void run(std::int64_t n, int most_at_once, const std::function<void(std::int64_t)>& work);
+
+ private:
+  struct Portion {
+    const std::function<void(std::int64_t)>& work;
+    std::int64_t n = 0, next = 0;
+    int places = 0;   // threads that may still join
+    int working = 0;  // threads in it
+    std::exception_ptr failure;
+    std::condition_variable done;
+  };
+  void start_threads();
+  void wait_for_work();
+  void work_on(Portion& portion, std::unique_lock<std::mutex>& lock);
+
+  const int n_threads_;
+  std::mutex mutex_;  // of everything below and of all portions
+  std::condition_variable work_came_;
+  std::deque<Portion*> portions_;  // that threads may still join
+  bool stop_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace xrai

@@ -1,0 +1,135 @@
+// What the library knows of where a data set lies, together with the chunk index that it does not give away.
+#include "runtime/hdf5/storage.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/hdf5/chunk_index.h"
+
+// From 1.12 on the address has a structure of its own.
+#if H5_VERSION_GE(1, 12, 0)
+using ObjectInfo = H5O_info1_t;
+#else
+using ObjectInfo = H5O_info_t;
+#endif
+
+namespace xrai::hdf5 {
+namespace {
+
+constexpr const char* kDamagedIndex = "the index of its chunks is damaged";
+
+std::vector<StoredFilter> stored_filters(hid_t creation, const Task& task) {
+  std::vector<StoredFilter> filters(static_cast<std::size_t>(check(H5Pget_nfilters(creation), task)));
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    unsigned flags = 0, config = 0;
+    std::array<unsigned, 20> values{};
+    std::size_t n_values = values.size();
+    std::array<char, 64> name{};
+    const H5Z_filter_t id = H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &n_values, values.data(),
+                                           name.size() - 1, name.data(), &config);
+    filters[i] = {check(id, task), name.data(), {values.begin(), values.begin() + std::min(n_values, values.size())}};
+  }
+  return filters;
+}
+
+std::vector<std::byte> fill_value(hid_t creation, hid_t type, const Task& task) {
+  std::vector<std::byte> value(H5Tget_size(type));
+  H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
+  check(H5Pfill_value_defined(creation, &defined), task);
+  if (defined == H5D_FILL_VALUE_USER_DEFINED) check(H5Pget_fill_value(creation, type, value.data()), task);
+  return value;
+}
+
+ChunkGridSpec grid_spec(const OpenDataset& dataset, const Storage& storage, const Task& task) {
+  ChunkGridSpec spec{storage.shape, {}, storage.chunk_shape, storage.element_bytes, dataset.filtered};
+  const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
+  std::vector<hsize_t> largest(storage.shape.size());
+  check(H5Sget_simple_extent_dims(space.get(), nullptr, largest.data()), task);
+  for (const hsize_t axis : largest) spec.largest.push_back(axis == H5S_UNLIMITED ? kNowhere : axis);
+  for (const std::uint64_t axis : storage.chunk_shape) {
+    if (axis == 0 || spec.chunk_bytes > UINT32_MAX / axis) throw Damaged{};  // the format's own limit is 4 GB
+    spec.chunk_bytes *= axis;
+  }
+  return spec;
+}
+
+void locate_chunks(const File::State& state, const FileBytes& file, const OpenDataset& dataset, hid_t creation,
+                   Storage& storage, const Task& task) {
+  unsigned chunk_options = 0;
+  check(H5Pget_chunk_opts(creation, &chunk_options), task);
+  if (chunk_options != 0) throw NotUnderstood{"chunks at its edges are stored in another way"};
+  storage.filters = stored_filters(creation, task);
+  storage.chunk_shape.assign(dataset.chunk.begin(), dataset.chunk.end());
+  ObjectInfo info{};
+  check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
+  const Handle file_creation = own(H5Fget_create_plist(state.file.get()), H5Pclose, task);
+  unsigned half_of_children = 0;
+  check(H5Pget_istore_k(file_creation.get(), &half_of_children), task);
+  ChunkGrid grid(file, grid_spec(dataset, storage, task));
+  read_chunk_index(file, read_layout_message(file, info.addr), 2 * std::uint64_t{half_of_children}, grid);
+  storage.chunks = grid.take();
+}
+
+void locate(const File::State& state, const OpenDataset& dataset, Storage& storage, const Task& task) {
+  if (!state.opened_as) throw NotUnderstood{"the file is being written"};
+  if (dataset.shape.empty()) throw NotUnderstood{"it is a single value"};
+  if (dataset.elsewhere) throw NotUnderstood{"its values lie in other files"};
+  const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
+  if (holds_references(dataset.type.get())) throw NotUnderstood{"its values are references to where the values are"};
+  const FileBytes file(state, task);
+  storage.descriptor = file.descriptor();
+  storage.fill = fill_value(creation.get(), dataset.type.get(), task);
+  const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
+  if (layout == H5D_CHUNKED) return locate_chunks(state, file, dataset, creation.get(), storage, task);
+  if (layout != H5D_CONTIGUOUS) throw NotUnderstood{"its values lie in its header"};
+  const haddr_t offset = H5Dget_offset(dataset.id.get());
+  storage.written = offset != HADDR_UNDEF;
+  if (!storage.written) return H5Eclear2(H5E_DEFAULT), void();
+  storage.offset = offset;
+  if (offset < file.base()) throw Damaged{};
+  file.require(offset - file.base(), dataset.shape[0] * dataset.row_elements() * storage.element_bytes);
+}
+
+}  // namespace
+
+Storage File::storage(std::string_view name) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  Storage storage;
+  storage.shape.assign(dataset.shape.begin(), dataset.shape.end());
+  storage.element_bytes = H5Tget_size(dataset.type.get());
+  try {
+    locate(state(), dataset, storage, task);
+  } catch (const NotUnderstood& kind) {
+    storage.obstacle = kind.reason;
+  } catch (const Damaged&) {
+    fail(task, dataset.chunk.empty() ? "its values lie past the end of the file" : kDamagedIndex, kCopyAgain);
+  }
+  return storage;
+}
+
+void File::read_bytes(std::string_view name, const Storage& storage, std::uint64_t offset, std::size_t n_bytes,
+                      std::byte* out) const {
+  while (n_bytes > 0) {
+    const ssize_t n = pread(storage.descriptor, out, n_bytes, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      const Task task = state().reading(name);
+      state().check_unchanged(task);  // the better sentence, when the file has become shorter
+      fail(task, n < 0 ? std::strerror(errno) : "it ends too early", kCopyAgain);
+    }
+    offset += static_cast<std::uint64_t>(n);
+    n_bytes -= static_cast<std::size_t>(n);
+    out += n;
+  }
+}
+
+void File::require_unchanged(std::string_view name) const {
+  state().check_unchanged(state().reading(name));
+}
+
+}  // namespace xrai::hdf5
