@@ -8,12 +8,11 @@
 namespace xrai {
 namespace {
 
-// Without sparsity, at boost clock. The T4's tensor cores know no bfloat16: its products are our kernels', in float32.
-// GeForce tensor cores sum in float32 at half the rate of float16 sums, and it is
-// that rate which counts here. Sources: NVIDIA's data sheets "T4" (2019), "A100 80GB" (2022, SXM), "H100" (2023, SXM)
-// and "HGX B200" (2024; an eighth of the board's figures, sparsity taken out); the white papers "GA102 GPU
-// Architecture" (2021, table of the RTX 3090), "Ada GPU Architecture" (2023, appendix A) and "RTX Blackwell GPU
-// Architecture" (2025, appendix A).
+// Without sparsity, at boost clock. GeForce tensor cores sum in float32 at half the rate of float16 sums, and it is
+// that rate which counts here; the T4's know no bfloat16, whose products are then made by our kernels in float32.
+// Sources: NVIDIA's data sheets "T4" (2019), "A100 80GB" (2022, SXM), "H100" (2023, SXM) and "HGX B200" (2024; an
+// eighth of the board's figures, sparsity taken out); the white papers "GA102 GPU Architecture" (2021, table of the RTX
+// 3090), "Ada GPU Architecture" (2023, appendix A) and "RTX Blackwell GPU Architecture" (2025, appendix A).
 constexpr Card kCards[] = {
     {"t4", "NVIDIA T4", 8.1, 0, 8.1, 65, 300},
     {"a100", "NVIDIA A100 80 GB SXM", 19.5, 156, 312, 312, 2039},

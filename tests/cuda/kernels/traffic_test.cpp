@@ -4,9 +4,11 @@
 
 #include "kernel_test.h"
 #include "kernels/augment.h"
+#include "kernels/convolution.h"
 #include "kernels/elementwise.h"
 #include "kernels/loss.h"
 #include "kernels/optimiser.h"
+#include "kernels/pooling.h"
 
 namespace xrai {
 namespace {
@@ -193,6 +195,46 @@ TEST_P(Traffic, AugmentationReadsBytesAndWritesEachPixelOnce) {
     EXPECT_EQ(static_cast<double>(moved.read_bytes), kPictures * (kSide * kSide + 8));
     EXPECT_EQ(static_cast<double>(moved.store_bytes), kPictures * kSide * kSide * size());
   }
+}
+
+constexpr kernels::WindowSizes kHalved{2, 16, 16, 8, 8, 2, 2, 2, 2, 0, 0};
+
+TEST_P(Traffic, PoolingOfOurOwnReadsAndWritesOnce) {
+  constexpr std::int64_t kChannels = 24, kIn = 2 * 16 * 16 * kChannels, kOut = kIn / 4;
+  const double in = kIn * size(), out = kOut * size(), places = kOut * 4.0;
+  const Activations x(type(), Values(kIn, 0.5f)), y(type(), Values(kOut, 0.5f));
+  const Array<std::int32_t> winners(std::vector<std::int32_t>(kOut, 0));
+  kernels::cuda::max_pool(kHalved, kChannels, x.data(), y.data(), winners.data(), type(), nullptr);
+  expect_moved(in, out + places);
+  kernels::cuda::average_pool(kHalved, kChannels, x.data(), y.data(), type(), nullptr);
+  expect_moved(in, out);
+  // Each window's gradient is wanted in four places, and comes from the cache for three.
+  kernels::cuda::max_pool_backward(kHalved, kChannels, y.data(), winners.data(), x.data(), type(), nullptr);
+  EXPECT_LE(static_cast<double>(emulation::last_traffic().read_bytes), out + places);
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), in);
+  kernels::cuda::average_pool_backward(kHalved, kChannels, y.data(), x.data(), type(), nullptr);
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().read_bytes), out);
+  EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), in);
+}
+
+// How often the tiles of a product come back to the same bytes is left to the caches.
+TEST_P(Traffic, ConvolutionOfOurOwnTouchesItsOperandsOnly) {
+  constexpr std::int64_t kChannels = 8, kFilters = 12, kMaps = 2 * 10 * 10;
+  const kernels::ConvolutionSizes sizes{{2, 10, 10, 10, 10, 3, 3, 1, 1, 1, 1}, kChannels, kFilters, 1};
+  constexpr std::int64_t kX = kMaps * kChannels, kY = kMaps * kFilters, kWeights = kFilters * 9 * kChannels;
+  const Activations x(type(), Values(kX, 0.5f)), y(type(), Values(kY, 0.5f)), w(type(), Values(kWeights, 0.5f));
+  const auto expect_touched = [](double read, double written) {
+    EXPECT_EQ(static_cast<double>(emulation::last_traffic().read_bytes), read);
+    EXPECT_EQ(static_cast<double>(emulation::last_traffic().store_bytes), written);
+  };
+  kernels::cuda::convolution(sizes, x.data(), w.data(), nullptr, false, y.data(), type(), nullptr);
+  expect_touched((kX + kWeights) * size(), kY * size());
+  kernels::cuda::convolution_data_gradient(sizes, y.data(), w.data(), x.data(), type(), nullptr);
+  expect_touched((kY + kWeights) * size(), kX * size());
+  const Array<float> dw(kWeights);
+  ASSERT_EQ(kernels::cuda::convolution_filter_gradient_workspace_floats(sizes), 0) << "one launch, which is looked at";
+  kernels::cuda::convolution_filter_gradient(sizes, x.data(), y.data(), dw.data(), nullptr, type(), nullptr);
+  expect_touched((kX + kY) * size(), kWeights * 4);
 }
 
 }  // namespace
