@@ -51,8 +51,14 @@ class Summary(unittest.TestCase):
 
 class Scripts(unittest.TestCase):
     def test_an_unknown_argument_is_refused_before_anything_is_done(self):
-        for script in ("setup", "run", "format"):
+        for script in ("setup", "run", "format", "cuda_coverage"):
             self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
+
+    def test_a_build_without_counters_is_not_taken_for_a_covered_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run(ROOT / "scripts/cuda_coverage", folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("-DXRAI_COVERAGE=ON", done.stderr)
 
     def test_setup_and_cmake_name_the_same_libraries(self):
         named = (ROOT / "cmake/Dependencies.cmake").read_text()
