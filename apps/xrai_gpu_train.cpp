@@ -116,7 +116,7 @@ void Training::prepare() {
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
   require_device({options_.device, options_.threads, options_.precision});
-  data_ = open_training_data(options_.data, options_.val_fraction, options_.seed);
+  data_ = open_training_data(options_.data, options_.layout, options_.val_fraction, options_.seed);
   if (options_.fast_dev_run) {
     options_.epochs = 1;
     options_.max_steps = kFastDevSteps;
@@ -193,6 +193,9 @@ void Training::make_model() {
 
 void Training::say_what_will_happen() {
   log::info(config_ + "\n" + spec_.name + "\n" + summary_);
+  const Layout& layout = data_.reader->layout();
+  for (const SplitLayout& split : layout.splits) log::info(describe(layout, split));
+  for (const std::string& warning : layout.warnings) log::warning(warning);
   if (data_is_synthetic(*data_.reader))
     log::info("the data set is synthetic: its pictures are drawn and show no patient");
   if (!data_.note.empty()) log::info(data_.note);

@@ -26,6 +26,7 @@ class CachedReader final : public DatasetReader {
   CachedReader(std::shared_ptr<DatasetReader> reader, CacheMode mode) : reader_(std::move(reader)), mode_(mode) {}
 
   [[nodiscard]] const std::filesystem::path& path() const override { return reader_->path(); }
+  [[nodiscard]] const Layout& layout() const override { return reader_->layout(); }
   [[nodiscard]] std::vector<std::string> splits() const override { return reader_->splits(); }
   [[nodiscard]] std::int64_t n_images(std::string_view split) const override { return reader_->n_images(split); }
   [[nodiscard]] std::int64_t height(std::string_view split) const override { return reader_->height(split); }

@@ -1,5 +1,5 @@
 // A data set of radiographs as the trainer sees it: splits of grey pictures with labels, groups and file names,
-// whatever the layout of the file. One class a layout implements this; open_dataset chooses it.
+// whatever the layout of the file (loaders/layout.h).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/layout.h"
+#include "loaders/row_source.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -23,6 +25,8 @@ class DatasetReader {
   virtual ~DatasetReader() = default;
 
   [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
+  /// What was decided about the file when it was opened.
+  [[nodiscard]] virtual const Layout& layout() const = 0;
   /// Those of "train", "val", "test" that the file has, in this order.
   [[nodiscard]] virtual std::vector<std::string> splits() const = 0;
   [[nodiscard]] virtual std::int64_t n_images(std::string_view split) const = 0;
@@ -50,7 +54,9 @@ class DatasetReader {
   DatasetReader& operator=(const DatasetReader&) = default;
 };
 
-/// Throws Error(kBadData) that names what is missing and what a file of xrai looks like.
-std::unique_ptr<DatasetReader> open_dataset(const std::filesystem::path& path);
+/// Opens a file of any layout that loaders/layout.h can describe, and those beside it that belong to it. Throws
+/// Error(kBadData) that names what is missing and the option that helps.
+std::unique_ptr<DatasetReader> open_dataset(const std::filesystem::path& path, const LayoutOptions& options = {},
+                                            const RowOptions& row_options = {});
 
 }  // namespace xrai

@@ -9,7 +9,7 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
   c.add({.group = "Data",
          .name = "data",
          .target = &o.data,
-         .help = "data set to learn from, made by xrai_dataset",
+         .help = "data set to learn from, made by xrai_dataset or by anyone else",
          .value_name = "FILE.h5",
          .required = true});
   c.add({.group = "Data",
@@ -26,6 +26,7 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
          .help = "part of the training patients kept for validation when the file has no val split",
          .above = 0,
          .at_most = 0.5});
+  add_layout_options(c, o.layout);
 }
 
 void add_model_options(CommandLine& c, TrainOptions& o) {

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "apps/support/command_line.h"
+#include "loaders/layout.h"
 #include "runtime/train/settings.h"
 
 namespace xrai {
 
 struct TrainOptions {
   std::filesystem::path data, out;
+  LayoutOptions layout;  // of the data
   std::string model = "plain5";
   std::optional<std::int64_t> image_size;  // default: from the stored pictures, see default_image_size
   std::int64_t epochs = 12, max_steps = 0, batch_size = 32;
