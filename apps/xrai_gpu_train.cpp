@@ -56,7 +56,7 @@ CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings
 
 BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
   BatchLoaderOptions options;
-  options.batch_size = order == Order::kShuffled ? settings.batch_size : settings.evaluation_batch_size;
+  options.batch_size = order == Order::kSequential ? settings.evaluation_batch_size : settings.batch_size;
   options.order = order;
   options.seed = settings.seed;
   options.n_slots = slots + BatchFeeder::kMostLent;
@@ -211,8 +211,9 @@ void Training::say_what_will_happen() {
 }
 
 RunEnd Training::train() {
-  train_source_ = std::make_unique<BatchLoader>(
-      data_.reader, "train", data_.train_rows, loader_options(*device_, settings_, options_.workers, Order::kShuffled));
+  const Order order = options_.shuffle == "chunk" ? Order::kShuffledByChunk : Order::kShuffled;
+  train_source_ = std::make_unique<BatchLoader>(data_.reader, "train", data_.train_rows,
+                                                loader_options(*device_, settings_, options_.workers, order));
   validation_source_ =
       std::make_unique<BatchLoader>(data_.reader, data_.validation_split, data_.validation_rows,
                                     loader_options(*device_, settings_, options_.workers, Order::kSequential));

@@ -34,6 +34,7 @@ class CachedReader final : public DatasetReader {
   [[nodiscard]] std::int64_t rows_per_chunk(std::string_view split) const override {
     return reader_->rows_per_chunk(split);
   }
+  [[nodiscard]] std::int64_t window_rows(std::string_view split) const override { return reader_->window_rows(split); }
   [[nodiscard]] const std::vector<std::string>& classes() const override { return reader_->classes(); }
   [[nodiscard]] const std::vector<std::int32_t>& labels(std::string_view split) const override {
     return reader_->labels(split);

@@ -56,9 +56,10 @@ std::vector<std::string> picture_ids(const SplitLayout& split) {
 }
 
 std::string describe(const Layout& layout, const SplitLayout& split) {
-  return fmt::format("{}: {}; {}{}{}, {} classes ({})", split.name, pictures_text(layout, split),
+  return fmt::format("{}: {}; {}{}{}, {} classes ({}){}{}", split.name, pictures_text(layout, split),
                      labels_text(layout, split), split.label_form.empty() ? "" : ", ", split.label_form,
-                     layout.classes.size(), some(layout.classes));
+                     layout.classes.size(), some(layout.classes), split.reading.empty() ? "" : "; read ",
+                     split.reading);
 }
 
 }  // namespace xrai

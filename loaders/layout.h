@@ -15,10 +15,10 @@ namespace xrai {
 
 /// What a person may say where a file does not say it, or says it wrongly. Empty: decided from the file.
 struct LayoutOptions {
-  std::string images_key;    // names of data sets, with commas between; the last parts of their paths suffice
-  std::string labels_key;    // a data set or FILE.csv, with :COLUMN (number or name) where there are several columns
-  std::string axes;          // "NHW", "NHWC", "NCHW"
-  std::string range;         // "LOW-HIGH": the values of black and white
+  std::string images_key{};  // names of data sets, with commas between; the last parts of their paths suffice
+  std::string labels_key{};  // a data set or FILE.csv, with :COLUMN (number or name) where there are several columns
+  std::string axes{};        // "NHW", "NHWC", "NCHW"
+  std::string range{};       // "LOW-HIGH": the values of black and white
   bool allow_links = false;  // follow links to files outside the folder of the data set
 };
 
@@ -44,8 +44,9 @@ struct SplitLayout {
   std::vector<PicturePart> parts;    // one after the other; several when every class has a data set of its own
   std::vector<std::string> encoded;  // instead: data sets that hold one JPEG or PNG file each
   PixelFormat format;                // of the parts
-  std::string range;                 // how format's low and high were decided: "0 to 1", "standardised, ..."
+  std::string range{};               // how format's low and high were decided: "0 to 1", "standardised, ..."
   bool channels_differ = false;      // colour, or channels scaled one by one
+  std::string reading{};             // "outside the HDF5 library, ..." or through it, and why
   LabelPlace label_place;
   std::string label_form;                 // "one-hot", "column Pneumonia of 14", or empty for plain class numbers
   std::string groups_from, sources_from;  // data sets of names, in the file of the first part; often empty

@@ -48,6 +48,7 @@ void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, con
     split.parts.push_back({first_row, open_rows(*files_[part.file], part.object, row_options)});
     first_row += split.parts.back().rows->n_rows();
   }
+  note_reading(split);
   // One range for all splits, or the same grey would mean different things in training and in evaluation.
   const SplitLayout& first = layout_.splits.front();
   const bool is_alike = &layout != &first && layout.format.type == first.format.type;
@@ -59,6 +60,21 @@ void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, con
     const PicturePart& part = layout.parts.front();
     throw Error(error.code(), fmt::format("{} of {} cannot be used: {}", part.object, layout_.files[part.file].string(),
                                           error.what()));
+  }
+}
+
+void LayoutReader::note_reading(const Split& split) {
+  constexpr std::int64_t kLargeChunk = 4 << 20;  // bytes
+  split.layout->reading = split.parts.front().rows->how();
+  for (std::size_t i = 0; i < split.parts.size(); ++i) {
+    const RowSource& rows = *split.parts[i].rows;
+    const std::int64_t chunk_bytes = rows.rows_per_chunk() * rows.row_bytes();
+    if (rows.window_rows() == 0 || chunk_bytes <= kLargeChunk) continue;
+    const std::string file = layout_.files[split.layout->parts[i].file].string();
+    layout_.warnings.push_back(fmt::format(
+        "{} of {} is compressed in chunks of {} pictures, so that reading them shuffled inflates {:.0f} MB "
+        "for each: 'xrai_dataset repack {} OUT.h5' cures it, and --shuffle chunk helps",
+        split.layout->parts[i].object, file, rows.rows_per_chunk(), static_cast<double>(chunk_bytes) / 1e6, file));
   }
 }
 
@@ -104,6 +120,15 @@ std::int64_t LayoutReader::rows_per_chunk(std::string_view name) const {
   std::int64_t rows = 1;
   for (const Part& part : split(name).parts) rows = std::max(rows, part.rows->rows_per_chunk());
   return rows;
+}
+
+std::int64_t LayoutReader::window_rows(std::string_view name) const {
+  std::int64_t least = 0;
+  for (const Part& part : split(name).parts) {
+    const std::int64_t rows = part.rows->window_rows();
+    if (rows > 0) least = least == 0 ? rows : std::min(least, rows);
+  }
+  return least;
 }
 
 std::vector<std::string> LayoutReader::texts(const Split& split, const std::string& object) const {

@@ -22,6 +22,7 @@ class LayoutReader final : public DatasetReader {
   [[nodiscard]] std::int64_t height(std::string_view name) const override { return split(name).layout->format.height; }
   [[nodiscard]] std::int64_t width(std::string_view name) const override { return split(name).layout->format.width; }
   [[nodiscard]] std::int64_t rows_per_chunk(std::string_view name) const override;
+  [[nodiscard]] std::int64_t window_rows(std::string_view name) const override;
   [[nodiscard]] const std::vector<std::string>& classes() const override { return layout_.classes; }
   [[nodiscard]] const std::vector<std::int32_t>& labels(std::string_view name) const override {
     return split(name).labels;
@@ -43,6 +44,8 @@ class LayoutReader final : public DatasetReader {
   };
   [[nodiscard]] const Split& split(std::string_view name) const;
   void open_pictures(Split& split, const LayoutOptions& options, const RowOptions& row_options);
+  /// Notes how the split's pictures are read, and warns where a shuffled epoch would take for ever.
+  void note_reading(const Split& split);
   void read_labels();
   [[nodiscard]] std::vector<std::string> texts(const Split& split, const std::string& object) const;
   /// As they are stored, whichever parts they are in.

@@ -34,6 +34,8 @@ class DatasetReader {
   [[nodiscard]] virtual std::int64_t width(std::string_view split) const = 0;   // pixels
   /// Pictures that are cheapest read together, because they lie in one chunk of the file; at least 1.
   [[nodiscard]] virtual std::int64_t rows_per_chunk(std::string_view split) const = 0;
+  /// Pictures that may be read in any order without inflating a chunk twice; 0: in no order is anything inflated twice.
+  [[nodiscard]] virtual std::int64_t window_rows(std::string_view /*split*/) const { return 0; }
 
   [[nodiscard]] virtual const std::vector<std::string>& classes() const = 0;                        // at least two
   [[nodiscard]] virtual const std::vector<std::int32_t>& labels(std::string_view split) const = 0;  // (n_images)

@@ -115,6 +115,11 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .at_least = 0,
          .at_most = 0.9});
   c.add({.group = g, .name = "seed", .target = &o.seed, .help = "of weights, order and augmentation"});
+  c.add({.group = g,
+         .name = "shuffle",
+         .target = &o.shuffle,
+         .help = "all: every order is as likely; chunk: by chunks of the file, for large compressed files",
+         .allowed = {"all", "chunk"}});
 }
 
 void add_augmentation_options(CommandLine& c, TrainOptions& o) {

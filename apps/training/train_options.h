@@ -27,6 +27,7 @@ struct TrainOptions {
   std::string class_weight = "balanced";
   double label_smoothing = 0;
   std::uint64_t seed = 1;
+  std::string shuffle = "all";
   bool augment = true;
   double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
          flip = 0;
