@@ -7,6 +7,7 @@
 #include "apps/report/run_report.h"
 #include "apps/report/score_split.h"
 #include "apps/support/command_line.h"
+#include "apps/support/common_options.h"
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
@@ -28,6 +29,7 @@ struct Options {
   std::int64_t batch_size = 64;
   int threads = 0;
   bool json = false;
+  LayoutOptions layout;
 };
 
 CommandLine command_line(Options& o) {
@@ -54,6 +56,7 @@ CommandLine command_line(Options& o) {
             .help = "split to score",
             .allowed = {"train", "val", "test"},
             .default_text = "test if there, else val"});
+  add_layout_options(line, o.layout);
   line.add({.group = "computing",
             .name = "device",
             .target = &o.device,
@@ -117,9 +120,13 @@ void write_files(const Options& o, const EvaluationSubject& subject, const Repor
 
 int evaluate_checkpoint(const Options& o) {
   log::set_quiet(o.json);
-  const auto data = open_dataset(o.data);
+  const auto data = open_dataset(o.data, o.layout);
   EvaluationSubject subject;
   subject.split = split_to_score(*data, o.split);
+  for (const SplitLayout& split : data->layout().splits) {
+    if (split.name == subject.split) log::info(describe(data->layout(), split));
+  }
+  for (const std::string& warning : data->layout().warnings) log::warning(warning);
   if (o.split.empty()) log::info(fmt::format("scoring the split '{}' (choose another with --split)", subject.split));
   const auto device = make_device({o.device, o.threads});
   Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);

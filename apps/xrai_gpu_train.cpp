@@ -41,7 +41,7 @@ constexpr const char* kExamples =
 
 BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
   BatchLoaderOptions options;
-  options.batch_size = order == Order::kShuffled ? settings.batch_size : settings.evaluation_batch_size;
+  options.batch_size = order == Order::kSequential ? settings.evaluation_batch_size : settings.batch_size;
   options.order = order;
   options.seed = settings.seed;
   options.n_slots = slots + BatchFeeder::kMostLent;
@@ -102,7 +102,7 @@ void Training::prepare() {
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
   require_device({options_.device, options_.threads, options_.precision});
-  data_ = open_training_data(options_.data, options_.val_fraction, options_.seed);
+  data_ = open_training_data(options_.data, options_.layout, options_.val_fraction, options_.seed);
   if (options_.fast_dev_run) {
     options_.epochs = 1;
     options_.max_steps = kFastDevSteps;
@@ -179,6 +179,9 @@ void Training::make_model() {
 
 void Training::say_what_will_happen() {
   log::info(config_ + "\n" + spec_.name + "\n" + summary_);
+  const Layout& layout = data_.reader->layout();
+  for (const SplitLayout& split : layout.splits) log::info(describe(layout, split));
+  for (const std::string& warning : layout.warnings) log::warning(warning);
   if (data_is_synthetic(*data_.reader))
     log::info("the data set is synthetic: its pictures are drawn and show no patient");
   if (!data_.note.empty()) log::info(data_.note);
@@ -194,10 +197,11 @@ void Training::say_what_will_happen() {
 }
 
 RunEnd Training::train() {
+  const Order order = options_.shuffle == "chunk" ? Order::kShuffledByChunk : Order::kShuffled;
   store_ = std::make_unique<PictureStore>(data_, *device_, options_.cache, options_.quiet || options_.json);
   log::info(store_->remark());
   train_source_ = store_->loader("train", data_.train_rows,
-                                 loader_options(*device_, settings_, options_.workers, Order::kShuffled));
+                                 loader_options(*device_, settings_, options_.workers, order));
   validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
                                       loader_options(*device_, settings_, options_.workers, Order::kSequential));
   trainer_ = std::make_unique<Trainer>(*model_, settings_, facts_of(data_, settings_, config_), *train_source_,

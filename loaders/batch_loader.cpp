@@ -101,7 +101,7 @@ void BatchLoader::read_ahead() {
         at = ticket->start;
       }
       if (at.epoch != ordered_epoch) {
-        order = epoch_order(options_.order, size(), options_.seed, at.epoch);
+        order = order_of(at.epoch);
         ordered_epoch = at.epoch;
       }
       fill(slots_[static_cast<std::size_t>(ticket->slot)], at, order);
@@ -117,6 +117,14 @@ void BatchLoader::read_ahead() {
     at.position += batch_images(at.position);
     at = upcoming(at);
   }
+}
+
+std::vector<std::int64_t> BatchLoader::order_of(std::int64_t epoch) const {
+  if (options_.order != Order::kShuffledByChunk) return epoch_order(options_.order, size(), options_.seed, epoch);
+  const std::int64_t window = reader_->window_rows(split_);
+  // Where nothing is inflated twice there is nothing to gain.
+  if (window == 0) return epoch_order(Order::kShuffled, size(), options_.seed, epoch);
+  return chunk_order(rows_, reader_->rows_per_chunk(split_), window, options_.seed, epoch);
 }
 
 void BatchLoader::fill(Slot& slot, const Cursor& at, const std::vector<std::int64_t>& order) {

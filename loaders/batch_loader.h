@@ -67,6 +67,7 @@ class BatchLoader final : public BatchSource {
     std::int64_t first_position = 0;
   };
   void read_ahead();
+  [[nodiscard]] std::vector<std::int64_t> order_of(std::int64_t epoch) const;
   void fill(Slot& slot, const Cursor& at, const std::vector<std::int64_t>& order);
   /// Images of the batch at a position of an epoch; 0: the epoch ends there.
   [[nodiscard]] std::int64_t batch_images(std::int64_t position) const;

@@ -24,6 +24,7 @@ class CachedReader final : public DatasetReader {
   explicit CachedReader(std::shared_ptr<DatasetReader> reader) : reader_(std::move(reader)) {}
 
   [[nodiscard]] const std::filesystem::path& path() const override { return reader_->path(); }
+  [[nodiscard]] const Layout& layout() const override { return reader_->layout(); }
   [[nodiscard]] std::vector<std::string> splits() const override { return reader_->splits(); }
   [[nodiscard]] std::int64_t n_images(std::string_view split) const override { return reader_->n_images(split); }
   [[nodiscard]] std::int64_t height(std::string_view split) const override { return reader_->height(split); }
@@ -31,6 +32,7 @@ class CachedReader final : public DatasetReader {
   [[nodiscard]] std::int64_t rows_per_chunk(std::string_view split) const override {
     return reader_->rows_per_chunk(split);
   }
+  [[nodiscard]] std::int64_t window_rows(std::string_view split) const override { return reader_->window_rows(split); }
   [[nodiscard]] const std::vector<std::string>& classes() const override { return reader_->classes(); }
   [[nodiscard]] const std::vector<std::int32_t>& labels(std::string_view split) const override {
     return reader_->labels(split);

@@ -4,21 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
-
-#include "runtime/core/error.h"
 
 namespace xrai {
 namespace {
 
-constexpr std::uint64_t kBytesAtATime = 4 << 20;
+constexpr std::int64_t kBytesAtATime = 4 << 20;
 
 using Progress = std::function<void(std::int64_t)>;
-
-[[noreturn]] void refuse(const hdf5::File& file, const std::string& why) {
-  throw Error(ExitCode::kBadData, fmt::format("{} is not a data set that xrai_dataset wrote: {}; at its top are: {}",
-                                              file.path().string(), why, fmt::join(file.names_in("/"), ", ")));
-}
 
 /// Sums in whole numbers: exact, and independent of where the blocks are cut.
 class PixelSums {
@@ -55,42 +49,25 @@ class PixelSums {
   PixelStatistics statistics_;
 };
 
-PixelStatistics pixel_statistics(const hdf5::File& file, const std::string& dataset, const hdf5::DatasetInfo& info,
-                                 const Progress& progress) {
-  const std::uint64_t n = info.shape[0], picture_pixels = info.shape[1] * info.shape[2];
-  const std::uint64_t chunk_rows = info.chunk_shape.empty() ? 1 : info.chunk_shape[0];
-  const std::uint64_t chunks =
-      std::max<std::uint64_t>(1, kBytesAtATime / std::max<std::uint64_t>(1, chunk_rows * picture_pixels));
-  const std::uint64_t block = std::min(n, chunks * chunk_rows);
-  std::vector<std::uint8_t> pixels(block * picture_pixels);
+PixelStatistics pixel_statistics(DatasetReader& data, const std::string& split, const Progress& progress) {
+  const std::int64_t n = data.n_images(split), picture_pixels = data.height(split) * data.width(split);
+  const std::int64_t chunk_rows = data.rows_per_chunk(split);
+  const std::int64_t chunks = std::max<std::int64_t>(1, kBytesAtATime / (chunk_rows * picture_pixels));
+  const std::int64_t block = std::min(n, chunks * chunk_rows);
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(block * picture_pixels));
+  std::vector<std::int64_t> rows;
   PixelSums sums;
-  for (std::uint64_t first = 0; first < n; first += block) {
-    const std::uint64_t count = std::min(block, n - first);
-    file.read_rows(dataset, first, count, pixels.data());
-    for (std::uint64_t i = 0; i < count; ++i) sums.add(pixels.data() + i * picture_pixels, picture_pixels);
-    progress(static_cast<std::int64_t>(count));
+  for (std::int64_t first = 0; first < n; first += block) {
+    rows.resize(static_cast<std::size_t>(std::min(block, n - first)));
+    std::iota(rows.begin(), rows.end(), first);
+    data.read_rows(split, rows, pixels.data());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      sums.add(pixels.data() + static_cast<std::int64_t>(i) * picture_pixels,
+               static_cast<std::uint64_t>(picture_pixels));
+    }
+    progress(static_cast<std::int64_t>(rows.size()));
   }
   return sums.result();
-}
-
-std::vector<std::int64_t> count_labels(const hdf5::File& file, const SplitSummary& split, std::size_t n_classes) {
-  const auto labels = file.read<std::int64_t>("/" + split.name + "/labels");
-  if (static_cast<std::int64_t>(labels.size()) != split.n_pictures)
-    refuse(file, fmt::format("{} has {} pictures but {} labels", split.name, split.n_pictures, labels.size()));
-  std::vector<std::int64_t> counts(n_classes);
-  for (const std::int64_t label : labels) {
-    if (label < 0 || label >= static_cast<std::int64_t>(n_classes))
-      refuse(file, fmt::format("{} has the label {}, but there are {} classes", split.name, label, n_classes));
-    ++counts[static_cast<std::size_t>(label)];
-  }
-  return counts;
-}
-
-std::vector<std::string> class_names(const hdf5::File& file) {
-  if (const auto classes = file.attribute("/", "classes"))
-    if (const auto* names = std::get_if<std::vector<std::string>>(&*classes); names != nullptr && !names->empty())
-      return *names;
-  refuse(file, "the attribute \"classes\" with the class names is missing");
 }
 
 void warn_of_split(const SplitSummary& split, const DatasetSummary& summary, std::vector<std::string>& warnings) {
@@ -133,47 +110,45 @@ void warn_of_groups(const std::map<std::string, std::set<std::string>>& splits_o
                     n, *example));
 }
 
-SplitSummary summarise_split(const hdf5::File& file, const std::string& name) {
+SplitSummary summarise_split(DatasetReader& data, const SplitLayout& layout, const Progress& progress) {
   SplitSummary split;
-  split.name = name;
-  split.images = file.info("/" + name + "/images");
-  if (split.images.shape.size() != 3 || split.images.type != hdf5::Type::kUint8)
-    refuse(file, fmt::format("/{}/images must be (N, H, W) of uint8", name));
-  if (!file.has("/" + name + "/labels")) refuse(file, fmt::format("/{}/labels is missing", name));
-  split.n_pictures = static_cast<std::int64_t>(split.images.shape[0]);
+  split.name = layout.name;
+  split.layout = describe(data.layout(), layout);
+  split.height = data.height(split.name);
+  split.width = data.width(split.name);
+  if (!layout.parts.empty()) split.images = layout.parts.front().info;
+  for (const PicturePart& part : layout.parts) split.stored_bytes += part.info.stored_bytes;
+  split.n_pictures = data.n_images(split.name);
+  split.of_class.resize(data.classes().size());
+  for (const std::int32_t label : data.labels(split.name)) ++split.of_class[static_cast<std::size_t>(label)];
+  split.pixels = pixel_statistics(data, split.name, progress);
   return split;
 }
 
 }  // namespace
 
-DatasetSummary summarise_dataset(const std::filesystem::path& path,
-                                 const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  const hdf5::File file = hdf5::File::open(path);
+DatasetSummary summarise_dataset(DatasetReader& data, const std::function<void(std::int64_t, std::int64_t)>& progress) {
   DatasetSummary summary;
-  summary.path = path;
-  for (const char* name : {"train", "val", "test"})
-    if (file.has(fmt::format("/{}/images", name))) summary.splits.push_back(summarise_split(file, name));
-  if (summary.splits.empty()) refuse(file, "there is no train/images, val/images or test/images");
-  summary.classes = class_names(file);
+  summary.path = data.path();
+  summary.classes = data.classes();
+  summary.warnings = data.layout().warnings;
   for (const char* name : {"xrai_schema", "size", "decoder", "resize", "fit", "creator", "synthetic"})
-    if (const auto value = file.attribute("/", name)) summary.attributes[name] = *value;
+    if (const auto value = data.attribute(name)) summary.attributes[name] = *value;
   if (const auto found = summary.attributes.find("synthetic"); found != summary.attributes.end())
     if (const auto* flag = std::get_if<std::int64_t>(&found->second)) summary.synthetic = *flag != 0;
   std::error_code ignored;
-  summary.file_bytes = std::filesystem::file_size(path, ignored);
+  summary.file_bytes = std::filesystem::file_size(data.path(), ignored);
 
   std::int64_t total = 0, done = 0;
-  for (const SplitSummary& split : summary.splits) total += split.n_pictures;
+  for (const std::string& name : data.splits()) total += data.n_images(name);
   std::map<std::string, std::set<std::string>> splits_of_group;
-  for (SplitSummary& split : summary.splits) {
-    split.of_class = count_labels(file, split, summary.classes.size());
-    std::set<std::string> groups;
-    if (const std::string place = "/" + split.name + "/group"; file.has(place))
-      for (std::string& group : file.read_strings(place)) groups.insert(std::move(group));
+  for (const SplitLayout& layout : data.layout().splits) {
+    summary.splits.push_back(summarise_split(data, layout, [&](std::int64_t n) { progress(done += n, total); }));
+    SplitSummary& split = summary.splits.back();
+    const std::vector<std::string> names = data.groups(split.name);
+    const std::set<std::string> groups(names.begin(), names.end());
     split.n_groups = static_cast<std::int64_t>(groups.size());
     for (const std::string& group : groups) splits_of_group[group].insert(split.name);
-    split.pixels = pixel_statistics(file, "/" + split.name + "/images", split.images,
-                                    [&](std::int64_t n) { progress(done += n, total); });
     warn_of_split(split, summary, summary.warnings);
   }
   const auto missing = [&](std::string_view name) {

@@ -1,4 +1,4 @@
-// What is in one of our HDF5 data sets, and what to beware of before training on it.
+// What is in a data set, and what to beware of before training on it.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/hdf5/file.h"
+#include "loaders/reader.h"
 
 namespace xrai {
 
@@ -20,7 +20,10 @@ struct PixelStatistics {
 
 struct SplitSummary {
   std::string name;
-  hdf5::DatasetInfo images;
+  std::string layout;                  // what was decided about the file, in one line
+  std::int64_t height = 0, width = 0;  // pixels
+  hdf5::DatasetInfo images;            // of the first data set with pictures; empty when each has one of its own
+  std::uint64_t stored_bytes = 0;      // of all of them
   std::vector<std::int64_t> of_class;  // pictures of each label
   std::int64_t n_pictures = 0, n_groups = 0;
   PixelStatistics pixels;
@@ -36,9 +39,8 @@ struct DatasetSummary {
   std::uintmax_t file_bytes = 0;
 };
 
-/// Reads every picture once, a few megabytes at a time. `progress` gets pictures done and their number.
-/// Throws Error(kBadData) when the file is no data set of the layout in docs/data-format.md.
-DatasetSummary summarise_dataset(const std::filesystem::path& path,
-                                 const std::function<void(std::int64_t, std::int64_t)>& progress);
+/// Reads every picture once, a few megabytes at a time. `progress` gets pictures done and their number. Throws
+/// Error(kBadData).
+DatasetSummary summarise_dataset(DatasetReader& data, const std::function<void(std::int64_t, std::int64_t)>& progress);
 
 }  // namespace xrai

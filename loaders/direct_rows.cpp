@@ -25,9 +25,17 @@ int chunks_in_work(const ChunkGeometry& geometry, const RowOptions& options, boo
   return static_cast<int>(std::clamp<std::uint64_t>(most, 1, static_cast<std::uint64_t>(n_threads)));
 }
 
-std::size_t chunks_kept(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
-  if (!filtered || geometry.chunk_rows() == 1) return 0;  // each is wanted once an epoch
-  return options.memory_bytes / 2 / std::max<std::uint64_t>(1, geometry.chunk_bytes());
+/// Rows of a band of chunks are kept together.
+std::uint64_t bands_kept(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
+  if (!filtered || geometry.chunk_rows() == 1) return 0;  // each chunk is wanted once an epoch
+  const std::uint64_t band_bytes = geometry.chunks_per_band() * geometry.chunk_bytes();
+  return std::max<std::uint64_t>(1, options.memory_bytes / 2 / std::max<std::uint64_t>(1, band_bytes));
+}
+
+/// The other half of what is kept is for the window that a batch begins to read while it ends with the one before.
+std::int64_t window_rows_of(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
+  const std::uint64_t kept = bands_kept(geometry, options, filtered);
+  return kept == 0 ? 0 : static_cast<std::int64_t>(std::max<std::uint64_t>(1, kept / 2) * geometry.chunk_rows());
 }
 
 }  // namespace
@@ -38,7 +46,8 @@ DirectRows::DirectRows(const hdf5::File& file, std::string dataset, hdf5::Storag
       storage_(std::move(storage)),
       geometry_(storage_),
       most_at_once_(chunks_in_work(geometry_, options, !storage_.filters.empty())),
-      cache_(chunks_kept(geometry_, options, !storage_.filters.empty())),
+      window_rows_(window_rows_of(geometry_, options, !storage_.filters.empty())),
+      cache_(bands_kept(geometry_, options, !storage_.filters.empty()) * geometry_.chunks_per_band()),
       workers_(most_at_once_) {
   if (storage_.filters.empty() || geometry_.chunk_bytes() <= kLargestChunk) return;
   throw Error(ExitCode::kBadData,

@@ -18,6 +18,7 @@ class DirectRows final : public RowSource {
   [[nodiscard]] std::int64_t n_rows() const override { return static_cast<std::int64_t>(geometry_.n_rows()); }
   [[nodiscard]] std::int64_t row_bytes() const override { return static_cast<std::int64_t>(geometry_.row_bytes()); }
   [[nodiscard]] std::int64_t rows_per_chunk() const override;
+  [[nodiscard]] std::int64_t window_rows() const override { return window_rows_; }
   [[nodiscard]] std::string how() const override;
   void read(std::span<const std::int64_t> rows, std::byte* out) override;
 
@@ -47,6 +48,7 @@ class DirectRows final : public RowSource {
   const hdf5::Storage storage_;
   const ChunkGeometry geometry_;
   const int most_at_once_;  // chunks in work, by the memory that they take
+  const std::int64_t window_rows_;
   ChunkCache cache_;
   Workers workers_;
   std::mutex mutex_;  // of the next line

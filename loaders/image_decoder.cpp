@@ -107,10 +107,14 @@ std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path) {
   return bytes;
 }
 
-DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target) {
-  DecodedPicture picture = decode_picture(read_file_bytes(path), target);
+DecodedPicture square_picture(std::span<const std::uint8_t> bytes, const DecodeTarget& target) {
+  DecodedPicture picture = decode_picture(bytes, target);
   picture.image = resize_to_square(std::move(picture.image), target.size, target.fit);
   return picture;
+}
+
+DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target) {
+  return square_picture(read_file_bytes(path), target);
 }
 
 }  // namespace xrai

@@ -46,6 +46,8 @@ std::string describe_bytes(std::span<const std::uint8_t> bytes);
 /// kind, or larger than kMostPixels. Any bytes may be given.
 DecodedPicture decode_picture(std::span<const std::uint8_t> bytes, const DecodeTarget& target);
 
+/// Decodes and resizes to (size, size). Throws as decode_picture.
+DecodedPicture square_picture(std::span<const std::uint8_t> bytes, const DecodeTarget& target);
 /// Reads the file and decodes and resizes it to (size, size). Throws Error(kBadData, reason) as above, also when the
 /// file cannot be read.
 DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target);

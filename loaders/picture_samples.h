@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "loaders/grey_image.h"
+#include "loaders/reader.h"
 
 namespace xrai {
 
@@ -16,9 +16,8 @@ struct PictureSamples {
   std::vector<GreyImage> pictures;
 };
 
-/// For each split and class that has pictures, up to `most` of them, evenly spaced through the file. The file must be
-/// one that summarise_dataset accepts. Throws Error(kBadData).
-std::vector<PictureSamples> sample_pictures(const std::filesystem::path& path, const std::vector<std::string>& classes,
-                                            std::int64_t most);
+/// For each split and class that has pictures, up to `most` of them, evenly spaced through the file. Throws
+/// Error(kBadData).
+std::vector<PictureSamples> sample_pictures(DatasetReader& data, std::int64_t most);
 
 }  // namespace xrai

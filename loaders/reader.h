@@ -1,5 +1,5 @@
 // A data set of radiographs as the trainer sees it: splits of grey pictures with labels, groups and file names,
-// whatever the layout of the file. One class a layout implements this; open_dataset chooses it.
+// whatever the layout of the file (loaders/layout.h).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/layout.h"
+#include "loaders/row_source.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -23,6 +25,8 @@ class DatasetReader {
   virtual ~DatasetReader() = default;
 
   [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
+  /// What was decided about the file when it was opened.
+  [[nodiscard]] virtual const Layout& layout() const = 0;
   /// Those of "train", "val", "test" that the file has, in this order.
   [[nodiscard]] virtual std::vector<std::string> splits() const = 0;
   [[nodiscard]] virtual std::int64_t n_images(std::string_view split) const = 0;
@@ -30,6 +34,8 @@ class DatasetReader {
   [[nodiscard]] virtual std::int64_t width(std::string_view split) const = 0;   // pixels
   /// Pictures that are cheapest read together, because they lie in one chunk of the file; at least 1.
   [[nodiscard]] virtual std::int64_t rows_per_chunk(std::string_view split) const = 0;
+  /// Pictures that may be read in any order without inflating a chunk twice; 0: in no order is anything inflated twice.
+  [[nodiscard]] virtual std::int64_t window_rows(std::string_view /*split*/) const { return 0; }
 
   [[nodiscard]] virtual const std::vector<std::string>& classes() const = 0;                        // at least two
   [[nodiscard]] virtual const std::vector<std::int32_t>& labels(std::string_view split) const = 0;  // (n_images)
@@ -50,7 +56,9 @@ class DatasetReader {
   DatasetReader& operator=(const DatasetReader&) = default;
 };
 
-/// Throws Error(kBadData) that names what is missing and what a file of xrai looks like.
-std::unique_ptr<DatasetReader> open_dataset(const std::filesystem::path& path);
+/// Opens a file of any layout that loaders/layout.h can describe, and those beside it that belong to it. Throws
+/// Error(kBadData) that names what is missing and the option that helps.
+std::unique_ptr<DatasetReader> open_dataset(const std::filesystem::path& path, const LayoutOptions& options = {},
+                                            const RowOptions& row_options = {});
 
 }  // namespace xrai

@@ -28,6 +28,7 @@ class LibraryRows final : public RowSource {
   [[nodiscard]] std::int64_t n_rows() const override { return n_rows_; }
   [[nodiscard]] std::int64_t row_bytes() const override { return row_bytes_; }
   [[nodiscard]] std::int64_t rows_per_chunk() const override { return rows_per_chunk_; }
+  [[nodiscard]] std::int64_t window_rows() const override { return rows_per_chunk_ > 1 ? rows_per_chunk_ : 0; }
   [[nodiscard]] std::string how() const override { return "through the HDF5 library, because " + reason_; }
   void read(std::span<const std::int64_t> rows, std::byte* out) override;
 

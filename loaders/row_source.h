@@ -30,7 +30,10 @@ class RowSource {
   [[nodiscard]] virtual std::int64_t row_bytes() const = 0;  // one index of the outermost axis
   /// Rows that are cheapest read together, because they lie in one chunk; at least 1.
   [[nodiscard]] virtual std::int64_t rows_per_chunk() const = 0;
-  /// "outside the HDF5 library", or "through the HDF5 library, because ...".
+  /// Rows that may be read in any order without inflating a chunk twice, because so many chunks are kept; 0: in no
+  /// order is anything inflated twice.
+  [[nodiscard]] virtual std::int64_t window_rows() const = 0;
+  /// "outside the HDF5 library, ...", or "through the HDF5 library, because ...".
   [[nodiscard]] virtual std::string how() const = 0;
 
   /// Copies rows, in any order and as often as they are named, to `out` (rows.size() * row_bytes). May be called from

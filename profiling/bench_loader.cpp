@@ -1,73 +1,192 @@
-// How fast pictures come out of a data set: bench_loader FILE.h5 [batch size]. Checks the batches against rows that
-// were read one by one, then times three epochs from the file and from memory, and prints JSON.
+// How fast rows come out of a data set, beside what the machine could do at most in the same run: a gather of the same
+// rows by memcpy, and libdeflate on the same chunks. bench_loader FILE.h5 [data set, /train/images [batch size, 32]]
+// checks rows against the HDF5 library's, then times in turns, and prints JSON. The loader's own figures follow for
+// files that xrai can train on.
 #include <fmt/format.h>
+#include <libdeflate.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <functional>
+#include <numeric>
+#include <thread>
 
 #include "loaders/batch_loader.h"
 #include "loaders/cached_reader.h"
+#include "loaders/row_source.h"
 #include "runtime/core/error.h"
+#include "runtime/core/host.h"
 
 namespace xrai {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kEpochs = 3;
+using Rows = std::vector<std::int64_t>;
+constexpr int kRounds = 7;
+constexpr int kSlots = 4;  // batches that are filled in turn, as in the loader's ring
+constexpr std::uint64_t kSeed = 1;
 
-double seconds_since(Clock::time_point begin) {
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = Clock::now();
+  work();
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-void check(BatchLoader& loader, DatasetReader& reader, const std::string& split) {
-  const std::int64_t image_bytes = reader.height(split) * reader.width(split);
-  std::vector<std::uint8_t> picture(static_cast<std::size_t>(image_bytes));
-  Batch batch;
-  for (int n = 0; n < 4 && loader.next(batch); ++n) {
-    for (std::int64_t i = 0; i < batch.n_images; ++i) {
-      reader.read_rows(split, batch.sample_ids.subspan(static_cast<std::size_t>(i), 1), picture.data());
-      if (std::memcmp(picture.data(), batch.pixels + i * image_bytes, picture.size()) != 0) {
-        throw Error(ExitCode::kFailure, fmt::format("row {} of the batch is not the row of the file",
-                                                    batch.sample_ids[static_cast<std::size_t>(i)]));
-      }
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+/// Runs work(thread) on every thread of the machine and waits for all.
+void on_all_threads(const std::function<void(int)>& work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < available_cores(); ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+}
+
+/// One data set, its rows in the order of an epoch, and the batches that they make.
+class RowBench {
+ public:
+  RowBench(const char* path, std::string dataset, std::int64_t batch_size)
+      : file_(hdf5::File::open(path)),
+        dataset_(std::move(dataset)),
+        source_(open_rows(file_, dataset_)),
+        storage_(file_.storage(dataset_)),
+        batch_size_(std::min(batch_size, source_->n_rows())) {
+    compressed_ = std::any_of(storage_.filters.begin(), storage_.filters.end(),
+                              [](const hdf5::StoredFilter& filter) { return filter.id == 1; });
+    const std::int64_t n = source_->n_rows(), in_chunk = source_->rows_per_chunk();
+    Rows all(static_cast<std::size_t>(n));
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    by_chunk_ = compressed_ && in_chunk > 1;
+    order_ = by_chunk_ ? chunk_order(all, in_chunk, source_->window_rows(), kSeed, 0)
+                       : epoch_order(Order::kShuffled, n, kSeed, 0);
+    slots_.resize(static_cast<std::size_t>(kSlots * batch_size_ * source_->row_bytes()));
+  }
+
+  void check() {
+    const auto library = open_rows(file_, dataset_, {.through_library = true});
+    const Rows rows(order_.begin(), order_.begin() + std::min<std::int64_t>(200, source_->n_rows()));
+    std::vector<std::byte> expected(rows.size() * static_cast<std::size_t>(source_->row_bytes())), found = expected;
+    library->read(rows, expected.data());
+    source_->read(rows, found.data());
+    if (found != expected) throw Error(ExitCode::kFailure, "the rows are not those that the HDF5 library reads");
+  }
+
+  void run() {
+    std::vector<double> gather, rows, inflate;
+    keep_in_memory();
+    for (int round = 0; round < kRounds; ++round) {
+      gather.push_back(seconds_of([&] { gather_by_memcpy(); }));
+      rows.push_back(seconds_of([&] { read_rows(); }));
+      if (compressed_) inflate.push_back(seconds_of([&] { inflate_all(); }));
     }
-    loader.release(batch);
+    const double gigabytes = static_cast<double>(source_->n_rows() * source_->row_bytes()) / 1e9;
+    const double limit = median(compressed_ ? inflate : gather), taken = median(rows);
+    fmt::print(
+        "{{\"bench\": \"rows\", \"how\": \"{}\", \"order\": \"{}\", \"rows\": {}, \"row_bytes\": {}, \"threads\": {}, "
+        "\"memcpy_gather_gigabytes_per_second\": {:.2f}, \"libdeflate_gigabytes_per_second\": {}, "
+        "\"gigabytes_per_second\": {:.2f}, \"rows_per_second\": {:.0f}, \"part_of_limit\": {:.2f}}}\n",
+        source_->how(), by_chunk_ ? "chunk" : "shuffled", source_->n_rows(), source_->row_bytes(), available_cores(),
+        gigabytes / median(gather), compressed_ ? fmt::format("{:.2f}", gigabytes / median(inflate)) : "null",
+        gigabytes / taken, static_cast<double>(source_->n_rows()) / taken, limit / taken);
   }
-}
 
-/// Images per second of each epoch; the pixels are only handed over, as to a device that copies them itself.
-std::vector<double> time_epochs(BatchLoader& loader) {
-  std::vector<double> rates;
-  Batch batch;
-  for (std::int64_t epoch = 1; epoch <= kEpochs; ++epoch) {
-    const auto begin = Clock::now();
-    loader.start_epoch({epoch, 0});
-    while (loader.next(batch)) loader.release(batch);
-    rates.push_back(static_cast<double>(loader.size()) / seconds_since(begin));
+ private:
+  void for_batches(const std::function<void(std::span<const std::int64_t>, std::byte*)>& read, std::int64_t first,
+                   std::int64_t step) {
+    const std::int64_t n_batches = source_->n_rows() / batch_size_;
+    for (std::int64_t i = first; i < n_batches; i += step) {
+      const auto rows =
+          std::span(order_).subspan(static_cast<std::size_t>(i * batch_size_), static_cast<std::size_t>(batch_size_));
+      read(rows, slots_.data() + i % kSlots * batch_size_ * source_->row_bytes());
+    }
   }
-  return rates;
-}
 
-void bench(const char* path, std::int64_t batch_size) {
+  void read_rows() {
+    for_batches([&](std::span<const std::int64_t> rows, std::byte* to) { source_->read(rows, to); }, 0, 1);
+  }
+
+  void gather_by_memcpy() {
+    const std::int64_t row_bytes = source_->row_bytes();
+    on_all_threads([&](int thread) {
+      for_batches(
+          [&](std::span<const std::int64_t> rows, std::byte* to) {
+            for (const std::int64_t row : rows) {
+              std::memcpy(to, plain_.data() + row * row_bytes, static_cast<std::size_t>(row_bytes));
+              to += row_bytes;
+            }
+          },
+          thread, available_cores());
+    });
+  }
+
+  /// All rows for the gather, and all chunks as they are stored for libdeflate.
+  void keep_in_memory() {
+    Rows all(static_cast<std::size_t>(source_->n_rows()));
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    plain_.resize(all.size() * static_cast<std::size_t>(source_->row_bytes()));
+    source_->read(all, plain_.data());
+    for (const hdf5::StoredChunk& chunk : storage_.chunks) {
+      if (!compressed_) break;
+      stored_.emplace_back(chunk.bytes);
+      file_.read_bytes(dataset_, storage_, chunk.offset, chunk.bytes, stored_.back().data());
+    }
+  }
+
+  /// The results are not looked at: a chunk that was not worth compressing fails at once.
+  void inflate_all() {
+    std::uint64_t chunk_bytes = storage_.element_bytes;
+    for (const std::uint64_t axis : storage_.chunk_shape) chunk_bytes *= axis;
+    std::atomic<std::size_t> next{0};
+    on_all_threads([&](int) {
+      libdeflate_decompressor* const inflater = libdeflate_alloc_decompressor();
+      std::vector<std::byte> chunk(chunk_bytes + 64);
+      std::size_t n_bytes = 0;
+      for (std::size_t i = next++; i < stored_.size(); i = next++) {
+        (void)libdeflate_zlib_decompress(inflater, stored_[i].data(), stored_[i].size(), chunk.data(), chunk.size(),
+                                         &n_bytes);
+      }
+      libdeflate_free_decompressor(inflater);
+    });
+  }
+
+  hdf5::File file_;
+  std::string dataset_;
+  std::unique_ptr<RowSource> source_;
+  hdf5::Storage storage_;
+  std::int64_t batch_size_;
+  bool compressed_ = false, by_chunk_ = false;
+  Rows order_;
+  std::vector<std::byte> slots_, plain_;
+  std::vector<std::vector<std::byte>> stored_;
+};
+
+/// Images per second of three epochs; the pixels are only handed over, as to a device that copies them itself.
+void bench_loader(const char* path, std::int64_t batch_size) {
   for (const bool in_memory : {false, true}) {
     std::shared_ptr<DatasetReader> reader = open_dataset(path);
     if (in_memory) reader = keep_in_memory(reader);
-    const std::string split = reader->splits().front();
     BatchLoaderOptions options;
     options.batch_size = batch_size;
-    BatchLoader loader(reader, split, {}, options);
-    check(loader, *reader, split);
-    const std::vector<double> rates = time_epochs(loader);
-    const double best = *std::max_element(rates.begin(), rates.end());
-    const auto image_bytes = static_cast<double>(reader->height(split) * reader->width(split));
+    BatchLoader loader(reader, reader->splits().front(), {}, options);
+    std::vector<double> rates;
+    Batch batch;
+    for (std::int64_t epoch = 1; epoch <= 3; ++epoch) {
+      const double seconds = seconds_of([&] {
+        loader.start_epoch({epoch, 0});
+        while (loader.next(batch)) loader.release(batch);
+      });
+      rates.push_back(static_cast<double>(loader.size()) / seconds);
+    }
     fmt::print(
-        "{{\"bench\": \"loader\", \"memory\": {}, \"batch_size\": {}, \"images\": {}, \"height\": {}, \"width\": {}, "
-        "\"images_per_second\": [{}], \"best_gigabytes_per_second\": {:.2f}}}\n",
-        in_memory, batch_size, loader.size(), reader->height(split), reader->width(split),
-        fmt::format("{:.0f}", fmt::join(rates, ", ")), best * image_bytes / 1e9);
+        "{{\"bench\": \"loader\", \"memory\": {}, \"batch_size\": {}, \"images\": {}, "
+        "\"images_per_second\": [{:.0f}]}}\n",
+        in_memory, batch_size, loader.size(), fmt::join(rates, ", "));
   }
 }
 
@@ -75,12 +194,16 @@ void bench(const char* path, std::int64_t batch_size) {
 }  // namespace xrai
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    fmt::print(stderr, "usage: bench_loader FILE.h5 [batch size, 32]\n");
+  if (argc < 2 || argc > 4) {
+    fmt::print(stderr, "usage: bench_loader FILE.h5 [data set, /train/images [batch size, 32]]\n");
     return 2;
   }
   try {
-    xrai::bench(argv[1], argc == 3 ? std::atoll(argv[2]) : 32);
+    const std::int64_t batch_size = argc > 3 ? std::max(1LL, std::atoll(argv[3])) : 32;
+    xrai::RowBench bench(argv[1], argc > 2 ? argv[2] : "/train/images", batch_size);
+    bench.check();
+    bench.run();
+    if (argc < 3) xrai::bench_loader(argv[1], batch_size);
     return 0;
   } catch (const xrai::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/support/command_line.h"
+#include "loaders/layout.h"
 #include "runtime/core/log.h"
 
 namespace xrai {
@@ -35,6 +36,7 @@ struct SynthCommand {
 
 struct InfoCommand {
   std::filesystem::path file, contact_sheet;
+  LayoutOptions layout;
   bool json = false, quiet = false;
 
   void register_options(CommandLine& options);

@@ -2,6 +2,7 @@
 
 #include "apps/dataset/commands.h"
 #include "apps/dataset/contact_sheet.h"
+#include "apps/support/common_options.h"
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
 #include "loaders/dataset_summary.h"
@@ -32,9 +33,8 @@ std::string chunks_text(const hdf5::DatasetInfo& info) {
 }
 
 void print_split(const SplitSummary& split, const std::vector<std::string>& classes) {
-  fmt::print("\n{}\n  images   ({}) uint8, {}, {}, {:.1f} MB\n", split.name, fmt::join(split.images.shape, ", "),
-             chunks_text(split.images), filters_text(split.images),
-             static_cast<double>(split.images.stored_bytes) / 1e6);
+  fmt::print("\n{}\n  images   {}, {}, {:.1f} MB\n", split.layout, chunks_text(split.images),
+             filters_text(split.images), static_cast<double>(split.stored_bytes) / 1e6);
   std::string balance;
   for (std::size_t i = 0; i < classes.size(); ++i)
     balance += fmt::format("{}{} {} ({:.1f}%)", i > 0 ? ", " : "", classes[i], split.of_class[i],
@@ -62,11 +62,12 @@ nlohmann::ordered_json split_json(const SplitSummary& split, const std::vector<s
   for (std::size_t i = 0; i < classes.size(); ++i) balance[classes[i]] = split.of_class[i];
   return {{"pictures", split.n_pictures},
           {"groups", split.n_groups},
+          {"layout", split.layout},
           {"shape", split.images.shape},
-          {"type", "uint8"},
+          {"type", hdf5::type_name(split.images.type)},
           {"chunks", split.images.chunk_shape},
           {"filters", split.images.filters},
-          {"stored_bytes", split.images.stored_bytes},
+          {"stored_bytes", split.stored_bytes},
           {"classes", balance},
           {"pixels",
            {{"mean", split.pixels.mean},
@@ -95,7 +96,7 @@ void InfoCommand::register_options(CommandLine& options) {
   options.add({.group = io,
                .name = "file",
                .target = &file,
-               .help = "a data set written by import or synth",
+               .help = "a data set, of xrai or of anyone else",
                .value_name = "FILE.h5",
                .positional = true,
                .required = true});
@@ -108,12 +109,14 @@ void InfoCommand::register_options(CommandLine& options) {
                .in_config = false});
   options.add(
       {.group = io, .name = "quiet", .short_name = "q", .target = &quiet, .help = "no progress", .in_config = false});
+  add_layout_options(options, layout);
   options.set_examples("  xrai_dataset info chest.h5 --contact-sheet sheet.png\n");
 }
 
 int InfoCommand::run() const {
   std::unique_ptr<Progress> bar;
-  const DatasetSummary summary = summarise_dataset(file, [&](std::int64_t done, std::int64_t total) {
+  const auto data = open_dataset(file, layout);
+  const DatasetSummary summary = summarise_dataset(*data, [&](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("read", total, "images", quiet);
     bar->update(done);
   });
@@ -122,7 +125,7 @@ int InfoCommand::run() const {
     constexpr std::int64_t kColumns = 8;
     write_contact_sheet(contact_sheet,
                         fmt::format("{}{}", summary.synthetic ? "SYNTHETIC pictures: " : "", file.filename().string()),
-                        sample_pictures(file, summary.classes, kColumns));
+                        sample_pictures(*data, kColumns));
   }
   if (json) {
     print_json(summary_json(summary));

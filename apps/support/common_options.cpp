@@ -27,6 +27,39 @@ void add_device_options(CommandLine& command_line, std::string& device, std::str
                     .at_most = 4096});
 }
 
+void add_layout_options(CommandLine& command_line, LayoutOptions& options) {
+  const std::string group = "Layout";
+  command_line.add({.group = group,
+                    .name = "images-key",
+                    .target = &options.images_key,
+                    .help = "data sets with the pictures, with commas between; the end of the path suffices",
+                    .value_name = "NAMES",
+                    .default_text = "by name and shape"});
+  command_line.add({.group = group,
+                    .name = "labels-key",
+                    .target = &options.labels_key,
+                    .help = "data set or CSV file with the labels, and the column where there are several",
+                    .value_name = "NAME[:COLUMN]",
+                    .default_text = "by name"});
+  command_line.add({.group = group,
+                    .name = "layout",
+                    .target = &options.axes,
+                    .help = "order of the axes: pictures, height, width, channels",
+                    .allowed = {"NHW", "NHWC", "NCHW"},
+                    .default_text = "by shape"});
+  command_line.add({.group = group,
+                    .name = "range",
+                    .target = &options.range,
+                    .help = "stored values of black and white, such as 0-1, -1-1 or 0-4095",
+                    .value_name = "LOW-HIGH",
+                    .check = range_complaint,
+                    .default_text = "by the values"});
+  command_line.add({.group = group,
+                    .name = "allow-links",
+                    .target = &options.allow_links,
+                    .help = "follow links to files outside the folder of the data set"});
+}
+
 void add_network_options(CommandLine& command_line, std::string& model, std::int64_t& size, std::int64_t& batch_size) {
   const std::string group = "Network";
   command_line.add({.group = group,

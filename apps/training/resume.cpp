@@ -13,10 +13,11 @@ namespace fs = std::filesystem;
 
 // With another value of these the steps before and after would not be one run: another order of pictures, other
 // shapes, another loss than the best score was measured with, or pictures that change sides.
-constexpr std::array kFixed{"image-size",      "batch-size",   "optimizer", "momentum",   "schedule", "class-weight",
-                            "label-smoothing", "seed",         "augment",   "rotation",   "scale",    "aspect",
-                            "shift",           "gamma",        "contrast",  "brightness", "flip",     "crop",
-                            "standardise",     "val-fraction", "precision"};
+constexpr std::array kFixed{"image-size",   "batch-size",      "optimizer", "momentum", "schedule",
+                            "class-weight", "label-smoothing", "seed",      "shuffle",  "augment",
+                            "rotation",     "scale",           "aspect",    "shift",    "gamma",
+                            "contrast",     "brightness",      "flip",      "crop",     "standardise",
+                            "val-fraction", "precision"};
 
 // These may change, and do when a run is prolonged or was about to diverge.
 constexpr std::array kMayChange{"epochs", "lr", "warmup-epochs", "weight-decay", "clip-norm"};

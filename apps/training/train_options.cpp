@@ -9,7 +9,7 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
   c.add({.group = "Data",
          .name = "data",
          .target = &o.data,
-         .help = "data set to learn from, made by xrai_dataset",
+         .help = "data set to learn from, made by xrai_dataset or by anyone else",
          .value_name = "FILE.h5",
          .required = true});
   c.add({.group = "Data",
@@ -32,6 +32,7 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
          .help = "where pictures stay once they were read; auto: on a GPU, else in host memory, where they take a "
                  "quarter of what is free or less",
          .allowed = {"auto", "none", "host", "device"}});
+  add_layout_options(c, o.layout);
 }
 
 void add_model_options(CommandLine& c, TrainOptions& o) {
@@ -120,6 +121,11 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .at_least = 0,
          .at_most = 0.9});
   c.add({.group = g, .name = "seed", .target = &o.seed, .help = "of weights, order and augmentation"});
+  c.add({.group = g,
+         .name = "shuffle",
+         .target = &o.shuffle,
+         .help = "all: every order is as likely; chunk: by chunks of the file, for large compressed files",
+         .allowed = {"all", "chunk"}});
 }
 
 void add_augmentation_options(CommandLine& c, TrainOptions& o) {

@@ -55,9 +55,10 @@ void check_classes(const TrainingData& data) {
 
 }  // namespace
 
-TrainingData open_training_data(const std::filesystem::path& path, double val_fraction, std::uint64_t seed) {
+TrainingData open_training_data(const std::filesystem::path& path, const LayoutOptions& layout, double val_fraction,
+                                std::uint64_t seed) {
   TrainingData data;
-  data.file = data.reader = open_dataset(path);
+  data.file = data.reader = open_dataset(path, layout);
   const std::vector<std::string> splits = data.reader->splits();
   const auto has = [&](const char* name) { return std::find(splits.begin(), splits.end(), name) != splits.end(); };
   if (!has("train"))

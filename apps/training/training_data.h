@@ -25,7 +25,8 @@ struct TrainingData {
 
 /// Opens the file. Without a val split, sets `val_fraction` of the training pictures aside by patient, stratified by
 /// class. Throws Error(kBadData) without a train split, when a class has no picture in it, or when it is too small.
-TrainingData open_training_data(const std::filesystem::path& path, double val_fraction, std::uint64_t seed);
+TrainingData open_training_data(const std::filesystem::path& path, const LayoutOptions& layout, double val_fraction,
+                                std::uint64_t seed);
 
 /// Keeps at most so many validation pictures, spread evenly over them so that every class stays.
 void shorten_validation(TrainingData& data, std::size_t most);

@@ -37,6 +37,8 @@ enum class Type {
 
 /// "uint8", as NumPy and h5py call it.
 std::string_view type_name(Type type);
+/// Of numbers; 0 for other types.
+std::size_t element_bytes(Type type);
 
 template <class T>
 constexpr Type type_of() {
@@ -102,6 +104,8 @@ class File {
   [[nodiscard]] std::vector<T> read(std::string_view dataset) const;
   /// Strings of fixed and variable length alike.
   [[nodiscard]] std::vector<std::string> read_strings(std::string_view dataset) const;
+  /// All bytes of a data set that holds a file: opaque, a string of fixed length, or integers of 8 bits.
+  [[nodiscard]] std::vector<std::uint8_t> read_bytes(std::string_view dataset) const;
   /// Rows [first, first + count) of the outermost axis into `out` (count * product of the other axes elements).
   template <class T>
   void read_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, T* out) const;

@@ -74,6 +74,25 @@ void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uin
   check(status, task);
 }
 
+// There may be hundreds of thousands of these, so none is kept open.
+std::vector<std::uint8_t> File::read_bytes(std::string_view name) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset dataset = state().open_dataset(name, task);
+  const hid_t type = dataset.type.get();
+  const H5T_class_t kind = H5Tget_class(type);
+  const bool is_fixed_string = kind == H5T_STRING && H5Tis_variable_str(type) == 0;
+  if (kind != H5T_OPAQUE && !is_fixed_string && !(kind == H5T_INTEGER && H5Tget_size(type) == 1)) {
+    fail(task, "its values are not the bytes of a file");
+  }
+  std::vector<std::uint8_t> bytes(state().elements_that_fit(dataset, task) * H5Tget_size(type));
+  if (bytes.empty()) return bytes;
+  const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
+  state().check_unchanged(task);
+  check(status, task);
+  return bytes;
+}
+
 std::vector<std::string> File::read_strings(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);

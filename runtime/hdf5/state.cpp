@@ -56,7 +56,7 @@ void describe(OpenDataset& dataset, const Task& task) {
       layout == H5D_VIRTUAL || (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), task) > 0);
 }
 
-Handle open_dataset(hid_t file, const std::string& name, hid_t access, const Task& task) {
+Handle open_object(hid_t file, const std::string& name, hid_t access, const Task& task) {
   return own(H5Dopen2(file, name.c_str(), access), H5Dclose, task);
 }
 
@@ -89,9 +89,7 @@ bool File::State::has(std::string_view object) const {
   return true;
 }
 
-OpenDataset& File::State::dataset(std::string_view name, const Task& task) {
-  const auto known = datasets.find(name);
-  if (known != datasets.end()) return known->second;
+OpenDataset File::State::open_dataset(std::string_view name, const Task& task) const {
   if (!has(name)) fail(task, "there is no such data set in the file");
   OpenDataset opened;
   const std::string text(name);
@@ -99,12 +97,18 @@ OpenDataset& File::State::dataset(std::string_view name, const Task& task) {
     const Handle object = own(H5Oopen(file.get(), text.c_str(), H5P_DEFAULT), H5Oclose, task);
     if (H5Iget_type(object.get()) != H5I_DATASET) fail(task, "it is a group or a type, not a data set");
   }
-  opened.id = open_dataset(file.get(), text, H5P_DEFAULT, task);
+  opened.id = open_object(file.get(), text, H5P_DEFAULT, task);
   describe(opened, task);
   const Handle access = access_properties(opened, task);
   opened.id.close();  // cache settings count only for the first opener of a data set
-  opened.id = open_dataset(file.get(), text, access.get(), task);
-  return datasets.emplace(text, std::move(opened)).first->second;
+  opened.id = open_object(file.get(), text, access.get(), task);
+  return opened;
+}
+
+OpenDataset& File::State::dataset(std::string_view name, const Task& task) {
+  const auto known = datasets.find(name);
+  if (known != datasets.end()) return known->second;
+  return datasets.emplace(std::string(name), open_dataset(name, task)).first->second;
 }
 
 std::uint64_t File::State::elements_that_fit(const OpenDataset& dataset, const Task& task) const {

@@ -33,7 +33,9 @@ struct File::State {
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
 
   [[nodiscard]] bool has(std::string_view object) const;
-  /// Opens on the first call. Refuses what is not there, is not a data set, or has axes whose product overflows.
+  /// Refuses what is not there, is not a data set, or has axes whose product overflows.
+  [[nodiscard]] OpenDataset open_dataset(std::string_view name, const Task& task) const;
+  /// The same, kept open from the first call on.
   OpenDataset& dataset(std::string_view name, const Task& task);
   /// Elements of the data set; refuses more than the file can hold, so that a damaged header allocates nothing.
   std::uint64_t elements_that_fit(const OpenDataset& dataset, const Task& task) const;

@@ -28,6 +28,11 @@ std::string_view type_name(Type type) {
   return kNames.at(static_cast<std::size_t>(type));
 }
 
+std::size_t element_bytes(Type type) {
+  constexpr std::array<std::size_t, 13> kBytes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0};
+  return kBytes.at(static_cast<std::size_t>(type));
+}
+
 hid_t memory_type(Type type) {
   switch (type) {
     case Type::kInt8:

@@ -27,6 +27,7 @@ class MemoryData : public DatasetReader {
   std::optional<hdf5::Attribute> synthetic;
 
   [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
+  [[nodiscard]] const Layout& layout() const override { return layout_; }
   [[nodiscard]] std::vector<std::string> splits() const override {
     std::vector<std::string> found;
     for (const char* name : {"train", "val", "test"}) {
@@ -61,6 +62,7 @@ class MemoryData : public DatasetReader {
 
  private:
   std::filesystem::path path_ = "memory.h5";
+  Layout layout_;
 };
 
 /// Says class 1 with the probability (first byte) / 100.

@@ -27,6 +27,7 @@ class FakeReader final : public DatasetReader {
   }
 
   [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
+  [[nodiscard]] const Layout& layout() const override { return layout_; }
   [[nodiscard]] std::vector<std::string> splits() const override { return {"train"}; }
   [[nodiscard]] std::int64_t n_images(std::string_view) const override { return n_images_; }
   [[nodiscard]] std::int64_t height(std::string_view) const override { return 2; }
@@ -57,6 +58,7 @@ class FakeReader final : public DatasetReader {
 
  private:
   std::filesystem::path path_ = "fake.h5";
+  Layout layout_;
   std::int64_t n_images_, rows_per_chunk_;
   std::vector<std::string> classes_{"NORMAL", "PNEUMONIA"};
   std::vector<std::int32_t> labels_;

@@ -1,4 +1,4 @@
-// Our own files are read whatever the order of rows; anything else is refused with a sentence that helps.
+// Our own files are read whatever the order of rows; what is wrong with them is said in a sentence that helps.
 #include "loaders/reader.h"
 
 #include <gmock/gmock.h>
@@ -164,9 +164,9 @@ TEST_F(Dataset, WhatDoesNotFitIsRefusedWithWhatIsWrong) {
               HasSubstr("label 2 of picture 7 is not one of the 2 classes"));
   EXPECT_THAT(refusal_of([](Wish& w) { w.labels[0] = -1; }), HasSubstr("label -1 of picture 0"));
   EXPECT_THAT(refusal_of([](Wish& w) { w.label_shape = {3}; }), HasSubstr("3 labels for 12 pictures"));
-  EXPECT_THAT(refusal_of([](Wish& w) { w.label_shape = {6, 2}; }), HasSubstr("whole numbers, one a picture"));
-  EXPECT_THAT(refusal_of_shape({12, 16}), HasSubstr("(12, 16), not (pictures, height, width)"));
-  EXPECT_THAT(refusal_of_shape({4, 4, 4, 3}), HasSubstr("not (pictures, height, width)"));
+  EXPECT_THAT(refusal_of([](Wish& w) { w.label_shape = {6, 2}; }), HasSubstr("6 labels for 12 pictures"));
+  EXPECT_THAT(refusal_of_shape({12, 16}), HasSubstr("has no pictures; it holds /train/images, /train/labels"));
+  EXPECT_THAT(refusal_of_shape({4, 4, 4, 3}), HasSubstr("--layout NHWC or --layout NCHW"));
   EXPECT_THAT(refusal_of_shape({0, 4, 4}), HasSubstr("holds no pictures"));
 }
 
@@ -174,16 +174,16 @@ TEST_F(Dataset, MissingOrForeignPartsAreNamed) {
   {
     hdf5::File file = hdf5::File::create(path_);
     const std::vector<float> values(192, 0.5f);
-    file.write<float>("/X_train", {12, 4, 4}, values.data());
+    file.write<float>("/block0_values", {12, 16}, values.data());
     file.close();
-    EXPECT_THAT(refusal(), ::testing::AllOf(HasSubstr("X_train"), HasSubstr("/train/images")));
+    EXPECT_THAT(refusal(), ::testing::AllOf(HasSubstr("/block0_values"), HasSubstr("train/images")));
   }
   std::filesystem::remove(path_);
   {
     hdf5::File file = hdf5::File::create(path_);
     file.write<std::uint8_t>("/train/images", {12, 4, 4}, numbered(12).data());
     file.close();
-    EXPECT_THAT(refusal(), HasSubstr("/train/labels of "));
+    EXPECT_THAT(refusal(), ::testing::AllOf(HasSubstr("no labels"), HasSubstr("--labels-key")));
   }
   std::filesystem::remove(path_);
   {
@@ -203,7 +203,7 @@ TEST_F(Dataset, InterruptedImportIsNoticed) {
   file.write_rows<std::uint8_t>("/train/images", 0, 4, numbered(4).data());
   file.write<std::int64_t>("/train/labels", {12}, Wish().labels.data());
   file.close();
-  EXPECT_THAT(refusal(), HasSubstr("was the import interrupted?"));
+  EXPECT_THAT(refusal(), HasSubstr("was the writing interrupted?"));
 }
 
 TEST_F(Dataset, NewerSchemaIsRefused) {
@@ -227,8 +227,7 @@ TEST_F(Dataset, FileTruncatedWhileReadingIsAnErrorAndNotBlackPictures) {
     FAIL() << "the truncated file was read";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kBadData);
-    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr(path_.string()), HasSubstr("pictures 11 to 11"),
-                                               HasSubstr("bytes when it was opened")));
+    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr(path_.string()), HasSubstr("bytes when it was opened")));
   }
 }
 

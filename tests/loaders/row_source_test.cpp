@@ -351,8 +351,10 @@ TEST_F(DamagedRows, FlippedBitsAreAnErrorOrWhatTheLibraryReads) {
       const auto at = static_cast<std::size_t>(random.whole(0, static_cast<std::int64_t>(whole.size()) - 1));
       damaged[at] = static_cast<char>(damaged[at] ^ 1 << random.whole(0, 7));
       store(damaged);
-      const auto direct = values_or_refusal(false), library = values_or_refusal(true);
-      ASSERT_TRUE(direct.empty() || library.empty() || direct == library) << "byte " << at << ", " << wanted.text();
+      const auto direct = values_or_refusal(false);
+      if (direct.empty()) continue;  // the library trusts some of what is refused here, and crashes
+      const auto library = values_or_refusal(true);
+      ASSERT_TRUE(library.empty() || direct == library) << "byte " << at << ", " << wanted.text();
     }
   }
 }

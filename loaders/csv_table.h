@@ -1,0 +1,31 @@
+// A CSV file (RFC 4180) with a header, whole in memory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xrai {
+
+struct CsvTable {
+  std::filesystem::path path;
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;  // as many fields as the header has
+
+  /// Place of a column; the case of its name does not matter.
+  [[nodiscard]] std::optional<std::size_t> column(std::string_view name) const;
+  /// Values of a column: in the order of `ids`, which some other column holds, with or without an extension; without
+  /// ids, of all rows, which must be n. Throws Error(kBadData) for what is missing.
+  [[nodiscard]] std::vector<std::string> values(std::size_t column, std::span<const std::string> ids,
+                                                std::int64_t n) const;
+};
+
+/// Throws Error(kBadData) when it cannot be read, is larger than 256 MiB, or a row has more or fewer fields than the
+/// header.
+CsvTable read_csv_table(const std::filesystem::path& path);
+
+}  // namespace xrai

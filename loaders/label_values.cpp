@@ -1,0 +1,267 @@
+#include "loaders/label_values.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "loaders/csv_table.h"
+#include "loaders/file_survey.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::int64_t kLargestClassCount = 65536;
+
+[[noreturn]] void refuse(const std::string& where, const std::string& why) {
+  throw Error(ExitCode::kBadData, fmt::format("{} cannot be used: {}", where, why));
+}
+
+std::string where(const hdf5::File& file, const std::string& object) {
+  return fmt::format("{} of {}", object, file.path().string());
+}
+
+/// Numbers of a data set with n rows, any number of columns.
+struct Table {
+  std::vector<double> values{};  // (n, columns)
+  std::int64_t n = 0, columns = 1;
+
+  [[nodiscard]] double at(std::int64_t row, std::int64_t column) const {
+    return values[static_cast<std::size_t>(row * columns + column)];
+  }
+};
+
+std::optional<std::int64_t> whole_number(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_one_hot(const Table& table) {
+  for (std::int64_t row = 0; row < table.n; ++row) {
+    std::int64_t n_ones = 0;
+    for (std::int64_t column = 0; column < table.columns; ++column) {
+      const double value = table.at(row, column);
+      if (value != 0 && value != 1) return false;
+      n_ones += value == 1 ? 1 : 0;
+    }
+    if (n_ones != 1) return false;
+  }
+  return true;
+}
+
+std::vector<std::int64_t> whole_numbers(const Table& table, std::int64_t column, const std::string& where) {
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t row = 0; row < table.n; ++row) {
+    const double value = table.at(row, column);
+    if (std::isnan(value) || value != std::floor(value)) {
+      refuse(where, fmt::format("label {} of picture {} is no whole number", value, row));
+    }
+    if (value < 0 || value >= kLargestClassCount) {
+      refuse(where, fmt::format("label {} of picture {} is not a class number", value, row));
+    }
+    numbers.push_back(static_cast<std::int64_t>(value));
+  }
+  return numbers;
+}
+
+void name_finding(LabelColumn& labels, const std::string& finding) {
+  labels.classes = {"no " + finding, finding};
+}
+
+/// The column that is meant, by number or name, or that is the finding; none when the table does not say.
+std::optional<std::int64_t> column_of(const Table& table, const std::string& asked,
+                                      const std::vector<std::string>& names, const std::string& where) {
+  const bool named = static_cast<std::int64_t>(names.size()) == table.columns;
+  for (std::size_t i = 0; named && i < names.size(); ++i) {
+    if (lower_case(names[i]) == (asked.empty() ? std::string(kFinding) : lower_case(asked))) {
+      return static_cast<std::int64_t>(i);
+    }
+  }
+  if (asked.empty()) return std::nullopt;
+  const std::optional<std::int64_t> number = whole_number(asked);
+  if (!number || *number < 0 || *number >= table.columns) {
+    refuse(where, fmt::format("it has no column {}, but {} of them, counted from 0", asked, table.columns));
+  }
+  return number;
+}
+
+void take_column(LabelColumn& labels, const Table& table, const std::string& asked,
+                 const std::vector<std::string>& names) {
+  if (asked.empty() && is_one_hot(table)) {
+    labels.form = "one-hot";
+    for (std::int64_t row = 0; row < table.n; ++row) {
+      std::int64_t one = 0;
+      while (table.at(row, one) != 1) ++one;
+      labels.numbers.push_back(one);
+    }
+    return;
+  }
+  const std::optional<std::int64_t> column = column_of(table, asked, names, labels.where);
+  if (!column) {
+    refuse(labels.where, fmt::format("its {} columns are not one-hot, and none is known to be {}; name one with "
+                                     "--labels-key NAME:COLUMN, counted from 0",
+                                     table.columns, kFinding));
+  }
+  const bool named = static_cast<std::int64_t>(names.size()) == table.columns;
+  const std::string name = named ? names[static_cast<std::size_t>(*column)] : fmt::format("finding {}", *column);
+  labels.form = fmt::format("column {} of {}", named ? name : fmt::format("{}", *column), table.columns);
+  labels.numbers = whole_numbers(table, *column, labels.where);
+  name_finding(labels, name);
+}
+
+/// Words that all are whole numbers are numbers.
+void take_words(LabelColumn& labels, std::vector<std::string> words) {
+  const bool all_numbers =
+      std::all_of(words.begin(), words.end(), [](const std::string& word) { return whole_number(word).has_value(); });
+  if (!all_numbers) {
+    labels.words = std::move(words);
+    return;
+  }
+  Table table{.n = static_cast<std::int64_t>(words.size())};
+  for (const std::string& word : words) table.values.push_back(static_cast<double>(*whole_number(word)));
+  labels.numbers = whole_numbers(table, 0, labels.where);
+}
+
+void check_rows(const hdf5::DatasetInfo& info, std::int64_t n_images, const std::string& where) {
+  if (info.shape.empty() || info.shape[0] != static_cast<std::uint64_t>(n_images)) {
+    refuse(where, fmt::format("there are {} labels for {} pictures", info.shape.empty() ? 1 : info.shape[0], n_images));
+  }
+}
+
+bool is_column(const hdf5::DatasetInfo& info) {
+  return std::all_of(info.shape.begin() + 1, info.shape.end(), [](std::uint64_t axis) { return axis == 1; });
+}
+
+std::vector<std::string> classes_of_words(const std::vector<LabelColumn>& columns) {
+  std::set<std::string> distinct;
+  for (const LabelColumn& column : columns) {
+    if (column.words.empty()) refuse(column.where, "its labels are numbers, those of another split words");
+    distinct.insert(column.words.begin(), column.words.end());
+    if (distinct.size() > static_cast<std::size_t>(kLargestClassCount)) {
+      refuse(column.where, "nearly every label is another word; is it a list of names?");
+    }
+  }
+  if (distinct.size() < 2) refuse(columns.front().where, fmt::format("all labels are '{}'", *distinct.begin()));
+  return {distinct.begin(), distinct.end()};
+}
+
+// A label without a name is its own name. Classes that are counted from 1, as MATLAB does, leave out 0.
+std::vector<std::string> classes_of_numbers(const std::vector<LabelColumn>& columns, std::int64_t first) {
+  std::int64_t largest = first + 1;
+  for (const LabelColumn& column : columns) {
+    for (const std::int64_t number : column.numbers) largest = std::max(largest, number);
+  }
+  std::vector<std::string> classes;
+  for (std::int64_t number = first; number <= largest; ++number) classes.push_back(fmt::format("{}", number));
+  return classes;
+}
+
+std::vector<std::int32_t> places(const LabelColumn& column, const std::vector<std::string>& classes,
+                                 std::int64_t first) {
+  std::vector<std::int32_t> labels;
+  const std::size_t n = std::max(column.numbers.size(), column.words.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::string label = column.words.empty() ? fmt::format("{}", column.numbers[i]) : column.words[i];
+    const std::int64_t place = column.words.empty()
+                                   ? column.numbers[i] - first
+                                   : std::find(classes.begin(), classes.end(), label) - classes.begin();
+    if (place < 0 || place >= static_cast<std::int64_t>(classes.size())) {
+      refuse(column.where, fmt::format("label {} of picture {} is not one of the {} classes ({})", label, i,
+                                       classes.size(), fmt::join(classes, ", ")));
+    }
+    labels.push_back(static_cast<std::int32_t>(place));
+  }
+  return labels;
+}
+
+}  // namespace
+
+LabelColumn read_labels(const hdf5::File& file, const std::string& object, const std::string& column,
+                        const std::vector<std::string>& names, std::int64_t n_images) {
+  LabelColumn labels{.where = where(file, object)};
+  if (!file.is_dataset(object)) refuse(labels.where, "it is missing; each picture needs a label");
+  const hdf5::DatasetInfo info = file.info(object);
+  check_rows(info, n_images, labels.where);
+  if (info.type == hdf5::Type::kString) {
+    if (!is_column(info))
+      refuse(labels.where, fmt::format("its shape is {}, not one word a picture", shape_text(info)));
+    take_words(labels, file.read_strings(object));
+    return labels;
+  }
+  if (info.type == hdf5::Type::kOther) refuse(labels.where, "labels must be whole numbers or strings, one a picture");
+  Table table{file.read<double>(object), n_images};
+  table.columns = static_cast<std::int64_t>(table.values.size()) / n_images;
+  if (is_column(info)) {
+    labels.numbers = whole_numbers(table, 0, labels.where);
+    if (!column.empty() && column != "0") name_finding(labels, column);
+  } else if (info.shape.size() == 2) {
+    take_column(labels, table, column, names);
+  } else {
+    refuse(labels.where, fmt::format("its shape is {}; labels are whole numbers, one a picture", shape_text(info)));
+  }
+  return labels;
+}
+
+LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string& column,
+                            std::span<const std::string> ids, std::int64_t n_images) {
+  const CsvTable table = read_csv_table(csv);
+  LabelColumn labels{.where = csv.string()};
+  static constexpr std::string_view kUsual[] = {kFinding, "label", "labels", "target", "class", "diagnosis", "finding"};
+  std::optional<std::size_t> at;
+  if (column.empty()) {
+    for (const std::string_view name : kUsual) {
+      if (!at) at = table.column(name);
+    }
+  } else {
+    at = table.column(column);
+  }
+  if (!at) {
+    refuse(labels.where, fmt::format("it has no column {}, but {}; name the column of the labels with --labels-key "
+                                     "FILE.csv:COLUMN",
+                                     column.empty() ? "label" : column, fmt::join(table.header, ", ")));
+  }
+  labels.form = "column " + table.header[*at];
+  take_words(labels, table.values(*at, ids, n_images));
+  if (lower_case(table.header[*at]) == kFinding && labels.words.empty()) name_finding(labels, table.header[*at]);
+  return labels;
+}
+
+std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColumn>& columns,
+                                                     std::vector<std::string>& classes) {
+  std::int64_t least = kLargestClassCount, largest = 0;
+  for (const LabelColumn& column : columns) {
+    if (!column.classes.empty()) classes = column.classes;
+    for (const std::int64_t number : column.numbers) {
+      least = std::min(least, number);
+      largest = std::max(largest, number);
+    }
+  }
+  const bool has_words = std::any_of(columns.begin(), columns.end(), [](const auto& c) { return !c.words.empty(); });
+  const bool counted_from_one =
+      !has_words && least == 1 && (classes.empty() || largest == static_cast<std::int64_t>(classes.size()));
+  const std::int64_t first = counted_from_one ? 1 : 0;
+  if (classes.empty()) classes = has_words ? classes_of_words(columns) : classes_of_numbers(columns, first);
+  std::vector<std::vector<std::int32_t>> labels;
+  for (const LabelColumn& column : columns) labels.push_back(places(column, classes, first));
+  return labels;
+}
+
+std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
+  const std::string place = where(file, object);
+  const hdf5::DatasetInfo info = file.info(object);
+  if (info.shape.empty() || !is_column(info) || info.shape[0] != static_cast<std::uint64_t>(n_images)) {
+    refuse(place, fmt::format("its shape is {} for {} pictures", shape_text(info), n_images));
+  }
+  if (info.type == hdf5::Type::kString) return file.read_strings(object);
+  const bool is_integer = info.type <= hdf5::Type::kUint64;
+  if (!is_integer) refuse(place, "it holds neither strings nor whole numbers");
+  std::vector<std::string> texts;
+  for (const std::int64_t number : file.read<std::int64_t>(object)) texts.push_back(fmt::format("{}", number));
+  return texts;
+}
+
+}  // namespace xrai

@@ -1,0 +1,65 @@
+// A layout in words.
+#include "loaders/layout.h"
+
+#include <fmt/format.h>
+
+#include "loaders/file_survey.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::size_t kFew = 4;
+
+std::string some(const std::vector<std::string>& names) {
+  if (names.size() <= kFew) return fmt::format("{}", fmt::join(names, ", "));
+  const std::vector<std::string> first(names.begin(), names.begin() + kFew);
+  return fmt::format("{} and {} more", fmt::join(first, ", "), names.size() - kFew);
+}
+
+/// Objects of the file that was asked for go without its name.
+std::string place(const Layout& layout, std::size_t file, const std::string& object) {
+  return file == 0 ? object : fmt::format("{} of {}", object, layout.files[file].filename().string());
+}
+
+std::string pictures_text(const Layout& layout, const SplitLayout& split) {
+  if (!split.encoded.empty()) {
+    return fmt::format("{} JPEG or PNG files in data sets of their own ({}), decoded and scaled to {} x {}",
+                       split.n_images, some(split.encoded), split.format.height, split.format.width);
+  }
+  std::vector<std::string> parts;
+  for (const PicturePart& part : split.parts) {
+    parts.push_back(place(layout, part.file, part.object) + " " + shape_text(part.info));
+  }
+  const PixelFormat& format = split.format;
+  std::string text =
+      fmt::format("{} {}{}", some(parts), format.big_endian ? "big-endian " : "",
+                  format.type == hdf5::Type::kInt8 ? "int8 read as uint8" : hdf5::type_name(format.type));
+  if (!split.range.empty()) text += ", " + split.range;
+  if (split.parts.front().info.shape.size() == 4) text += format.axes == Axes::kNCHW ? ", NCHW" : ", NHWC";
+  if (format.channels > 1) text += split.channels_differ ? ", channels turned to grey" : ", grey stored as RGB";
+  return text;
+}
+
+std::string labels_text(const Layout& layout, const SplitLayout& split) {
+  const LabelPlace& place_of = split.label_place;
+  if (!place_of.csv.empty()) return "labels " + place_of.csv.filename().string();
+  if (!place_of.object.empty()) return "labels " + place(layout, place_of.file, place_of.object);
+  return "a data set for each class";
+}
+
+}  // namespace
+
+std::vector<std::string> picture_ids(const SplitLayout& split) {
+  std::vector<std::string> ids;
+  for (const std::string& object : split.encoded) ids.push_back(std::filesystem::path(object).filename().string());
+  return ids;
+}
+
+std::string describe(const Layout& layout, const SplitLayout& split) {
+  return fmt::format("{}: {}; {}{}{}, {} classes ({}){}{}", split.name, pictures_text(layout, split),
+                     labels_text(layout, split), split.label_form.empty() ? "" : ", ", split.label_form,
+                     layout.classes.size(), some(layout.classes), split.reading.empty() ? "" : "; read ",
+                     split.reading);
+}
+
+}  // namespace xrai

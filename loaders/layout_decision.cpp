@@ -1,0 +1,250 @@
+// From names, shapes and types to a layout: which data sets are pictures, and where their labels are.
+#include "loaders/layout_decision.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "loaders/image_decoder.h"
+#include "loaders/picture_format.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::array<std::string_view, 3> kSplits{"train", "val", "test"};
+std::string text(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string objects_text(const Candidates& candidates) {
+  std::vector<std::string> names;
+  for (const FoundDataset* candidate : candidates) names.push_back(candidate->object);
+  return text(names);
+}
+
+/// The part of the path that is neither a split nor a word for pictures, as it is written: "NORMAL" of "/train/NORMAL".
+std::string class_name(const FoundDataset& dataset) {
+  std::string name;
+  for (const std::filesystem::path& part : std::filesystem::path(dataset.object)) {
+    if (!parse_object_name(part.string()).rest.empty()) name = part.string();
+  }
+  const ObjectName words = parse_object_name(name);
+  return words.split.empty() && words.role == Role::kUnknown ? name : fmt::format("{}", fmt::join(words.rest, " "));
+}
+
+}  // namespace
+
+bool is_meant(const std::string& object, const std::string& keys) {
+  for (std::size_t first = 0; first <= keys.size();) {
+    const std::size_t end = std::min(keys.find(',', first), keys.size());
+    const std::string key = keys.substr(first, end - first);
+    const std::string wanted = key.starts_with('/') ? key : "/" + key;
+    if (!key.empty() && object.ends_with(wanted)) return true;
+    first = end + 1;
+  }
+  return false;
+}
+
+Layout Decision::decide() {
+  take_candidates();
+  if (candidates_.empty() && take_encoded_pictures()) return std::move(layout_);
+  if (candidates_.empty()) refuse_without_pictures();
+  open_other_splits();
+  std::map<std::string, Candidates> of_split;
+  for (const FoundDataset* candidate : candidates_) of_split[candidate->name.split].push_back(candidate);
+  if (of_split.size() > 1) of_split.erase("");  // beside train and test, a mean picture perhaps
+  read_class_names();
+  for (const std::string_view name : kSplits) {
+    const auto found = of_split.find(std::string(name));
+    if (found != of_split.end()) add_split(std::string(name), found->second);
+  }
+  if (layout_.splits.empty()) add_split("train", of_split.begin()->second);
+  return std::move(layout_);
+}
+
+void Decision::refuse(const FoundDataset& dataset, const std::string& why) const {
+  throw Error(ExitCode::kBadData,
+              fmt::format("{} of {} cannot be used: {}", dataset.object, layout_.files[dataset.file].string(), why));
+}
+
+void Decision::open(const std::filesystem::path& path) {
+  auto file = std::make_unique<const hdf5::File>(hdf5::File::open(path));
+  std::vector<FoundDataset> found = survey(*file, files_.size());
+  files_.push_back(std::move(file));
+  layout_.files.push_back(path);
+  found_.push_back(std::move(found));
+}
+
+void Decision::take_candidates() {
+  candidates_.clear();
+  for (const auto& found : found_) {
+    for (const FoundDataset& dataset : found) {
+      const bool named = !options_.images_key.empty();
+      if (named ? is_meant(dataset.object, options_.images_key) : may_be_pictures(dataset.info)) {
+        candidates_.push_back(&dataset);
+      }
+    }
+  }
+}
+
+void Decision::refuse_without_pictures() const {
+  Candidates all;
+  for (const FoundDataset& dataset : found_.front()) all.push_back(&dataset);
+  const std::string names = all.empty() ? "nothing" : objects_text(all);
+  const std::string& key = options_.images_key;
+  throw Error(ExitCode::kBadData, fmt::format("{} has no pictures{}; it holds {}. {}", layout_.files.front().string(),
+                                              key.empty() ? "" : " called " + key, names, kWhatXraiReads));
+}
+
+// One JPEG or PNG file a data set, named after the picture, all in one group.
+bool Decision::take_encoded_pictures() {
+  const hdf5::File& file = *files_.front();
+  const auto holds_a_file = [&](const FoundDataset& dataset) {
+    const auto& shape = dataset.info.shape;
+    if (shape.size() > 1 || dataset.info.element_bytes * (shape.empty() ? 1 : shape[0]) < 4) return false;
+    return dataset.info.type == hdf5::Type::kOther || dataset.info.type == hdf5::Type::kString ||
+           dataset.info.type == hdf5::Type::kUint8 || dataset.info.type == hdf5::Type::kInt8;
+  };
+  const auto& found = found_.front();
+  const auto first = std::find_if(found.begin(), found.end(), [&](const FoundDataset& dataset) {
+    return holds_a_file(dataset) && sniff_format(file.read_bytes(dataset.object)) != PictureFormat::kOther;
+  });
+  if (first == found.end()) return false;
+  const std::string group = std::filesystem::path(first->object).parent_path().string();
+  SplitLayout split;
+  split.name = first->name.split.empty() ? "train" : first->name.split;
+  for (const std::string& name : file.names_in(group))
+    split.encoded.push_back((group == "/" ? "/" : group + "/") + name);
+  split.n_images = static_cast<std::int64_t>(split.encoded.size());
+  split.label_place = find_labels(*first, split);
+  layout_.splits.push_back(std::move(split));
+  return true;
+}
+
+// train.h5 has test.h5 beside it, and X_train.h5 X_test.h5: files and data sets whose names differ in the split only.
+void Decision::open_other_splits() {
+  const std::filesystem::path path = layout_.files.front();
+  const ObjectName own = parse_object_name(path.stem().string());
+  const bool one_split = std::all_of(candidates_.begin(), candidates_.end(),
+                                     [&](const FoundDataset* c) { return c->name.split == own.split; });
+  if (own.split.empty() || !one_split) return;
+  std::set<std::string> splits{own.split};
+  const ObjectName pictures = candidates_.front()->name;
+  for (const FileBeside& other : files_beside(path, path.extension().string())) {
+    if (other.name.split.empty() || other.name.role != own.role || other.name.rest != own.rest) continue;
+    if (!splits.insert(other.name.split).second) continue;
+    try {
+      open(other.path);
+    } catch (const Error& error) {
+      layout_.warnings.push_back(fmt::format("{} was left out: {}", other.path.filename().string(), error.what()));
+      continue;
+    }
+    const auto alike = [&](const FoundDataset& d) {
+      return d.name.role == pictures.role && d.name.rest == pictures.rest;
+    };
+    if (std::any_of(found_.back().begin(), found_.back().end(), alike)) continue;
+    files_.pop_back();
+    layout_.files.pop_back();
+    found_.pop_back();
+  }
+  take_candidates();
+}
+
+void Decision::read_class_names() {
+  for (const char* name : {"classes", "class_names"}) {
+    const auto attribute = files_.front()->attribute("/", name);
+    if (!attribute) continue;
+    const auto* list = std::get_if<std::vector<std::string>>(&*attribute);
+    if (list == nullptr || list->size() < 2) {
+      throw Error(ExitCode::kBadData, fmt::format("attribute '{}' of {} cannot be used: it must list two or more class "
+                                                  "names",
+                                                  name, layout_.files.front().string()));
+    }
+    layout_.classes = *list;
+    return;
+  }
+  for (const FoundDataset& dataset : found_.front()) {
+    const bool is_list = dataset.info.type == hdf5::Type::kString && dataset.info.shape.size() == 1;
+    if (dataset.name.role == Role::kClasses && is_list && dataset.info.shape[0] >= 2) {
+      layout_.classes = files_.front()->read_strings(dataset.object);
+      return;
+    }
+  }
+}
+
+// Several data sets may be pictures of one split: the one with the plainest name, or one for each class.
+Candidates Decision::choose(const Candidates& candidates) {
+  Candidates likely;
+  for (const FoundDataset* candidate : candidates) {
+    if (candidate->name.role == Role::kPictures) likely.push_back(candidate);
+  }
+  if (likely.empty()) likely = candidates;
+  std::stable_sort(likely.begin(), likely.end(), [](const FoundDataset* a, const FoundDataset* b) {
+    return a->name.rest.size() < b->name.rest.size();
+  });
+  if (likely.size() == 1 || likely[0]->name.rest.size() < likely[1]->name.rest.size()) return {likely[0]};
+  if (!has_labels(likely) &&
+      std::none_of(likely.begin(), likely.end(), [](const FoundDataset* c) { return class_name(*c).empty(); })) {
+    std::sort(likely.begin(), likely.end(),
+              [](const FoundDataset* a, const FoundDataset* b) { return class_name(*a) < class_name(*b); });
+    return likely;
+  }
+  throw Error(ExitCode::kBadData,
+              fmt::format("several data sets of {} may be the pictures: {}; name one with --images-key",
+                          layout_.files[likely[0]->file].string(), objects_text(likely)));
+}
+
+void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
+  PixelFormat format;
+  try {
+    format = format_of_shape(dataset.info, options_.axes);
+  } catch (const Error& error) {
+    refuse(dataset, error.what());
+  }
+  const hdf5::DatasetInfo& info = dataset.info;
+  const std::uint64_t row_bytes = info.row_bytes();
+  const bool all_written =
+      info.filters.empty() ? info.stored_bytes / row_bytes >= info.shape[0] : info.stored_bytes > 0;
+  if (!info.values_elsewhere && !all_written) {
+    refuse(dataset, fmt::format("its shape is {}, but only {} bytes were written; was the writing interrupted?",
+                                shape_text(info), info.stored_bytes));
+  }
+  if (!split.parts.empty() && (format.elements() != split.format.elements() || format.width != split.format.width ||
+                               format.type != split.format.type || format.axes != split.format.axes ||
+                               format.big_endian != split.format.big_endian)) {
+    refuse(dataset, fmt::format("its shape is {} of {}, unlike that of {}", shape_text(info),
+                                hdf5::type_name(info.type), split.parts.front().object));
+  }
+  split.format = format;
+  split.parts.push_back({dataset.file, dataset.object, info});
+  split.n_images += static_cast<std::int64_t>(info.shape[0]);
+}
+
+void Decision::add_split(const std::string& name, const Candidates& candidates) {
+  const Candidates chosen = choose(candidates);
+  SplitLayout split;
+  split.name = name;
+  for (const FoundDataset* part : chosen) add_part(split, *part);
+  if (chosen.size() > 1) {
+    std::vector<std::string> classes;
+    for (const FoundDataset* part : chosen) classes.push_back(class_name(*part));
+    if (!layout_.splits.empty() && classes != layout_.classes) {
+      refuse(*chosen[0], fmt::format("the classes of {} are {}, those of another split {}", name, text(classes),
+                                     text(layout_.classes)));
+    }
+    layout_.classes = classes;
+  } else {
+    split.label_place = find_labels(*chosen[0], split);
+    if (const FoundDataset* groups = companion(*chosen[0], Role::kGroups)) split.groups_from = groups->object;
+    if (const FoundDataset* sources = companion(*chosen[0], Role::kSources)) split.sources_from = sources->object;
+  }
+  layout_.splits.push_back(std::move(split));
+}
+
+Layout decide_layout(const std::filesystem::path& path, const LayoutOptions& options, OpenFiles& files) {
+  return Decision(path, options, files).decide();
+}
+
+}  // namespace xrai

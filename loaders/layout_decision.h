@@ -1,0 +1,58 @@
+// How a layout is decided, a class in two files: layout_decision.cpp finds the pictures, layout_labels.cpp what belongs
+// to them. Nobody else includes this; loaders/layout.h is the door.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loaders/file_survey.h"
+#include "loaders/layout.h"
+
+namespace xrai {
+
+inline constexpr const char* kWhatXraiReads =
+    "xrai reads pictures (N, height, width) with or without channels, and a label for each, under names such as "
+    "train/images and train/labels, or X_train and y_train; --images-key and --labels-key name others";
+
+using Candidates = std::vector<const FoundDataset*>;
+
+/// Whether one of the names in `keys`, with commas between, means this object: its path or the last parts of it.
+bool is_meant(const std::string& object, const std::string& keys);
+
+class Decision {
+ public:
+  Decision(const std::filesystem::path& path, const LayoutOptions& options, OpenFiles& files)
+      : options_(options), files_(files) {
+    open(path);
+  }
+
+  Layout decide();
+
+ private:
+  [[noreturn]] void refuse(const FoundDataset& dataset, const std::string& why) const;
+  [[noreturn]] void refuse_without_pictures() const;
+  void open(const std::filesystem::path& path);
+  void take_candidates();
+  bool take_encoded_pictures();
+  void open_other_splits();
+  void read_class_names();
+  Candidates choose(const Candidates& candidates);
+  void add_split(const std::string& name, const Candidates& candidates);
+  void add_part(SplitLayout& split, const FoundDataset& dataset) const;
+  [[nodiscard]] bool has_labels(const Candidates& candidates) const;
+  [[nodiscard]] const FoundDataset* companion(const FoundDataset& pictures, Role role) const;
+  LabelPlace find_labels(const FoundDataset& pictures, const SplitLayout& split);
+  [[nodiscard]] std::optional<LabelPlace> labels_as_asked(const FoundDataset& pictures) const;
+  std::optional<LabelPlace> labels_in_file_beside(const FoundDataset& pictures);
+  [[nodiscard]] std::optional<LabelPlace> labels_in_table_beside(const FoundDataset& pictures,
+                                                                 const SplitLayout& split) const;
+
+  const LayoutOptions& options_;
+  OpenFiles& files_;
+  Layout layout_;
+  std::vector<std::vector<FoundDataset>> found_;  // of each file; inner vectors do not change once they are there
+  Candidates candidates_;
+};
+
+}  // namespace xrai

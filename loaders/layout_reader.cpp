@@ -1,0 +1,216 @@
+#include "loaders/layout_reader.h"
+
+#include <algorithm>
+
+#include "loaders/image_decoder.h"
+#include "loaders/label_values.h"
+#include "loaders/picture_format.h"
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::int64_t kNewestSchema = 1;
+constexpr DecodeTarget kEncodedTarget{};  // what the importer makes by default
+// Stored rows are converted so many bytes at a time, whatever the batch.
+constexpr std::int64_t kBytesAtATime = std::int64_t{32} << 20;
+
+void check_schema(const hdf5::File& file) {
+  const auto schema = file.attribute("/", "xrai_schema");
+  const auto* version = schema ? std::get_if<std::int64_t>(&*schema) : nullptr;
+  if (version != nullptr && *version > kNewestSchema) {
+    throw Error(ExitCode::kBadData, fmt::format("{} has schema {}, this program reads up to {}; use a newer xrai",
+                                                file.path().string(), *version, kNewestSchema));
+  }
+}
+
+}  // namespace
+
+LayoutReader::LayoutReader(Layout layout, OpenFiles files, const LayoutOptions& options, const RowOptions& row_options)
+    : files_(std::move(files)), layout_(std::move(layout)) {
+  check_schema(*files_.front());
+  splits_.resize(layout_.splits.size());
+  for (std::size_t i = 0; i < splits_.size(); ++i) {
+    splits_[i].layout = &layout_.splits[i];
+    open_pictures(splits_[i], options, row_options);
+  }
+  read_labels();
+}
+
+void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, const RowOptions& row_options) {
+  SplitLayout& layout = *split.layout;
+  if (!layout.encoded.empty()) {
+    layout.format.height = layout.format.width = kEncodedTarget.size;
+    return;
+  }
+  std::int64_t first_row = 0;
+  for (const PicturePart& part : layout.parts) {
+    split.parts.push_back({first_row, open_rows(*files_[part.file], part.object, row_options)});
+    first_row += split.parts.back().rows->n_rows();
+  }
+  note_reading(split);
+  // One range for all splits, or the same grey would mean different things in training and in evaluation.
+  const SplitLayout& first = layout_.splits.front();
+  const bool is_alike = &layout != &first && layout.format.type == first.format.type;
+  try {
+    decide_range(
+        layout, options.range, is_alike ? &first : nullptr,
+        [&](std::span<const std::int64_t> rows, std::byte* out) { read_stored(split, rows, out); }, layout_.warnings);
+  } catch (const Error& error) {
+    const PicturePart& part = layout.parts.front();
+    throw Error(error.code(), fmt::format("{} of {} cannot be used: {}", part.object, layout_.files[part.file].string(),
+                                          error.what()));
+  }
+}
+
+void LayoutReader::note_reading(const Split& split) {
+  constexpr std::int64_t kLargeChunk = 4 << 20;  // bytes
+  split.layout->reading = split.parts.front().rows->how();
+  for (std::size_t i = 0; i < split.parts.size(); ++i) {
+    const RowSource& rows = *split.parts[i].rows;
+    const std::int64_t chunk_bytes = rows.rows_per_chunk() * rows.row_bytes();
+    if (rows.window_rows() == 0 || chunk_bytes <= kLargeChunk) continue;
+    const std::string file = layout_.files[split.layout->parts[i].file].string();
+    layout_.warnings.push_back(fmt::format(
+        "{} of {} is compressed in chunks of {} pictures, so that reading them shuffled inflates {:.0f} MB "
+        "for each: 'xrai_dataset repack {} OUT.h5' cures it, and --shuffle chunk helps",
+        split.layout->parts[i].object, file, rows.rows_per_chunk(), static_cast<double>(chunk_bytes) / 1e6, file));
+  }
+}
+
+void LayoutReader::read_labels() {
+  std::vector<LabelColumn> columns;
+  for (const Split& split : splits_) {
+    SplitLayout& layout = *split.layout;
+    const LabelPlace& place = layout.label_place;
+    if (!place.csv.empty()) {
+      columns.push_back(read_csv_labels(place.csv, place.column, picture_ids(layout), layout.n_images));
+    } else if (!place.object.empty()) {
+      columns.push_back(
+          xrai::read_labels(*files_[place.file], place.object, place.column, layout_.classes, layout.n_images));
+    } else {
+      columns.push_back({.where = layout.parts.front().object});
+      for (std::size_t part = 0; part < split.parts.size(); ++part) {
+        columns.back().numbers.insert(columns.back().numbers.end(),
+                                      static_cast<std::size_t>(split.parts[part].rows->n_rows()),
+                                      static_cast<std::int64_t>(part));
+      }
+    }
+    layout.label_form = columns.back().form;
+  }
+  auto labels = number_labels(columns, layout_.classes);
+  for (std::size_t i = 0; i < splits_.size(); ++i) splits_[i].labels = std::move(labels[i]);
+}
+
+std::vector<std::string> LayoutReader::splits() const {
+  std::vector<std::string> names;
+  for (const Split& split : splits_) names.push_back(split.layout->name);
+  return names;
+}
+
+const LayoutReader::Split& LayoutReader::split(std::string_view name) const {
+  const auto found =
+      std::find_if(splits_.begin(), splits_.end(), [&](const Split& split) { return split.layout->name == name; });
+  if (found != splits_.end()) return *found;
+  throw Error(ExitCode::kBadData,
+              fmt::format("{} has no split '{}'; it has {}", path().string(), name, fmt::join(splits(), ", ")));
+}
+
+std::int64_t LayoutReader::rows_per_chunk(std::string_view name) const {
+  std::int64_t rows = 1;
+  for (const Part& part : split(name).parts) rows = std::max(rows, part.rows->rows_per_chunk());
+  return rows;
+}
+
+std::int64_t LayoutReader::window_rows(std::string_view name) const {
+  std::int64_t least = 0;
+  for (const Part& part : split(name).parts) {
+    const std::int64_t rows = part.rows->window_rows();
+    if (rows > 0) least = least == 0 ? rows : std::min(least, rows);
+  }
+  return least;
+}
+
+std::vector<std::string> LayoutReader::texts(const Split& split, const std::string& object) const {
+  if (object.empty()) return {};
+  return read_texts(*files_[split.layout->parts.front().file], object, split.layout->n_images);
+}
+
+std::vector<std::string> LayoutReader::groups(std::string_view name) const {
+  return texts(split(name), split(name).layout->groups_from);
+}
+
+std::vector<std::string> LayoutReader::sources(std::string_view name) const {
+  const Split& from = split(name);
+  return from.layout->encoded.empty() ? texts(from, from.layout->sources_from) : picture_ids(*from.layout);
+}
+
+std::optional<hdf5::Attribute> LayoutReader::attribute(const std::string& name) const {
+  return files_.front()->attribute("/", name);
+}
+
+void LayoutReader::read_stored(const Split& split, std::span<const std::int64_t> rows, std::byte* out) const {
+  if (split.parts.size() == 1) return split.parts.front().rows->read(rows, out);
+  const std::int64_t row_bytes = split.parts.front().rows->row_bytes();
+  for (const Part& part : split.parts) {
+    std::vector<std::int64_t> of_part, places;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::int64_t row = rows[i] - part.first_row;
+      if (row < 0 || row >= part.rows->n_rows()) continue;
+      of_part.push_back(row);
+      places.push_back(static_cast<std::int64_t>(i));
+    }
+    std::vector<std::byte> stored(of_part.size() * static_cast<std::size_t>(row_bytes));
+    part.rows->read(of_part, stored.data());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      std::copy_n(stored.data() + static_cast<std::int64_t>(i) * row_bytes, row_bytes, out + places[i] * row_bytes);
+    }
+  }
+}
+
+void LayoutReader::read_converted(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
+  const SplitLayout& layout = *split.layout;
+  const std::int64_t row_bytes = split.parts.front().rows->row_bytes();
+  const auto n_at_a_time = static_cast<std::size_t>(std::max<std::int64_t>(kBytesAtATime / row_bytes, 1));
+  std::vector<std::byte> stored(std::min(n_at_a_time, rows.size()) * static_cast<std::size_t>(row_bytes));
+  std::vector<std::uint8_t> scratch(static_cast<std::size_t>(layout.format.elements()));
+  for (std::size_t first = 0; first < rows.size(); first += n_at_a_time) {
+    const auto block = rows.subspan(first, std::min(n_at_a_time, rows.size() - first));
+    read_stored(split, block, stored.data());
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const std::byte* const picture = stored.data() + static_cast<std::int64_t>(i) * row_bytes;
+      if (!to_grey8(layout.format, picture, scratch.data(), pixels)) {
+        throw Error(ExitCode::kBadData, fmt::format("picture {} of split '{}' of {} {}", block[i], layout.name,
+                                                    path().string(), kNotNumbers));
+      }
+      pixels += layout.format.height * layout.format.width;
+    }
+  }
+}
+
+void LayoutReader::read_encoded(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
+  for (const std::int64_t row : rows) {
+    const std::string& object = split.layout->encoded[static_cast<std::size_t>(row)];
+    try {
+      const DecodedPicture picture = square_picture(files_.front()->read_bytes(object), kEncodedTarget);
+      pixels = std::copy(picture.image.pixels.begin(), picture.image.pixels.end(), pixels);
+    } catch (const Error& error) {
+      throw Error(error.code(),
+                  fmt::format("picture {} of {} cannot be used: {}", object, path().string(), error.what()));
+    }
+  }
+}
+
+void LayoutReader::read_rows(std::string_view name, std::span<const std::int64_t> rows, std::uint8_t* pixels) {
+  const Split& from = split(name);
+  for (const std::int64_t row : rows) {
+    if (row >= 0 && row < from.layout->n_images) continue;
+    throw Error(ExitCode::kBadData, fmt::format("row {} was asked for, but split '{}' of {} has {} pictures", row, name,
+                                                path().string(), from.layout->n_images));
+  }
+  if (!from.layout->encoded.empty()) return read_encoded(from, rows, pixels);
+  if (from.parts.size() > 1 || !from.layout->format.is_grey8()) return read_converted(from, rows, pixels);
+  from.parts.front().rows->read(rows, reinterpret_cast<std::byte*>(pixels));
+}
+
+}  // namespace xrai

@@ -1,0 +1,26 @@
+// What the name of a data set, or of a file, says about its content: X_train, /val/images, camelyonpatch_split_test_y.
+// Only words are looked at here; shapes and values are not known.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xrai {
+
+enum class Role { kUnknown, kPictures, kLabels, kGroups, kSources, kClasses };
+
+struct ObjectName {
+  Role role = Role::kUnknown;
+  std::string split;              // "train", "val", "test", or empty when the name does not say
+  std::vector<std::string> rest;  // the other words, in lower case: equal for what belongs together
+};
+
+/// Words are what stands between characters that are no letters, and where lower case turns into upper case; groups on
+/// the way count ("/train/images"). Case does not matter.
+ObjectName parse_object_name(std::string_view name);
+
+/// In lower case, ASCII only.
+std::string lower_case(std::string_view text);
+
+}  // namespace xrai
