@@ -38,22 +38,6 @@ constexpr const char* kExamples =
     "  xrai_gpu_train --data xrays.h5 --out runs/first --resume auto\n"
     "  xrai_gpu_train --data xrays.h5 --out runs/again --config runs/first/config.toml --seed 2\n";
 
-CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
-  const DatasetReader& reader = *data.reader;
-  const std::string decoder = text_attribute(reader, "decoder", "unknown");
-  const std::string resize = text_attribute(reader, "resize", "");
-  CheckpointFacts facts;
-  facts.config_toml = config;
-  facts.classes = reader.classes();
-  facts.preprocessing = {reader.height("train"), text_attribute(reader, "fit", "squash"),
-                         resize.empty() ? decoder : decoder + ", " + resize};
-  facts.input = settings.input;
-  facts.seed = settings.seed;
-  facts.threshold_rule = "0.5, not tuned";
-  facts.synthetic_data = data_is_synthetic(reader);
-  return facts;
-}
-
 BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
   BatchLoaderOptions options;
   options.batch_size = order == Order::kShuffled ? settings.batch_size : settings.evaluation_batch_size;
@@ -115,6 +99,7 @@ void Training::prepare() {
   const bool model_asked_for = command_line_.given("model");
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
+  refuse_contradictions(options_);
   require_device({options_.device, options_.threads, options_.precision});
   data_ = open_training_data(options_.data, options_.val_fraction, options_.seed);
   if (options_.fast_dev_run) {
@@ -181,6 +166,8 @@ void Training::write_trace_if_possible() const {
 }
 
 void Training::make_model() {
+  if (options_.autotune && device_->name() == "cpu") log::info("--autotune has nothing to time: the CPU does the work");
+  if (options_.autotune) device_->time_plans(start_ ? start_->facts.plan_choices : PlanChoices{});
   model_ =
       std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()));
   // A graphics card's memory is its own, and its allocations say when it is full.
@@ -213,7 +200,7 @@ RunEnd Training::train() {
   validation_source_ =
       std::make_unique<BatchLoader>(data_.reader, data_.validation_split, data_.validation_rows,
                                     loader_options(*device_, settings_, options_.workers, Order::kSequential));
-  trainer_ = std::make_unique<Trainer>(*model_, settings_, facts_of(data_, settings_, config_), *train_source_,
+  trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
   if (start_) trainer_->resume(*start_);
   start_.reset();

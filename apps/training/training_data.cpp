@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "apps/report/score_split.h"
 #include "loaders/cached_reader.h"
 #include "loaders/splits.h"
 #include "runtime/core/error.h"
@@ -97,6 +98,22 @@ std::string text_attribute(const DatasetReader& reader, const std::string& name,
   const auto value = reader.attribute(name);
   const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
   return text != nullptr ? *text : fallback;
+}
+
+CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
+  const DatasetReader& reader = *data.reader;
+  const std::string decoder = text_attribute(reader, "decoder", "unknown");
+  const std::string resize = text_attribute(reader, "resize", "");
+  CheckpointFacts facts;
+  facts.config_toml = config;
+  facts.classes = reader.classes();
+  facts.preprocessing = {reader.height("train"), text_attribute(reader, "fit", "squash"),
+                         resize.empty() ? decoder : decoder + ", " + resize};
+  facts.input = settings.input;
+  facts.seed = settings.seed;
+  facts.threshold_rule = "0.5, not tuned";
+  facts.synthetic_data = data_is_synthetic(reader);
+  return facts;
 }
 
 }  // namespace xrai

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "loaders/reader.h"
+#include "runtime/train/checkpoint.h"
 
 namespace xrai {
 
@@ -34,5 +35,8 @@ void require_unchanged_file(const TrainingData& data);
 
 /// A text attribute of the file, or the fallback.
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback);
+
+/// What a checkpoint of this training says about itself; config: the resolved configuration.
+CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& settings, const std::string& config);
 
 }  // namespace xrai
