@@ -101,6 +101,7 @@ void Training::prepare() {
   const bool model_asked_for = command_line_.given("model");
   if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
+  refuse_contradictions(options_);
   require_device({options_.device, options_.threads, options_.precision});
   data_ = open_training_data(options_.data, options_.layout, options_.val_fraction, options_.seed);
   if (options_.fast_dev_run) {
@@ -167,6 +168,8 @@ void Training::write_trace_if_possible() const {
 }
 
 void Training::make_model() {
+  if (options_.autotune && device_->name() == "cpu") log::info("--autotune has nothing to time: the CPU does the work");
+  if (options_.autotune) device_->time_plans(start_ ? start_->facts.plan_choices : PlanChoices{});
   model_ =
       std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()));
   // A graphics card's memory is its own, and its allocations say when it is full.
@@ -204,7 +207,7 @@ RunEnd Training::train() {
                                  loader_options(*device_, settings_, options_.workers, order));
   validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
                                       loader_options(*device_, settings_, options_.workers, Order::kSequential));
-  trainer_ = std::make_unique<Trainer>(*model_, settings_, facts_of(data_, settings_, config_), *train_source_,
+  trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
   if (start_) trainer_->resume(*start_);
   start_.reset();

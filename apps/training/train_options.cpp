@@ -198,6 +198,16 @@ void add_run_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Run";
   add_device_options(c, o.device, o.precision, o.threads);
   c.add({.group = g,
+         .name = "autotune",
+         .target = &o.autotune,
+         .help =
+             "on a GPU, time the plans that cuDNN proposes for each convolution and take the fastest; the checkpoint "
+             "keeps them for --resume"});
+  c.add({.group = g,
+         .name = "deterministic",
+         .target = &o.deterministic,
+         .help = "insist on the same bits at every run, which is so in any case without --autotune"});
+  c.add({.group = g,
          .name = "workers",
          .short_name = "j",
          .target = &o.workers,

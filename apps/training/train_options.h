@@ -37,6 +37,7 @@ struct TrainOptions {
   std::string cache = "auto";
   std::string device = "auto", precision = "auto";
   int threads = 0, workers = 4;
+  bool autotune = false, deterministic = false;
   std::string resume;
   bool fast_dev_run = false;
   std::int64_t log_interval = 20;
@@ -47,6 +48,9 @@ struct TrainOptions {
 
 /// Registers all of them.
 void add_train_options(CommandLine& command_line, TrainOptions& options);
+
+/// Throws Error(kUsage) for --autotune beside what contradicts it.
+void refuse_contradictions(const TrainOptions& options);
 
 /// Three quarters of the stored side, at most 96 and at least 32: half the cost of 128 px for the same score on the
 /// data we know (docs/architecture.md names the source).

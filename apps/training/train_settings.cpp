@@ -2,11 +2,23 @@
 #include <algorithm>
 
 #include "apps/training/train_options.h"
+#include "runtime/core/error.h"
 
 namespace xrai {
 
 std::int64_t default_image_size(std::int64_t stored_size) {
   return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 96);
+}
+
+void refuse_contradictions(const TrainOptions& o) {
+  if (o.autotune && o.deterministic)
+    throw Error(ExitCode::kUsage,
+                "--autotune and --deterministic contradict each other: what is fastest may add up in another order at "
+                "every run; leave one of them out");
+  if (o.autotune && o.device == "cpu")
+    throw Error(ExitCode::kUsage,
+                "--autotune times the plans of a GPU's library, and the CPU device has none; leave it out or take "
+                "--device cuda");
 }
 
 void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {

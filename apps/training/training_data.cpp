@@ -93,7 +93,13 @@ void require_unchanged_file(const TrainingData& data) {
   data.file->read_rows("train", std::span(&first, 1), pixels.data());
 }
 
-CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
+std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback) {
+  const auto value = reader.attribute(name);
+  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
+  return text != nullptr ? *text : fallback;
+}
+
+CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& settings, const std::string& config) {
   const DatasetReader& reader = *data.reader;
   const std::string decoder = text_attribute(reader, "decoder", "unknown");
   const std::string resize = text_attribute(reader, "resize", "");
@@ -107,12 +113,6 @@ CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings
   facts.threshold_rule = "0.5, not tuned";
   facts.synthetic_data = data_is_synthetic(reader);
   return facts;
-}
-
-std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback) {
-  const auto value = reader.attribute(name);
-  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
-  return text != nullptr ? *text : fallback;
 }
 
 }  // namespace xrai

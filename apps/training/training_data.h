@@ -35,10 +35,10 @@ void shorten_validation(TrainingData& data, std::size_t most);
 /// would hide that, and names and figures would no longer belong together.
 void require_unchanged_file(const TrainingData& data);
 
-/// What a checkpoint of this run says about it. config: the options as TOML.
-CheckpointFacts facts_of(const TrainingData& data, const TrainSettings& settings, const std::string& config);
-
 /// A text attribute of the file, or the fallback.
 std::string text_attribute(const DatasetReader& reader, const std::string& name, const std::string& fallback);
+
+/// What a checkpoint of this training says about itself; config: the resolved configuration.
+CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& settings, const std::string& config);
 
 }  // namespace xrai

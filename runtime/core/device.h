@@ -94,6 +94,14 @@ class Device {
   virtual std::unique_ptr<PoolingPlan> plan(const PoolingSpec& spec) = 0;
   virtual std::unique_ptr<DensePlan> plan(const DenseSpec& spec) = 0;
 
+  /// Plans made from now on are the fastest of those that the vendor's library proposes, found out by running them;
+  /// their sums may come in another order at every run. `known`: choices of an earlier run. Nothing on a device that
+  /// has no choice.
+  virtual void time_plans([[maybe_unused]] PlanChoices known) {}
+  [[nodiscard]] virtual PlanChoices plan_choices() const { return {}; }
+  /// A line about the choices since the last call; empty: there were none.
+  virtual std::string take_choice_remark() { return {}; }
+
   // Our own kernels; contracts in kernels/*.h, pointers are device memory.
   virtual void augment(const kernels::AugmentArguments& arguments) = 0;
   virtual void batch_statistics(const kernels::BatchStatisticsArguments& arguments) = 0;

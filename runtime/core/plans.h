@@ -4,9 +4,13 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 
 namespace xrai {
+
+/// Which implementation an operation got after several were timed, both in the device's own words.
+using PlanChoices = std::map<std::string, std::string>;
 
 class ConvolutionPlan {
  public:

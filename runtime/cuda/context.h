@@ -5,11 +5,13 @@
 #include <cudnn.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "runtime/core/precision.h"
 #include "runtime/cuda/cudnn_graph.h"
 #include "runtime/cuda/cudnn_operations.h"
+#include "runtime/cuda/plan_tuner.h"
 #include "runtime/cuda/streams.h"
 
 namespace xrai::cuda {
@@ -46,6 +48,7 @@ struct Context {
   CudnnHandle cudnn;
   CublasHandle cublas;
   CudnnTarget target;
+  std::optional<PlanTuner> tuner;  // where plans are to be timed
 
   [[nodiscard]] DataType type() const { return activation_type_of(precision); }
 };

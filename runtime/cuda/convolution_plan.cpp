@@ -80,7 +80,10 @@ class CudaConvolution final : public ConvolutionPlan {
   template <class MakeGraph>
   [[nodiscard]] std::optional<CudnnPlan> plan_if_any(const MakeGraph& make_graph) const {
     try {
-      return CudnnPlanList(make_graph(), context_.target, policy_for(context_.precision)).first();
+      CudnnPolicy policy = policy_for(context_.precision);
+      policy.deterministic = !context_.tuner;
+      const CudnnPlanList list(make_graph(), context_.target, policy);
+      return context_.tuner ? context_.tuner->choose(list, context_.cudnn.get(), context_.compute.get()) : list.first();
     } catch (const NotSupported&) {
       return std::nullopt;
     }

@@ -94,6 +94,12 @@ class CudaDevice final : public Device {
     return make_dense_plan(context_, spec);
   }
 
+  void time_plans(PlanChoices known) override { context_.tuner.emplace(std::move(known)); }
+  [[nodiscard]] PlanChoices plan_choices() const override {
+    return context_.tuner ? context_.tuner->choices() : PlanChoices{};
+  }
+  std::string take_choice_remark() override { return context_.tuner ? context_.tuner->take_remark() : std::string(); }
+
   void augment(const kernels::AugmentArguments& a) override { kernels::cuda::augment(a, type(), compute()); }
   void batch_statistics(const kernels::BatchStatisticsArguments& a) override {
     kernels::cuda::batch_statistics(a, type(), compute());

@@ -144,7 +144,10 @@ const CudnnDescriptor& CudnnGraph::tensor(const CudnnTensor& tensor) {
                  std::array<std::int64_t, 4>{height * width * channels, 1, width * channels, channels});
   descriptor.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, tensor.is_virtual);
   descriptor.finalize();
-  if (!tensor.is_virtual) uids_.push_back(tensor.uid);
+  if (tensor.is_virtual) return descriptor;
+  const std::size_t size = tensor.type == CUDNN_DATA_FLOAT ? 4 : tensor.type == CUDNN_DATA_INT8 ? 1 : 2;
+  uids_.push_back(tensor.uid);
+  bytes_.push_back(static_cast<std::size_t>(n * channels * height * width) * size);
   return descriptor;
 }
 

@@ -84,6 +84,10 @@ struct CudnnAttribute<cudnnBackendNumericalNote_t> {
   static constexpr auto kType = CUDNN_TYPE_NUMERICAL_NOTE;
 };
 template <>
+struct CudnnAttribute<cudnnBackendKnobType_t> {
+  static constexpr auto kType = CUDNN_TYPE_KNOB_TYPE;
+};
+template <>
 struct CudnnAttribute<cudnnBackendBehaviorNote_t> {
   static constexpr auto kType = CUDNN_TYPE_BEHAVIOR_NOTE;
 };
@@ -188,11 +192,14 @@ class CudnnGraph {
   [[nodiscard]] const CudnnDescriptor& descriptor() const { return graph_; }
   /// Of the tensors that need memory, in the order they were made.
   [[nodiscard]] const std::vector<std::int64_t>& uids() const { return uids_; }
+  /// Bytes of those tensors, in the same order.
+  [[nodiscard]] const std::vector<std::size_t>& bytes() const { return bytes_; }
 
  private:
   std::string what_;
   std::deque<CudnnDescriptor> parts_, operations_;
   std::vector<std::int64_t> uids_;
+  std::vector<std::size_t> bytes_;
   CudnnDescriptor graph_;
 };
 

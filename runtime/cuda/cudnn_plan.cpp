@@ -46,6 +46,17 @@ Engine engine_of(const CudnnDescriptor& configuration) {
   return facts;
 }
 
+std::string settings_of(const CudnnDescriptor& configuration, std::int64_t engine) {
+  std::vector<CudnnDescriptor> knobs;
+  for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; ++i) knobs.emplace_back(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+  configuration.read_descriptors(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, knobs);
+  std::string settings = std::to_string(engine);
+  for (const CudnnDescriptor& knob : knobs)
+    for (const auto type : knob.get_values<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 1))
+      settings += fmt::format(" {}={}", static_cast<int>(type), knob.get_number(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE));
+  return settings;
+}
+
 /// Configurations of engines that the heuristics of this mode propose; none when they know nothing of the graph.
 std::vector<CudnnDescriptor> proposals(const CudnnGraph& graph, const CudnnTarget& target, cudnnBackendHeurMode_t mode,
                                        std::string& obstacle) {
@@ -89,7 +100,7 @@ const CudnnDescriptor& CudnnPlan::pack_for_called() {
   return packs_[std::exchange(oldest_pack_, (oldest_pack_ + 1) % kPacks)].descriptor;
 }
 
-void CudnnPlan::execute(cudnnHandle_t handle, std::initializer_list<CudnnBinding> bindings, void* workspace) {
+void CudnnPlan::execute(cudnnHandle_t handle, std::span<const CudnnBinding> bindings, void* workspace) {
   const std::vector<std::int64_t>& uids = graph_->uids();
   std::fill(called_.begin(), called_.end(), nullptr);
   for (const CudnnBinding& binding : bindings) {
@@ -127,6 +138,7 @@ std::optional<CudnnPlan> CudnnPlanList::make_ready(const CudnnDescriptor& config
   }
   plan.graph_ = graph_;
   plan.engine_ = engine.number;
+  plan.settings_ = settings_of(configuration, engine.number);
   plan.notes_ = engine.notes;
   plan.called_.resize(graph_->uids().size() + 1);
   plan.packs_.reserve(kPacks);

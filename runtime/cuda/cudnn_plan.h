@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,12 +41,21 @@ class CudnnPlan {
   [[nodiscard]] std::string describe() const;
   /// Number of the engine among those of its kind of graph.
   [[nodiscard]] std::int64_t engine() const { return engine_; }
+  /// The engine and its settings, "34 2=5 7=1": knobs by the library's numbers for them. Two plans of one graph with
+  /// the same settings are the same.
+  [[nodiscard]] const std::string& settings() const { return settings_; }
+  [[nodiscard]] const CudnnGraph& graph() const { return *graph_; }
   [[nodiscard]] bool has(cudnnBackendNumericalNote_t note) const { return ((notes_ >> note) & 1u) != 0; }
 
   /// Queues the graph on the handle's stream. One binding for each tensor that needs memory, in any order; workspace
   /// may be null where none is wanted. Allocates no device memory, on the host only for addresses not seen before;
   /// waits for nothing.
-  void execute(cudnnHandle_t handle, std::initializer_list<CudnnBinding> bindings, void* workspace);
+  void execute(cudnnHandle_t handle, std::span<const CudnnBinding> bindings, void* workspace);
+  void execute(cudnnHandle_t handle, std::initializer_list<CudnnBinding> bindings, void* workspace) {
+    execute(handle, std::span(bindings.begin(), bindings.size()), workspace);
+  }
+  /// Those of earlier calls are not to come again.
+  void forget_addresses() { packs_.clear(), oldest_pack_ = 0; }
 
  private:
   friend class CudnnPlanList;
@@ -66,6 +76,7 @@ class CudnnPlan {
   std::vector<void*> called_;  // the addresses of the present call
   std::size_t workspace_bytes_ = 0;
   std::int64_t engine_ = 0;
+  std::string settings_;
   std::uint32_t notes_ = 0;
 };
 

@@ -35,6 +35,26 @@ class EventMarker final : public Marker {
   cudaEvent_t event_ = nullptr;
 };
 
+/// An event that tells the time.
+class TimedEvent {
+ public:
+  TimedEvent() { check(cudaEventCreate(&event_)); }
+  TimedEvent(const TimedEvent&) = delete;
+  TimedEvent& operator=(const TimedEvent&) = delete;
+  ~TimedEvent() { cudaEventDestroy(event_); }
+  void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream)); }
+  /// Waits until this one is reached.
+  [[nodiscard]] float milliseconds_since(const TimedEvent& earlier) const {
+    float elapsed = 0;
+    check(cudaEventSynchronize(event_));
+    check(cudaEventElapsedTime(&elapsed, earlier.event_, event_));
+    return elapsed;
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 /// A graph that was captured from a stream, made ready to be launched.
 class GraphRecording final : public Recording {
  public:

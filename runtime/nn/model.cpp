@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/core/log.h"
 
 namespace xrai {
 namespace {
@@ -161,6 +162,8 @@ ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
     throw Error(error.code(), fmt::format("{} (this is for batches of {}; {} need about half)", error.what(),
                                           batch_size, batch_size / 2));
   }
+  if (const std::string remark = device_.take_choice_remark(); !remark.empty())
+    log::info(fmt::format("plans for {} batches of {}: {}", training ? "training on" : "scoring", batch_size, remark));
   return *plan;
 }
 

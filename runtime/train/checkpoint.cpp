@@ -12,6 +12,7 @@ namespace xrai {
 namespace {
 
 constexpr std::int64_t kFormatVersion = 1;
+constexpr const char* kPlanChoices = "/plan_choices";
 
 // FNV-1a over 64-bit words (Fowler, Noll, Vo): finds damage, not malice.
 class Checksum {
@@ -172,16 +173,31 @@ std::string text_dataset(const hdf5::File& file, const std::string& path) {
   return lines.empty() ? std::string() : lines.front();
 }
 
+// Operation and choice, one after the other.
+std::vector<std::string> choice_lines(const PlanChoices& choices) {
+  std::vector<std::string> lines;
+  for (const auto& [operation, choice] : choices) lines.push_back(operation), lines.push_back(choice);
+  return lines;
+}
+
+PlanChoices read_choices(const hdf5::File& file) {
+  PlanChoices choices;
+  const auto lines = file.has(kPlanChoices) ? file.read_strings(kPlanChoices) : std::vector<std::string>{};
+  for (std::size_t i = 0; i + 1 < lines.size(); i += 2) choices[lines[i]] = lines[i + 1];
+  return choices;
+}
+
 std::string checksum_of(const std::map<std::string, std::vector<float>>& tensors, const std::string& model_toml,
-                        const std::string& config_toml, const Attributes& attributes) {
+                        const CheckpointFacts& facts, const Attributes& attributes) {
   Checksum sum;
   for (const auto& [path, values] : tensors) {
     sum.add(path);
     sum.add(values.data(), values.size() * sizeof(float));
   }
   sum.add(model_toml);
-  sum.add(config_toml);
+  sum.add(facts.config_toml);
   sum.add(state_text(attributes));
+  for (const std::string& line : choice_lines(facts.plan_choices)) sum.add(line);
   return sum.text();
 }
 
@@ -195,7 +211,7 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, const Opti
   const std::string model_toml = to_toml(model.spec());
   std::map<std::string, std::vector<float>> by_path;
   for (const NamedTensor& tensor : tensors) by_path[tensor.path] = tensor.values;
-  const std::string checksum = checksum_of(by_path, model_toml, facts.config_toml, attributes);
+  const std::string checksum = checksum_of(by_path, model_toml, facts, attributes);
 
   write_aside_and_rename(path, [&](const std::filesystem::path& aside) {
     hdf5::File file = hdf5::File::create(aside);
@@ -203,6 +219,7 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, const Opti
       file.write(tensor.path, {tensor.shape.begin(), tensor.shape.end()}, tensor.values.data());
     file.write_strings("/model_toml", {model_toml});
     file.write_strings("/config_toml", {facts.config_toml});
+    if (!facts.plan_choices.empty()) file.write_strings(kPlanChoices, choice_lines(facts.plan_choices));
     for (const auto& [name, value] : attributes) file.set_attribute("/", name, value);
     file.set_attribute("/", "xrai_checkpoint", kFormatVersion);
     file.set_attribute("/", "checksum", checksum);
@@ -227,8 +244,9 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   for (const char* group : {"/parameters", "/statistics", "/optimiser"}) read_tensors(file, group, c);
   const std::string model_toml = text_dataset(file, "/model_toml");
   c.facts.config_toml = text_dataset(file, "/config_toml");
+  c.facts.plan_choices = read_choices(file);
   c.checksum = needed<std::string>(file, "checksum");
-  if (checksum_of(c.tensors, model_toml, c.facts.config_toml, attributes_of(c.facts, c.state)) != c.checksum)
+  if (checksum_of(c.tensors, model_toml, c.facts, attributes_of(c.facts, c.state)) != c.checksum)
     throw Error(ExitCode::kBadData,
                 fmt::format("the checkpoint {} is damaged: its checksum does not match; use another "
                             "one of the run's checkpoints/",

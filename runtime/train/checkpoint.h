@@ -39,6 +39,7 @@ struct CheckpointFacts {
   double threshold = 0.5;
   std::string threshold_rule = "0.5";  // how the threshold was chosen
   bool synthetic_data = false;
+  PlanChoices plan_choices{};  // of a run with --autotune
 };
 
 struct Checkpoint {

@@ -271,6 +271,7 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
 
 void Trainer::save(const char* name) {
   const Span checkpoint(trace(), "checkpoint");
+  facts_.plan_choices = model_.device().plan_choices();
   save_checkpoint(run_folder_ / "checkpoints" / name, model_, &optimiser_, facts_, state_);
 }
 

@@ -126,6 +126,16 @@ TEST_F(Train, MistakesInTheCallAreNamed) {
   EXPECT_FALSE(fs::exists(run("r"))) << "a call that is refused leaves nothing behind";
 }
 
+TEST_F(Train, AutotuneBesideWhatContradictsItIsRefused) {
+  const auto both = run_command(new_run("r", "--autotune --deterministic"));
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.errors, AllOf(HasSubstr("--autotune"), HasSubstr("--deterministic"), HasSubstr("leave one")));
+  const auto on_cpu = run_command(new_run("r", "--autotune --device cpu"));
+  EXPECT_EQ(on_cpu.exit_code, 2);
+  EXPECT_THAT(on_cpu.errors, HasSubstr("the CPU device has none"));
+  EXPECT_FALSE(fs::exists(run("r")));
+}
+
 TEST_F(Train, ADeviceThatIsNotThereHasItsOwnCode) {
   if (run_command("xrai_info").output.find("cuda   usable") != std::string::npos) GTEST_SKIP() << "there is a GPU here";
   const auto cuda = run_command(new_run("r", "--device cuda"));
