@@ -203,8 +203,8 @@ RunEnd Training::train() {
   const Order order = options_.shuffle == "chunk" ? Order::kShuffledByChunk : Order::kShuffled;
   store_ = std::make_unique<PictureStore>(data_, *device_, options_.cache, options_.quiet || options_.json);
   log::info(store_->remark());
-  train_source_ = store_->loader("train", data_.train_rows,
-                                 loader_options(*device_, settings_, options_.workers, order));
+  train_source_ =
+      store_->loader("train", data_.train_rows, loader_options(*device_, settings_, options_.workers, order));
   validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
                                       loader_options(*device_, settings_, options_.workers, Order::kSequential));
   trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
