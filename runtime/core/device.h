@@ -61,6 +61,10 @@ class Device {
   /// Between places of the device, in the compute queue, as set_zero.
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void set_zero(void* device, std::size_t bytes) = 0;
+  /// Only queued, in the compute queue: the bytes have come when a marker behind it is reached. To staging memory.
+  virtual void download_later(void* to_staging, const void* from_device, std::size_t bytes) = 0;
+  /// Of the device's own memory; 0 where it has none but the host's.
+  [[nodiscard]] virtual std::uint64_t free_bytes() { return 0; }
 
   // Order.
   virtual std::unique_ptr<Marker> make_marker() = 0;

@@ -51,6 +51,7 @@ class CpuDevice final : public Device {
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
   void upload(void* to, const void* from, std::size_t bytes, Queue) override { copy_bytes(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
+  void download_later(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
   void set_zero(void* device, std::size_t bytes) override { std::memset(device, 0, bytes); }
 

@@ -45,6 +45,14 @@ class CudaDevice final : public Device {
   void download(void* to, const void* from, std::size_t bytes) override {
     copies_.download(to, from, bytes, compute());
   }
+  void download_later(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, compute()));
+  }
+  [[nodiscard]] std::uint64_t free_bytes() override {
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total));
+    return free;
+  }
   void copy(void* to, const void* from, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, compute()));
   }
