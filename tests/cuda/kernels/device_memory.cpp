@@ -84,7 +84,7 @@ Values Activations::values() const {
 }
 
 float rounded(DataType type, float value) {
-  alignas(float) std::byte narrow[sizeof(float)];
+  alignas(float) std::byte narrow[sizeof(float)] = {};
   store(type, narrow, 0, value);
   return float_at(type, narrow, 0);
 }
