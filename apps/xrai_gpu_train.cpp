@@ -68,6 +68,7 @@ class Training {
   void write_trace() const;
   void write_trace_if_possible() const;
   void make_model();
+  void take_batch_size(std::int64_t batch_size);
   RunEnd train();
   void write_report();
   void say_what_is_next(bool interrupted);
@@ -168,16 +169,25 @@ void Training::write_trace_if_possible() const {
 }
 
 void Training::make_model() {
-  if (options_.autotune && device_->name() == "cpu") log::info("--autotune has nothing to time: the CPU does the work");
-  if (options_.autotune) device_->time_plans(start_ ? start_->facts.plan_choices : PlanChoices{});
   model_ =
       std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()));
+  const auto n_train = static_cast<std::int64_t>(data_.train_rows.size());
+  const std::uint64_t on_card = device_->free_bytes(), free = on_card > 0 ? on_card : available_memory_bytes();
+  const MemoryNeed need = on_card == 0 || !options_.batch_size ? memory_need(*model_) : MemoryNeed{};
+  if (!options_.batch_size) take_batch_size(largest_batch(need, settings_.evaluation_batch_size, n_train, free));
   // A graphics card's memory is its own, and its allocations say when it is full.
-  if (device_->name() == "cpu")
-    require_memory(memory_need(*model_),
-                   std::min(settings_.batch_size, static_cast<std::int64_t>(data_.train_rows.size())),
-                   settings_.evaluation_batch_size, available_memory_bytes(), picture_);
+  if (on_card == 0)
+    require_memory(need, std::min(settings_.batch_size, n_train), settings_.evaluation_batch_size, free, picture_);
+  if (options_.autotune && on_card == 0) log::info("--autotune has nothing to time: the CPU does the work");
+  if (options_.autotune) device_->time_plans(start_ ? start_->facts.plan_choices : PlanChoices{});
   model_->parameters().initialise(settings_.seed);
+}
+
+// From here on as if the number had been asked for.
+void Training::take_batch_size(std::int64_t batch_size) {
+  options_.batch_size = settings_.batch_size = batch_size;
+  config_ = command_line_.resolved_toml();
+  log::info(fmt::format("--batch-size auto: {}", batch_size));
 }
 
 void Training::say_what_will_happen() {

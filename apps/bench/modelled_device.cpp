@@ -147,7 +147,6 @@ class CountingDevice final : public ModelledDevice {
   // The bus is not in the model: batches cross it while the step before is computed.
   Buffer allocate(std::size_t bytes) override { return reserve(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return reserve(bytes); }
-  [[nodiscard]] std::uint64_t free_bytes() override { return 0; }
   void upload(void*, const void*, std::size_t, Queue) override {}
   void download(void*, const void*, std::size_t) override {}
   void copy(void*, const void*, std::size_t bytes) override {

@@ -79,6 +79,8 @@ bool set_from_node(const Option& option, const toml::node& node, const std::stri
     for (const toml::node& element : *list)
       if (const auto* text = element.as_string()) texts.push_back(text->get());
     if (texts.size() != list->size()) return false;
+  } else if (const auto* word = node.as_string(); word != nullptr && word->get() == option.unset_word) {
+    texts = {word->get()};
   } else {
     texts = texts_of(node, kind);
     if (texts.empty()) return false;

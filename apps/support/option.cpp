@@ -43,8 +43,8 @@ struct ValueContext {
 };
 
 std::string number_wanted(const Option& option, std::string_view noun) {
-  const std::string range = allowed_text(option);
-  return range.empty() ? std::string(noun) : fmt::format("{}, {}", noun, range);
+  const std::string range = allowed_text(option), word = option.unset_word.empty() ? "" : " or " + option.unset_word;
+  return range.empty() ? std::string(noun) + word : fmt::format("{}, {}{}", noun, range, word);
 }
 
 void check_range(const ValueContext& context, double value, const std::string& text, std::string_view noun) {
@@ -142,6 +142,8 @@ void set_from_text(const Option& option, const std::vector<std::string>& texts, 
   for (const std::string& text : texts) check_text(context, text);
   with_target(option, [&](auto& target) {
     using Target = std::remove_cvref_t<decltype(target)>;
+    if constexpr (OptionalValue<Target>::is_optional)
+      if (!option.unset_word.empty() && texts.back() == option.unset_word) return target.reset();
     if constexpr (is_list<Target>) {
       target.assign(texts.begin(), texts.end());
     } else {

@@ -32,7 +32,8 @@ struct Option {
   std::optional<double> above{};  // exclusive lower end
   std::optional<double> at_most{};
   std::function<std::string(const std::string&)> check{};  // returns a complaint about the text, or nothing
-  std::string default_text{};                              // said in --help in place of the value at registration
+  std::string unset_word{};    // of an optional target: the word that leaves it without a value, "auto"
+  std::string default_text{};  // said in --help in place of the value at registration
   bool positional = false;
   bool required = false;
   bool in_config = true;    // may stand in a configuration file

@@ -31,6 +31,17 @@ MemoryNeed memory_need(Model& model) {
   return need;
 }
 
+std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, std::int64_t n_train,
+                           std::uint64_t free_bytes) {
+  // Larger ones bring next to no speed at the sizes of these networks, and fewer steps an epoch.
+  constexpr std::int64_t kMost = 256, kUnknown = 32;
+  const std::int64_t most = std::min(free_bytes == 0 ? kUnknown : kMost, n_train);
+  const double usable = 0.5 * static_cast<double>(free_bytes);
+  std::int64_t batch = 1;
+  while (batch * 2 <= most && (free_bytes == 0 || need.total(batch * 2, scoring_batch) <= usable)) batch *= 2;
+  return batch;
+}
+
 void require_memory(const MemoryNeed& need, std::int64_t training_batch, std::int64_t scoring_batch,
                     std::uint64_t free_bytes, const Shape& picture) {
   const double usable = kUsablePart * static_cast<double>(free_bytes);

@@ -15,6 +15,12 @@ struct MemoryNeed {
 };
 MemoryNeed memory_need(Model& model);
 
+/// --batch-size auto: the largest power of two, 256 and n_train at most, with which half of the free memory is enough.
+/// The other half is for the plan of an epoch's smaller last batch and for what memory_need does not see. At least 1;
+/// 32 where free_bytes is 0, unknown.
+std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, std::int64_t n_train,
+                           std::uint64_t free_bytes);
+
 /// Throws Error(kOutOfMemory) that names the need, what is free and a batch size that fits. free_bytes 0: unknown.
 void require_memory(const MemoryNeed& need, std::int64_t training_batch, std::int64_t scoring_batch,
                     std::uint64_t free_bytes, const Shape& picture);

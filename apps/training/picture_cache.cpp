@@ -55,8 +55,8 @@ CacheChoice choose_cache(const std::string& wanted, std::uint64_t picture_bytes,
     return fmt::format("pictures ({}) {}, of which {} are free", mebibytes(picture_bytes), where,
                        mebibytes(free_bytes));
   };
-  if (wanted == "device" || (wanted == "auto" && !free.is_shared && fits(free.device)))
-    return {CachePlace::kDevice, remark("stay in the device's memory", free.device)};
+  if (wanted == "device" || (wanted == "auto" && free.device > 0 && fits(free.device)))
+    return {CachePlace::kDevice, remark("stay in the device's memory", free.device > 0 ? free.device : free.host)};
   if (wanted == "host" || (wanted == "auto" && fits(free.host)))
     return {CachePlace::kHost, remark("stay in host memory once they were read", free.host)};
   if (wanted == "none") return {CachePlace::kNone, "pictures are read from the file in every epoch, as asked"};
@@ -67,9 +67,7 @@ CacheChoice choose_cache(const std::string& wanted, std::uint64_t picture_bytes,
 }
 
 PictureStore::PictureStore(TrainingData& data, Device& device, const std::string& wanted, bool quiet) : data_(data) {
-  const bool is_shared = device.name() == "cpu";
-  const CacheChoice choice =
-      choose_cache(wanted, picture_bytes(data), {available_memory_bytes(), device.free_bytes(), is_shared});
+  const CacheChoice choice = choose_cache(wanted, picture_bytes(data), {available_memory_bytes(), device.free_bytes()});
   remark_ = choice.remark;
   if (choice.place == CachePlace::kHost) data.reader = keep_in_memory(data.file);
   if (choice.place != CachePlace::kDevice) return;

@@ -21,11 +21,10 @@ struct CacheChoice {
   std::string remark;  // a line for people: where, how much, why
 };
 
-/// Free memory in bytes; 0: unknown, and then nothing is known to fit.
+/// Free memory in bytes. 0: unknown, and then nothing is known to fit; for the device also that it has none but the
+/// host's.
 struct FreeMemory {
-  std::uint64_t host = 0;
-  std::uint64_t device = 0;
-  bool is_shared = false;  // the device computes in the host's memory
+  std::uint64_t host = 0, device = 0;
 };
 
 /// `wanted`: auto, none, host or device. auto: the device, if it has memory of its own, else the host, wherever the

@@ -95,6 +95,7 @@ std::vector<std::string> take_over_configuration(CommandLine& command_line, Trai
   add_train_options(before, earlier);
   before.apply_config_text(checkpoint.facts.config_toml, source);
   command_line.apply_config_text(checkpoint.facts.config_toml, source);
+  if (!options.batch_size) options.batch_size = earlier.batch_size;  // auto: as it was found then
   refuse_changes(command_line, before, checkpoint);
   std::vector<std::string> changes;
   for (const char* name : kMayChange) {

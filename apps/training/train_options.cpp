@@ -66,9 +66,13 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .name = "batch-size",
          .short_name = "b",
          .target = &o.batch_size,
-         .help = "pictures a step",
+         .help =
+             "pictures a step; auto: the largest power of two, up to 256 and to the number of training pictures, that "
+             "needs at most half of the free memory",
+         .value_name = "N|auto",
          .at_least = 1,
-         .at_most = 65536});
+         .at_most = 65536,
+         .unset_word = "auto"});
   c.add({.group = g,
          .name = "optimizer",
          .target = &o.optimizer,

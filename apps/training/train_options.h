@@ -18,7 +18,8 @@ struct TrainOptions {
   LayoutOptions layout;  // of the data
   std::string model = "plain5";
   std::optional<std::int64_t> image_size;  // default: from the stored pictures, see default_image_size
-  std::int64_t epochs = 12, max_steps = 0, batch_size = 32;
+  std::int64_t epochs = 12, max_steps = 0;
+  std::optional<std::int64_t> batch_size = 32;  // none: --batch-size auto, until the device is known
   std::string optimizer = "adamw";
   std::optional<double> lr;  // default depends on the optimiser
   double weight_decay = 1e-2, momentum = 0.9, clip_norm = 0;
@@ -60,7 +61,7 @@ std::int64_t default_image_size(std::int64_t stored_size);
 /// what is used. stored_size: side of the stored pictures.
 void resolve_defaults(TrainOptions& options, std::int64_t stored_size);
 
-/// Of resolved options. class_weights: one a class.
+/// Of resolved options. class_weights: one a class. batch_size is 0 while --batch-size is auto.
 TrainSettings train_settings(const TrainOptions& options, std::vector<float> class_weights);
 
 }  // namespace xrai

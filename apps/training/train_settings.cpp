@@ -31,7 +31,7 @@ TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_wei
   TrainSettings s;
   s.epochs = o.epochs;
   s.max_steps = o.max_steps;
-  s.batch_size = o.batch_size;
+  s.batch_size = o.batch_size.value_or(0);
   s.optimiser.kind = o.optimizer == "sgd" ? OptimiserKind::kSgd : OptimiserKind::kAdamW;
   s.optimiser.learning_rate = o.lr.value();
   s.optimiser.weight_decay = o.weight_decay;

@@ -49,8 +49,8 @@ class Device {
   [[nodiscard]] DataType activation_type() const { return activation_type_of(precision()); }
 
   // Memory. Errors: Error(kOutOfMemory) with what was asked for.
-  /// Bytes that allocate() would still give, roughly; 0: nobody knows.
-  [[nodiscard]] virtual std::uint64_t free_bytes() = 0;
+  /// Of the device's own memory; 0 where it has none but the host's.
+  [[nodiscard]] virtual std::uint64_t free_bytes() { return 0; }
   /// Zeroed device memory, aligned to 64 bytes at least.
   virtual Buffer allocate(std::size_t bytes) = 0;
   /// Host memory from which upload is asynchronous (pinned on CUDA).
@@ -62,6 +62,8 @@ class Device {
   virtual void download(void* to_host, const void* from_device, std::size_t bytes) = 0;
   /// Between places of the device, in the compute queue.
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
+  /// Only queued, in the compute queue: the bytes have come when a marker behind it is reached. To staging memory.
+  virtual void download_later(void* to_staging, const void* from_device, std::size_t bytes) = 0;
 
   // Order.
   virtual std::unique_ptr<Marker> make_marker() = 0;

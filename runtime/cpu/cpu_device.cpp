@@ -47,11 +47,11 @@ class CpuDevice final : public Device {
 
   [[nodiscard]] Precision precision() const override { return Precision::kFloat32; }
 
-  [[nodiscard]] std::uint64_t free_bytes() override { return available_memory_bytes(); }
   Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
   void upload(void* to, const void* from, std::size_t bytes, Queue) override { copy_bytes(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
+  void download_later(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override { copy_bytes(to, from, bytes); }
 
   // Every call has done its work when it returns: all markers are passed, and there is nothing to record.

@@ -46,6 +46,9 @@ class CudaDevice final : public Device {
   void download(void* to, const void* from, std::size_t bytes) override {
     copies_.download(to, from, bytes, compute());
   }
+  void download_later(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, compute()));
+  }
   void copy(void* to, const void* from, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, compute()));
   }

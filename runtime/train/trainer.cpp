@@ -37,6 +37,10 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
                 Queue::kCompute);
   results_ = device.allocate(static_cast<std::size_t>(settings_.log_every) * sizeof(kernels::LossResult));
   sum_of_squares_ = device.allocate(sizeof(double));
+  fetch_.arrived = device.make_marker();
+  fetch_.results = device.allocate_staging(results_.size_bytes());
+  fetch_.sum_of_squares = device.allocate_staging(sizeof(double));
+  fetch_.loss_scale = device.allocate_staging(sizeof(kernels::LossScale));
   sum_workspace_ = device.allocate(
       static_cast<std::size_t>(kernels::sum_of_squares_workspace_doubles(model.parameters().count())) * sizeof(double));
 }
@@ -54,11 +58,12 @@ std::int64_t Trainer::last_step() const {
 }
 
 std::int64_t Trainer::steps_now() const {
-  return state_.step + static_cast<std::int64_t>(pending_images_.size());
+  return state_.step + static_cast<std::int64_t>(fetch_.images.size() + pending_images_.size());
 }
 
 std::int64_t Trainer::images_now() const {
-  return std::accumulate(pending_images_.begin(), pending_images_.end(), state_.position);
+  const std::int64_t fetched = std::accumulate(fetch_.images.begin(), fetch_.images.end(), state_.position);
+  return std::accumulate(pending_images_.begin(), pending_images_.end(), fetched);
 }
 
 void Trainer::resume(const Checkpoint& checkpoint) {
@@ -103,11 +108,13 @@ bool Trainer::train_epoch(HistoryWriter& history, const TrainingListener& listen
     profile_.after_step();
     pending_images_.push_back(batch.n_images);
     epoch_images_here_ += batch.n_images;
-    if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) read_results(history);
+    if (static_cast<std::int64_t>(pending_images_.size()) == settings_.log_every) fetch_results(history);
+    if (!fetch_.images.empty() && model_.device().reached(*fetch_.arrived)) read_results(history);
     if (listener.on_images) listener.on_images(state_.epoch + 1, images_now(), train_.size(), last_loss_);
     interrupted = interrupt_requested() != 0;
   }
   feeder_.finish();
+  fetch_results(history);
   read_results(history);
   epoch_seconds_ = now_seconds() - start;
   return !interrupted;
@@ -171,59 +178,72 @@ void Trainer::stop_diverged(const char* what, double value) const {
                                                 : std::string("nothing good was saved before it")));
 }
 
-// Fetches the losses of the steps since the last call, looks for NaN and writes a step line.
-void Trainer::read_results(HistoryWriter& history) {
+// Asks the device for the losses of the steps since the last call and for the size of the weights; the host goes on,
+// and the log line is written a step or so later, when they have come. Only where lines are closer together than the
+// device is behind, the one before is waited for.
+void Trainer::fetch_results(HistoryWriter& history) {
+  read_results(history);
   if (pending_images_.empty()) return;
+  Device& device = model_.device();
+  const Parameters& parameters = model_.parameters();
+  fetch_.images.swap(pending_images_);
+  fetch_.learning_rate = last_learning_rate_;
+  device.download_later(fetch_.results.data(), results_.data(), fetch_.images.size() * sizeof(kernels::LossResult));
+  device.sum_of_squares(parameters.values(), parameters.count(), sum_workspace_.as<double>(),
+                        sum_of_squares_.as<double>());
+  device.download_later(fetch_.sum_of_squares.data(), sum_of_squares_.data(), sizeof(double));
+  if (optimiser_.loss_scale() != nullptr)
+    device.download_later(fetch_.loss_scale.data(), optimiser_.loss_scale(), sizeof(kernels::LossScale));
+  device.mark(*fetch_.arrived, Queue::kCompute);
+}
+
+// Waits for what was asked for, if anything was; looks for NaN and writes a step line.
+void Trainer::read_results(HistoryWriter& history) {
+  if (fetch_.images.empty()) return;
   const Span download(trace(), "download");
-  std::vector<kernels::LossResult> results(pending_images_.size());
-  model_.device().download(results.data(), results_.data(), results.size() * sizeof(kernels::LossResult));
-  const bool scaled = optimiser_.loss_scale() != nullptr;
-  for (std::size_t i = 0; i < results.size(); ++i) {
+  if (!model_.device().reached(*fetch_.arrived)) model_.device().wait_until_reached(*fetch_.arrived);
+  add_up(fetch_.results.as<kernels::LossResult>());
+  fetch_.images.clear();
+  // The loss alone would not tell: oneDNN's ReLU and max pooling turn a NaN into a number, and the network goes on as a
+  // constant. A weight that became NaN stays one.
+  if (const double squares = *fetch_.sum_of_squares.as<double>(); !std::isfinite(squares))
+    stop_diverged("sum of the squared weights", squares);
+  if (optimiser_.loss_scale() != nullptr) check_loss_scale(*fetch_.loss_scale.as<kernels::LossScale>());
+  const double now = now_seconds(), images = static_cast<double>(std::max<std::int64_t>(1, window_.images));
+  const double seconds = std::max(1e-9, now - window_.seconds_at_start);
+  last_loss_ = window_.loss_sum / images;
+  history.append(StepRecord{state_.epoch + 1, state_.step, last_loss_, window_.correct / images, fetch_.learning_rate,
+                            images / seconds, (train_.wait_seconds() - window_.wait_at_start) / seconds});
+  window_ = Window{0, 0, 0, 0, now, train_.wait_seconds()};
+}
+
+// One result for each of the fetched steps.
+void Trainer::add_up(const kernels::LossResult* results) {
+  for (std::size_t i = 0; i < fetch_.images.size(); ++i) {
     ++state_.step;
-    state_.position += pending_images_[i];
+    state_.position += fetch_.images[i];
     // In float16 a step may overflow: it was skipped and its loss says nothing.
     if (!std::isfinite(results[i].loss_sum)) {
-      if (!scaled) stop_diverged("loss", results[i].loss_sum);
+      if (optimiser_.loss_scale() == nullptr) stop_diverged("loss", results[i].loss_sum);
       continue;
     }
     state_.epoch_loss_sum += results[i].loss_sum;
     state_.epoch_correct += results[i].n_correct;
     window_.loss_sum += results[i].loss_sum;
     window_.correct += results[i].n_correct;
-    window_.images += pending_images_[i];
+    window_.images += fetch_.images[i];
   }
-  pending_images_.clear();
-  check_weights();
-  check_loss_scale();
-  const double now = now_seconds(), images = static_cast<double>(std::max<std::int64_t>(1, window_.images));
-  const double seconds = std::max(1e-9, now - window_.seconds_at_start);
-  last_loss_ = window_.loss_sum / images;
-  history.append(StepRecord{state_.epoch + 1, state_.step, last_loss_, window_.correct / images, last_learning_rate_,
-                            images / seconds, (train_.wait_seconds() - window_.wait_at_start) / seconds});
-  window_ = Window{0, 0, 0, 0, now, train_.wait_seconds()};
-}
-
-// The loss alone would not tell: oneDNN's ReLU and max pooling turn a NaN into a number, and the network goes on as a
-// constant. A weight that became NaN stays one.
-void Trainer::check_weights() {
-  double sum_of_squares = 0;
-  const Parameters& parameters = model_.parameters();
-  model_.device().sum_of_squares(parameters.values(), parameters.count(), sum_workspace_.as<double>(),
-                                 sum_of_squares_.as<double>());
-  model_.device().download(&sum_of_squares, sum_of_squares_.data(), sizeof sum_of_squares);
-  if (!std::isfinite(sum_of_squares)) stop_diverged("sum of the squared weights", sum_of_squares);
 }
 
 // A few skipped steps are how the scale finds its place; many in a row mean that no scale is small enough.
-void Trainer::check_loss_scale() {
+void Trainer::check_loss_scale(const kernels::LossScale& now) {
   constexpr std::int32_t kMostInARow = 50;
-  const std::optional<kernels::LossScale> before = state_.loss_scale;
-  state_.loss_scale = optimiser_.read_loss_scale();
-  if (!state_.loss_scale) return;
-  if (state_.loss_scale->skipped_in_a_row >= kMostInARow) stop_diverged("gradient of the last 50 steps", INFINITY);
-  if (const std::int64_t more = state_.loss_scale->skipped - (before ? before->skipped : 0); more > 0)
-    log::info(fmt::format("{} steps overflowed in float16 and were skipped; the loss scale is now {}", more,
-                          state_.loss_scale->scale));
+  const std::int64_t more = now.skipped - (state_.loss_scale ? state_.loss_scale->skipped : 0);
+  state_.loss_scale = now;
+  if (now.skipped_in_a_row >= kMostInARow) stop_diverged("gradient of the last 50 steps", INFINITY);
+  if (more > 0)
+    log::info(
+        fmt::format("{} steps overflowed in float16 and were skipped; the loss scale is now {}", more, now.scale));
 }
 
 void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {

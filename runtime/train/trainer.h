@@ -59,6 +59,13 @@ class Trainer {
     std::int64_t steps = 0;
     std::unique_ptr<Recording> recording;
   };
+  // Results on their way to the host, and what is known here of the steps that they are of. No images: none is.
+  struct Fetch {
+    std::vector<std::int64_t> images;
+    double learning_rate = 0;
+    std::unique_ptr<Marker> arrived;
+    Buffer results, sum_of_squares, loss_scale;  // staging memory
+  };
   RunEnd train_epochs(HistoryWriter& history, const TrainingListener& listener);
   bool train_epoch(HistoryWriter& history, const TrainingListener& listener);
   bool next_batch(Batch& batch);
@@ -66,9 +73,10 @@ class Trainer {
   // Forward, loss, backward, update: what is recorded once and replayed where the device can.
   void learn(ModelPlan& plan);
   void record(ModelPlan& plan, Recorded& recorded);
+  void fetch_results(HistoryWriter& history);
   void read_results(HistoryWriter& history);
-  void check_weights();
-  void check_loss_scale();
+  void add_up(const kernels::LossResult* results);
+  void check_loss_scale(const kernels::LossScale& now);
   void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
   void save(const char* name);
   [[noreturn]] void stop_diverged(const char* what, double value) const;
@@ -90,7 +98,8 @@ class Trainer {
   ProfileWindow profile_;
   std::map<std::int64_t, Recorded> recorded_;
   Buffer class_weights_, results_, sum_of_squares_, sum_workspace_;
-  std::vector<std::int64_t> pending_images_;  // of the steps whose results are still on the device
+  std::vector<std::int64_t> pending_images_;  // of the steps whose results nobody has asked the device for
+  Fetch fetch_;
   double last_loss_ = 0, last_learning_rate_ = 0;
   double epoch_seconds_ = 0;
   std::int64_t epoch_images_here_ = 0;  // trained in this process: what images_per_second counts

@@ -22,6 +22,8 @@ using testing::quoted;
 using testing::run_command;
 using testing::text_of;
 
+constexpr double kMebibyte = 1024.0 * 1024.0;
+
 class Train : public testing::TrainingRuns {};
 
 std::size_t lines(const std::string& text) {
@@ -248,21 +250,20 @@ TEST_F(Train, WherePicturesStayChangesNoBit) {
 TEST(PictureCache, AutoTakesTheDeviceThenTheHostThenNothing) {
   constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
   const auto place = [](const FreeMemory& free) { return choose_cache("auto", kGibibyte, free).place; };
-  EXPECT_EQ(place({8 * kGibibyte, 4 * kGibibyte, false}), CachePlace::kDevice);
-  EXPECT_EQ(place({4 * kGibibyte, 4 * kGibibyte - 1, false}), CachePlace::kHost);
-  EXPECT_EQ(place({4 * kGibibyte - 1, 4 * kGibibyte - 1, false}), CachePlace::kNone);
-  EXPECT_EQ(place({8 * kGibibyte, 8 * kGibibyte, true}), CachePlace::kHost) << "one copy is enough";
-  EXPECT_EQ(place({0, 0, false}), CachePlace::kNone) << "unknown is not enough";
+  EXPECT_EQ(place({8 * kGibibyte, 4 * kGibibyte}), CachePlace::kDevice);
+  EXPECT_EQ(place({4 * kGibibyte, 4 * kGibibyte - 1}), CachePlace::kHost);
+  EXPECT_EQ(place({4 * kGibibyte - 1, 4 * kGibibyte - 1}), CachePlace::kNone);
+  EXPECT_EQ(place({8 * kGibibyte, 0}), CachePlace::kHost) << "the CPU device: one copy is enough";
+  EXPECT_EQ(place({0, 0}), CachePlace::kNone) << "unknown is not enough";
 }
 
 TEST(PictureCache, SaysWhyPicturesAreReadAgainAndWhatKeepsThem) {
-  const CacheChoice none = choose_cache("auto", 4000u << 20, {std::uint64_t{5000} << 20, 0, true});
+  const CacheChoice none = choose_cache("auto", 4000u << 20, {std::uint64_t{5000} << 20, 0});
   EXPECT_THAT(none.remark, AllOf(HasSubstr("4000 MiB"), HasSubstr("5000 MiB"), HasSubstr("--cache host")));
-  EXPECT_EQ(choose_cache("host", 4000u << 20, {std::uint64_t{5000} << 20, 0, true}).place, CachePlace::kHost);
+  EXPECT_EQ(choose_cache("host", 4000u << 20, {std::uint64_t{5000} << 20, 0}).place, CachePlace::kHost);
 }
 
 TEST(MemoryNeed, NamesTheNeedWhatIsFreeAndABatchThatFits) {
-  constexpr double kMebibyte = 1024.0 * 1024.0;
   const MemoryNeed need{100 * kMebibyte, 10 * kMebibyte};
   const auto ask = [&](std::int64_t batch, std::uint64_t free_gibibytes) {
     require_memory(need, batch, 64, free_gibibytes << 30, {1, 224, 224, 1});
@@ -276,6 +277,31 @@ TEST(MemoryNeed, NamesTheNeedWhatIsFreeAndABatchThatFits) {
     require_memory(large, 8, 8, std::uint64_t{1} << 30, {1, 2048, 2048, 1});
   });
   EXPECT_THAT(none, AllOf(Not(HasSubstr("--batch-size")), HasSubstr("--image-size"), HasSubstr("2048x2048")));
+}
+
+TEST(MemoryNeed, TheLargestBatchIsAPowerOfTwoWithinHalfTheMemoryTheSplitAnd256) {
+  const MemoryNeed need{100 * kMebibyte, 10 * kMebibyte};
+  const auto largest = [&](std::int64_t n_train, double free_gibibytes) {
+    return largest_batch(need, 64, n_train, static_cast<std::uint64_t>(free_gibibytes * 1024 * kMebibyte));
+  };
+  EXPECT_EQ(largest(5000, 16), 64) << "7.0 of 16 GiB; 128 would take 13.4";
+  EXPECT_EQ(largest(50, 16), 32);
+  EXPECT_EQ(largest(5000, 1000), 256);
+  EXPECT_EQ(largest(5000, 0.5), 1) << "the check that follows says what is missing";
+  EXPECT_EQ(largest(5000, 0), 32) << "unknown";
+}
+
+TEST_F(Train, BatchSizeAutoIsSaidSavedAndKeptAtAResume) {
+  const auto first = run_command(new_run("r", "--epochs 2 --max-steps 1 --batch-size auto"));
+  ASSERT_EQ(first.exit_code, 0) << first.errors;
+  EXPECT_THAT(first.errors, HasSubstr("--batch-size auto: 32"));
+  EXPECT_THAT(text_of(run("r") / "config.toml"), HasSubstr("batch_size = 32"));
+  const auto second = run_command(command("r", "--resume auto --batch-size auto --max-steps 2"));
+  EXPECT_EQ(second.exit_code, 0) << second.errors;
+  std::ofstream(folder_ / "auto.toml") << "batch_size = 'auto'\n";
+  EXPECT_THAT(run_command(new_run("c", "--max-steps 1 --config " + quoted(folder_ / "auto.toml"))).errors,
+              HasSubstr("--batch-size auto: 32"));
+  EXPECT_THAT(run_command(command("d", "--batch-size automatic")).errors, HasSubstr("1 to 65536 or auto"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "runtime/core/precision.h"
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model.h"
+#include "tests/cuda/narrow_types.h"
 #include "tests/support/compare.h"
 #include "tests/support/random.h"
 
@@ -36,32 +37,13 @@ inline Buffer put(Device& device, const Values& values) {
   return narrow;
 }
 
-inline float widened(DataType type, const void* at) {
-  std::uint32_t bits = 0;
-  if (type == DataType::kFloat32) {
-    std::memcpy(&bits, at, 4);
-  } else if (type == DataType::kBfloat16) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, at, 2);
-    bits = static_cast<std::uint32_t>(half) << 16;
-  } else {
-    _Float16 half = 0;
-    std::memcpy(&half, at, 2);
-    return static_cast<float>(half);
-  }
-  float value = 0;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
 /// `count` activations of the device as floats.
 inline Values get(Device& device, const void* activations, std::int64_t count) {
-  const std::size_t size = size_of(device.activation_type());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size_of(device.activation_type()));
   device.download(bytes.data(), activations, bytes.size());
   Values values;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
-    values.push_back(widened(device.activation_type(), bytes.data() + i * size));
+    values.push_back(float_at(device.activation_type(), bytes.data(), i));
   return values;
 }
 

@@ -77,6 +77,14 @@ TEST(CudaDevice, OutOfMemorySaysWhatIsNeededAndFree) {
   EXPECT_EQ(device->allocate(1 << 20).size_bytes(), std::size_t{1} << 20) << "the device goes on";
 }
 
+TEST(CudaDevice, TellsWhatIsFreeOfItsOwnMemory) {
+  const auto device = fresh_cuda("fp32", {.memory_bytes = std::size_t{64} << 20});
+  const std::uint64_t before = device->free_bytes();
+  EXPECT_LE(before, std::uint64_t{64} << 20);
+  const Buffer buffer = device->allocate(std::size_t{16} << 20);
+  EXPECT_EQ(device->free_bytes(), before - (std::uint64_t{16} << 20));
+}
+
 TEST(CudaDevice, ABatchThatDoesNotFitNamesOneThatMay) {
   const auto device = fresh_cuda("fp32", {.memory_bytes = std::size_t{64} << 20});
   Model model(*device, architecture("plain5"), {1, 128, 128, 1}, 2);

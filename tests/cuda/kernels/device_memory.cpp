@@ -10,6 +10,8 @@
 #include <functional>
 #include <map>
 
+#include "tests/cuda/narrow_types.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #else
@@ -32,12 +34,6 @@ void store(DataType type, void* memory, std::size_t i, float value) {
   if (type == DataType::kFloat32) static_cast<float*>(memory)[i] = value;
   if (type == DataType::kFloat16) static_cast<__half*>(memory)[i] = __float2half_rn(value);
   if (type == DataType::kBfloat16) static_cast<__nv_bfloat16*>(memory)[i] = __float2bfloat16_rn(value);
-}
-
-float load(DataType type, const void* memory, std::size_t i) {
-  if (type == DataType::kFloat16) return __half2float(static_cast<const __half*>(memory)[i]);
-  if (type == DataType::kBfloat16) return __bfloat162float(static_cast<const __nv_bfloat16*>(memory)[i]);
-  return static_cast<const float*>(memory)[i];
 }
 
 bool same(double a, double b) {
@@ -83,14 +79,14 @@ Activations::Activations(DataType type, std::size_t n, std::size_t offset)
 
 Values Activations::values() const {
   Values values(n_);
-  for (std::size_t i = 0; i < n_; ++i) values[i] = load(type_, data(), i);
+  for (std::size_t i = 0; i < n_; ++i) values[i] = float_at(type_, data(), i);
   return values;
 }
 
 float rounded(DataType type, float value) {
-  if (type == DataType::kFloat16) return __half2float(__float2half_rn(value));
-  if (type == DataType::kBfloat16) return __bfloat162float(__float2bfloat16_rn(value));
-  return value;
+  alignas(float) std::byte narrow[sizeof(float)] = {};
+  store(type, narrow, 0, value);
+  return float_at(type, narrow, 0);
 }
 
 Values rounded(DataType type, Values values) {
