@@ -149,6 +149,7 @@ class CountingDevice final : public ModelledDevice {
   Buffer allocate_staging(std::size_t bytes) override { return reserve(bytes); }
   void upload(void*, const void*, std::size_t, Queue) override {}
   void download(void*, const void*, std::size_t) override {}
+  void download_later(void*, const void*, std::size_t) override {}
   void copy(void*, const void*, std::size_t bytes) override {
     if (bytes > 0) list_.add("copy", 2 * static_cast<double>(bytes));
   }

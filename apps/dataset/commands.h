@@ -43,6 +43,15 @@ struct InfoCommand {
   int run() const;
 };
 
+struct RepackCommand {
+  std::filesystem::path input, output;
+  std::string chunk_rows = "auto", gzip = "none";
+  bool force = false, json = false, quiet = false;
+
+  void register_options(CommandLine& options);
+  int run() const;
+};
+
 /// "xrai 0.1.0 (commit)", kept in the files that are written.
 std::string creator_text();
 /// The check of an option that takes splits.

@@ -66,7 +66,7 @@ File::~File() {
   }
 }
 
-File File::open(const std::filesystem::path& path) {
+File File::open(const std::filesystem::path& path, Links links) {
   const Task task{"opening", "", path, ExitCode::kBadData};
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -81,6 +81,7 @@ File File::open(const std::filesystem::path& path) {
   const LibraryLock lock;
   auto state = std::make_unique<State>();
   state->path = path;
+  state->links = links;
   const Handle access = file_access(task);
   state->file = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, task);
   struct stat status_now {};

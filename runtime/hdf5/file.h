@@ -78,12 +78,16 @@ struct CreateOptions {
 
 using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::string>>;
 
+/// Other files that a file may lead to, by external links, external values or virtual data sets.
+enum class Links { kInFolder, kAnywhere };
+
 /// An open HDF5 file. Paths are absolute inside the file ("/train/images"); missing groups are made on writing.
 /// Every method throws Error (kBadData on reading, kStorage on writing) with the file's name and the path in it.
 class File {
  public:
-  /// Opens for reading; does not insist on a file lock (network mounts refuse them).
-  static File open(const std::filesystem::path& path);
+  /// Opens for reading; does not insist on a file lock (network mounts refuse them). What leads to files that `links`
+  /// does not allow is refused when it is looked at.
+  static File open(const std::filesystem::path& path, Links links = Links::kInFolder);
   /// Makes a new file for writing; refuses to overwrite.
   static File create(const std::filesystem::path& path);
 
@@ -134,6 +138,17 @@ class File {
   /// Extends the first axis of a growable data set by `count` rows and fills them.
   template <class T>
   void append_rows(std::string_view dataset, std::uint64_t count, const T* values);
+
+  /// Whether the name is a soft or an external link.
+  [[nodiscard]] bool is_link(std::string_view object) const;
+  /// The object of the same name in `source`, with all that is in it; a symbolic link as a link.
+  void copy(const File& source, std::string_view object);
+  /// The group ("/" too) with its attributes, without what is in it.
+  void create_group_like(const File& source, std::string_view group);
+  /// An empty data set of the same shape, stored type and attributes.
+  void create_dataset_like(const File& source, std::string_view dataset, const CreateOptions& options);
+  /// Rows as read_stored_rows gives them.
+  void write_stored_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, const std::byte* rows);
 
   /// Attribute of the object at `object` ("/" for the file); replaces one of the same name.
   void set_attribute(std::string_view object, const std::string& name, const Attribute& value);

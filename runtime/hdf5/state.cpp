@@ -41,7 +41,64 @@ Handle access_properties(const OpenDataset& dataset, const Task& task) {
   return access;
 }
 
-void describe(OpenDataset& dataset, const Task& task) {
+struct LinkGuard {
+  const std::filesystem::path* file;  // whose folder must not be left; null: any file may be linked
+  std::string refused;                // the file that was linked
+};
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
+}
+
+/// Whether `target`, as it is written in `from`, is a file in `file`'s folder or below.
+bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target) {
+  std::error_code error;
+  const auto folder = std::filesystem::canonical(folder_of(file), error);
+  if (error) return false;
+  const auto found = std::filesystem::canonical(folder_of(from) / target, error);
+  if (error) return false;  // the library would look for it elsewhere
+  const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), found.begin(), found.end());
+  return end == folder.end();
+}
+
+herr_t look_at_link(const char* from, const char* /*group*/, const char* file, const char* /*object*/,
+                    unsigned* /*flags*/, hid_t /*access*/, void* data) {
+  try {
+    auto& guard = *static_cast<LinkGuard*>(data);
+    if (guard.file == nullptr || is_in_folder(*guard.file, from, file)) return 0;
+    guard.refused = file;
+  } catch (...) {  // exceptions must not pass through the C library
+  }
+  return -1;
+}
+
+[[noreturn]] void fail_outside(const std::string& target, const Task& task) {
+  fail(task, fmt::format("it leads to {}, which is not in the folder of the file", target),
+       "--allow-links follows it, if you trust the file");
+}
+
+/// Files that hold the values of a data set: of the external storage of a contiguous one, or of a virtual one.
+std::vector<std::string> files_of_values(hid_t creation, H5D_layout_t layout, const Task& task) {
+  std::vector<std::string> files;
+  char name[4096] = "";
+  if (layout == H5D_VIRTUAL) {
+    std::size_t n = 0;
+    check(H5Pget_virtual_count(creation, &n), task);
+    for (std::size_t i = 0; i < n; ++i) {
+      check(H5Pget_virtual_filename(creation, i, name, sizeof name), task);
+      files.emplace_back(name);
+    }
+  } else if (layout == H5D_CONTIGUOUS) {
+    const int n = check(H5Pget_external_count(creation), task);
+    for (int i = 0; i < n; ++i) {
+      check(H5Pget_external(creation, static_cast<unsigned>(i), sizeof name - 1, name, nullptr, nullptr), task);
+      files.emplace_back(name);
+    }
+  }
+  return files;
+}
+
+void describe(OpenDataset& dataset, const File::State& state, const Task& task) {
   dataset.type = own(H5Dget_type(dataset.id.get()), H5Tclose, task);
   const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
   dataset.shape = checked_shape(space.get(), task);
@@ -52,8 +109,15 @@ void describe(OpenDataset& dataset, const Task& task) {
     check(H5Pget_chunk(creation.get(), static_cast<int>(dataset.chunk.size()), dataset.chunk.data()), task);
     dataset.filtered = check(H5Pget_nfilters(creation.get()), task) > 0;
   }
-  dataset.elsewhere =
-      layout == H5D_VIRTUAL || (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), task) > 0);
+  const std::vector<std::string> files = files_of_values(creation.get(), layout, task);
+  H5O_info_t file_info{}, info{};
+  check(H5Oget_info2(state.file.get(), &file_info, H5O_INFO_BASIC), task);
+  check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
+  dataset.elsewhere = layout == H5D_VIRTUAL || !files.empty() || info.fileno != file_info.fileno;
+  for (const std::string& name : files) {
+    if (state.links == Links::kInFolder && name != "." && !is_in_folder(state.path, state.path, name))
+      fail_outside(name, task);
+  }
 }
 
 Handle open_object(hid_t file, const std::string& name, hid_t access, const Task& task) {
@@ -76,12 +140,17 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
 
 bool File::State::has(std::string_view object) const {
   const std::string name(object);
+  const Task task = reading(object);
+  LinkGuard guard{links == Links::kInFolder ? &path : nullptr, ""};
+  const Handle access = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
+  check(H5Pset_elink_cb(access.get(), look_at_link, &guard), task);
   // The library wants every group on the way checked before the next.
   for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
     const std::string part = name.substr(0, end);
-    if (H5Lexists(file.get(), part.c_str(), H5P_DEFAULT) <= 0 ||
-        H5Oexists_by_name(file.get(), part.c_str(), H5P_DEFAULT) <= 0) {
+    if (H5Lexists(file.get(), part.c_str(), access.get()) <= 0 ||
+        H5Oexists_by_name(file.get(), part.c_str(), access.get()) <= 0) {
       H5Eclear2(H5E_DEFAULT);
+      if (!guard.refused.empty()) fail_outside(guard.refused, task);
       return false;
     }
     if (end == std::string::npos) break;
@@ -98,7 +167,7 @@ OpenDataset File::State::open_dataset(std::string_view name, const Task& task) c
     if (H5Iget_type(object.get()) != H5I_DATASET) fail(task, "it is a group or a type, not a data set");
   }
   opened.id = open_object(file.get(), text, H5P_DEFAULT, task);
-  describe(opened, task);
+  describe(opened, *this, task);
   const Handle access = access_properties(opened, task);
   opened.id.close();  // cache settings count only for the first opener of a data set
   opened.id = open_object(file.get(), text, access.get(), task);
@@ -169,8 +238,8 @@ OpenDataset& File::State::make_dataset(std::string_view name, hid_t type, const 
   const Handle space =
       dims.empty() ? own(H5Screate(H5S_SCALAR), H5Sclose, task)
                    : own(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), largest.data()), H5Sclose, task);
-  const Handle links = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, task);
-  check(H5Pset_create_intermediate_group(links.get(), 1), task);
+  const Handle link_creation = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, task);
+  check(H5Pset_create_intermediate_group(link_creation.get(), 1), task);
   const Handle creation = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, task);
   OpenDataset made;
   made.chunk.assign(options.chunk_shape.begin(), options.chunk_shape.end());
@@ -183,8 +252,9 @@ OpenDataset& File::State::make_dataset(std::string_view name, hid_t type, const 
   made.shape = dims;
   const Handle access = access_properties(made, task);
   const std::string text(name);
-  made.id = own(H5Dcreate2(file.get(), text.c_str(), type, space.get(), links.get(), creation.get(), access.get()),
-                H5Dclose, task);
+  made.id =
+      own(H5Dcreate2(file.get(), text.c_str(), type, space.get(), link_creation.get(), creation.get(), access.get()),
+          H5Dclose, task);
   return datasets.insert_or_assign(text, std::move(made)).first->second;
 }
 

@@ -25,6 +25,7 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
 
 struct File::State {
   std::filesystem::path path;
+  Links links = Links::kInFolder;
   Handle file;
   std::optional<struct stat> opened_as;  // what the system says of a file that was opened for reading
   std::map<std::string, OpenDataset, std::less<>> datasets;
@@ -32,6 +33,7 @@ struct File::State {
   [[nodiscard]] Task reading(std::string_view object) const { return {"reading", object, path, ExitCode::kBadData}; }
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
 
+  /// Follows links. Throws when one leads to a file that is not allowed.
   [[nodiscard]] bool has(std::string_view object) const;
   /// Refuses what is not there, is not a data set, or has axes whose product overflows.
   [[nodiscard]] OpenDataset open_dataset(std::string_view name, const Task& task) const;

@@ -19,6 +19,7 @@ using ObjectInfo = H5O_info_t;
 namespace xrai::hdf5 {
 namespace {
 
+constexpr std::uint64_t kMostMapped = std::uint64_t{1} << 30;
 constexpr const char* kDamagedIndex = "the index of its chunks is damaged";
 
 std::vector<StoredFilter> stored_filters(hid_t creation, const Task& task) {
@@ -81,6 +82,9 @@ void locate(const File::State& state, const OpenDataset& dataset, Storage& stora
   if (holds_references(dataset.type.get())) throw NotUnderstood{"its values are references to where the values are"};
   const FileBytes file(state, task);
   storage.descriptor = file.descriptor();
+  if (!dataset.filtered && file.base() + file.size() <= kMostMapped) {
+    storage.mapping = std::make_shared<MappedFile>(file.descriptor(), file.base() + file.size());
+  }
   storage.fill = fill_value(creation.get(), dataset.type.get(), task);
   const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
   if (layout == H5D_CHUNKED) return locate_chunks(state, file, dataset, creation.get(), storage, task);
@@ -114,6 +118,7 @@ Storage File::storage(std::string_view name) const {
 
 void File::read_bytes(std::string_view name, const Storage& storage, std::uint64_t offset, std::size_t n_bytes,
                       std::byte* out) const {
+  if (storage.mapping && storage.mapping->copy(offset, n_bytes, out)) return;
   while (n_bytes > 0) {
     const ssize_t n = pread(storage.descriptor, out, n_bytes, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;

@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "runtime/core/mapped_file.h"
 
 namespace xrai::hdf5 {
 
@@ -23,7 +26,10 @@ struct StoredFilter {
 
 /// Every number was held against the file: offsets and sizes lie in it, the shape's product is no overflow.
 struct Storage {
-  int descriptor = -1;               // the library's own of the open file
+  int descriptor = -1;  // the library's own of the open file
+  // Of smaller files: a copy from it takes three quarters of pread's time (measured, 50 kB rows from the page cache).
+  // Of larger ones it would make the whole file count as this process's memory.
+  std::shared_ptr<const MappedFile> mapping;
   std::string obstacle;              // why only the library can read it, as in "because ..."; empty: nothing
   std::vector<std::uint64_t> shape;  // outermost first
   std::uint64_t element_bytes = 0;

@@ -1,0 +1,106 @@
+// Walks the groups of the old file; pictures go through readers of rows, everything else is copied by the library.
+#include "loaders/repack.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "loaders/row_source.h"
+#include "runtime/core/error.h"
+#include "runtime/core/interrupt.h"
+
+namespace xrai {
+namespace {
+
+constexpr std::uint64_t kChunkBytes = 1 << 20;
+constexpr std::uint64_t kCompressedChunkBytes = 64 << 10;  // what one picture of a shuffled epoch has inflated
+constexpr std::uint64_t kBytesAtOnce = 8 << 20;
+constexpr int kDeepest = 32;  // groups in groups; more is a circle of links
+
+class Repacker {
+ public:
+  Repacker(const std::filesystem::path& input, const std::filesystem::path& output, const RepackOptions& options,
+           const RepackProgress& progress)
+      : from_(hdf5::File::open(input)), to_(hdf5::File::create(output)), options_(options), progress_(progress) {}
+
+  std::vector<Repacked> run() {
+    copy_group("/", 0);
+    to_.close();
+    return std::move(repacked_);
+  }
+
+ private:
+  void copy_group(const std::string& group, int depth) {
+    if (depth > kDeepest) {
+      throw Error(ExitCode::kBadData, fmt::format("{} has groups in groups without end at {}; its links go in a circle",
+                                                  from_.path().string(), group));
+    }
+    to_.create_group_like(from_, group);
+    for (const std::string& name : from_.names_in(group)) {
+      const std::string object = (group == "/" ? "" : group) + "/" + name;
+      if (from_.is_link(object)) {
+        to_.copy(from_, object);
+      } else if (!from_.is_dataset(object)) {
+        copy_group(object, depth + 1);
+      } else if (holds_pictures(from_.info(object))) {
+        copy_rows(object);
+      } else {
+        to_.copy(from_, object);
+      }
+    }
+  }
+
+  static bool holds_pictures(const hdf5::DatasetInfo& info) {
+    const bool numbers = info.type != hdf5::Type::kString && info.type != hdf5::Type::kOther;
+    return numbers && info.shape.size() >= 3 && info.shape[0] > 1 && info.row_bytes() > 0;
+  }
+
+  [[nodiscard]] std::vector<std::uint64_t> chunk_shape(const hdf5::DatasetInfo& info) const {
+    std::vector<std::uint64_t> chunk = info.shape;
+    const std::uint64_t wanted = options_.gzip > 0 ? kCompressedChunkBytes : kChunkBytes;
+    chunk[0] = options_.chunk_rows > 0 ? options_.chunk_rows : std::max<std::uint64_t>(1, wanted / info.row_bytes());
+    chunk[0] = std::min(chunk[0], info.shape[0]);
+    if (chunk[0] > UINT32_MAX / info.row_bytes()) {
+      throw Error(ExitCode::kUsage, fmt::format("{} rows of {} bytes are more than a chunk can hold (4 GB); ask for "
+                                                "fewer with --chunk-rows",
+                                                chunk[0], info.row_bytes()));
+    }
+    return chunk;
+  }
+
+  void copy_rows(const std::string& object) {
+    const hdf5::DatasetInfo info = from_.info(object);
+    const std::vector<std::uint64_t> chunk = chunk_shape(info);
+    to_.create_dataset_like(from_, object, {.chunk_shape = chunk, .deflate_level = options_.gzip});
+    const auto source = open_rows(from_, object);
+    const std::int64_t n = source->n_rows(), row_bytes = source->row_bytes();
+    // Whole chunks of both files, so that none is inflated or compressed twice.
+    const auto least = static_cast<std::int64_t>(std::max<std::uint64_t>(1, kBytesAtOnce / info.row_bytes()));
+    const std::int64_t in_chunks = std::max(static_cast<std::int64_t>(chunk[0]), source->rows_per_chunk());
+    const std::int64_t at_once = std::min(n, std::max<std::int64_t>(1, least / in_chunks) * in_chunks);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(at_once * row_bytes));
+    std::vector<std::int64_t> rows;
+    for (std::int64_t first = 0; first < n; first += at_once) {
+      if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted; nothing was written");
+      rows.resize(static_cast<std::size_t>(std::min(at_once, n - first)));
+      std::iota(rows.begin(), rows.end(), first);
+      source->read(rows, bytes.data());
+      to_.write_stored_rows(object, static_cast<std::uint64_t>(first), rows.size(), bytes.data());
+      progress_(object, first + static_cast<std::int64_t>(rows.size()), n);
+    }
+    repacked_.push_back({object, info.shape, info.chunk_shape, chunk});
+  }
+
+  hdf5::File from_, to_;
+  const RepackOptions options_;
+  const RepackProgress& progress_;
+  std::vector<Repacked> repacked_;
+};
+
+}  // namespace
+
+std::vector<Repacked> repack(const std::filesystem::path& input, const std::filesystem::path& output,
+                             const RepackOptions& options, const RepackProgress& progress) {
+  return Repacker(input, output, options, progress).run();
+}
+
+}  // namespace xrai

@@ -1,0 +1,129 @@
+// From one file into another: whole objects, or what is around a data set whose values are written again.
+#include "runtime/core/log.h"
+#include "runtime/hdf5/state.h"
+#include "runtime/hdf5/strings.h"
+
+namespace xrai::hdf5 {
+namespace {
+
+herr_t keep_attribute_name(hid_t, const char* name, const H5A_info_t*, void* names) {
+  try {
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+    return 0;
+  } catch (...) {  // exceptions must not pass through the C library
+    return -1;
+  }
+}
+
+H5L_info_t link_info(const File::State& state, const std::string& object, const Task& task) {
+  H5L_info_t info{};
+  check(H5Lget_info(state.file.get(), object.c_str(), &info, H5P_DEFAULT), task);
+  return info;
+}
+
+Handle making_groups(const Task& task) {
+  Handle links = own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, task);
+  check(H5Pset_create_intermediate_group(links.get(), 1), task);
+  return links;
+}
+
+/// Symbolic links stay what they are; nobody looks where they lead.
+void copy_link(const File::State& from, const std::string& object, const H5L_info_t& info, const File::State& to,
+               const Task& task) {
+  std::vector<char> target(info.u.val_size + 1);
+  check(H5Lget_val(from.file.get(), object.c_str(), target.data(), info.u.val_size, H5P_DEFAULT), task);
+  const Handle links = making_groups(task);
+  if (info.type == H5L_TYPE_SOFT) {
+    check(H5Lcreate_soft(target.data(), to.file.get(), object.c_str(), links.get(), H5P_DEFAULT), task);
+    return;
+  }
+  if (info.type != H5L_TYPE_EXTERNAL) fail(task, "it is a link of a kind that cannot be copied");
+  const char *file = nullptr, *path = nullptr;
+  unsigned flags = 0;
+  check(H5Lunpack_elink_val(target.data(), info.u.val_size, &flags, &file, &path), task);
+  check(H5Lcreate_external(file, path, to.file.get(), object.c_str(), links.get(), H5P_DEFAULT), task);
+}
+
+void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::string& name, const Task& task) {
+  const Handle attribute = own(H5Aopen(from, name.c_str(), H5P_DEFAULT), H5Aclose, task);
+  const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);
+  const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task);
+  const bool is_text = H5Tis_variable_str(type.get()) > 0;
+  if (holds_references(type.get()) && !is_text) {
+    log::warning(fmt::format("attribute '{}' of {} holds references and is left out", name, task.object));
+    return;
+  }
+  const Handle made =
+      own(H5Acreate2(to, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, task);
+  const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
+  if (n == 0) return;
+  if (!is_text) {
+    std::vector<std::byte> values(n * H5Tget_size(type.get()));
+    check(H5Aread(attribute.get(), type.get(), values.data()), task);
+    check(H5Awrite(made.get(), type.get(), values.data()), task);
+    return;
+  }
+  const auto texts = read_all_strings(state, type.get(), n, task,
+                                      [&](hid_t memory, void* out) { return H5Aread(attribute.get(), memory, out); });
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
+  check(H5Awrite(made.get(), type.get(), pointers.data()), task);
+}
+
+void copy_attributes(const File::State& state, const std::string& object, const File::State& to, const Task& task) {
+  const Handle source = own(H5Oopen(state.file.get(), object.c_str(), H5P_DEFAULT), H5Oclose, task);
+  const Handle made = own(H5Oopen(to.file.get(), object.c_str(), H5P_DEFAULT), H5Oclose, task);
+  std::vector<std::string> names;
+  hsize_t position = 0;
+  check(H5Aiterate2(source.get(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task);
+  for (const std::string& name : names) copy_attribute(state, source.get(), made.get(), name, task);
+}
+
+}  // namespace
+
+bool File::is_link(std::string_view object) const {
+  const LibraryLock lock;
+  return link_info(state(), std::string(object), state().reading(object)).type != H5L_TYPE_HARD;
+}
+
+void File::copy(const File& source, std::string_view name) {
+  const LibraryLock lock;
+  const Task task = source.state().reading(name);
+  const std::string object(name);
+  const H5L_info_t info = link_info(source.state(), object, task);
+  if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), task);
+  const Handle links = making_groups(task);
+  check(
+      H5Ocopy(source.state().file.get(), object.c_str(), state().file.get(), object.c_str(), H5P_DEFAULT, links.get()),
+      task);
+  source.state().check_unchanged(task);
+}
+
+void File::create_group_like(const File& source, std::string_view group) {
+  const LibraryLock lock;
+  const Task task = state().writing(group);
+  const std::string object(group);
+  if (object != "/") {
+    const Handle links = making_groups(task);
+    own(H5Gcreate2(state().file.get(), object.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), H5Gclose, task);
+  }
+  copy_attributes(source.state(), object, state(), task);
+}
+
+void File::create_dataset_like(const File& source, std::string_view name, const CreateOptions& options) {
+  const LibraryLock lock;
+  const OpenDataset& dataset = source.state().dataset(name, source.state().reading(name));
+  state().make_dataset(name, dataset.type.get(), {dataset.shape.begin(), dataset.shape.end()}, options);
+  copy_attributes(source.state(), std::string(name), state(), state().writing(name));
+}
+
+void File::write_stored_rows(std::string_view name, std::uint64_t first, std::uint64_t count, const std::byte* rows) {
+  const LibraryLock lock;
+  const Task task = state().writing(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  const Handle file_space = state().select_rows(dataset, first, count, task);
+  const Handle memory_space = rows_in_memory(dataset, count, task);
+  check(H5Dwrite(dataset.id.get(), dataset.type.get(), memory_space.get(), file_space.get(), H5P_DEFAULT, rows), task);
+}
+
+}  // namespace xrai::hdf5

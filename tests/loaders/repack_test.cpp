@@ -1,0 +1,88 @@
+// A repacked file holds the same values, labels, names, attributes and links; only the chunks are others.
+#include "loaders/repack.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loaders/row_source.h"
+#include "tests/loaders/row_files.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+
+namespace xrai {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kRows = 50;
+
+class Repack : public ::testing::Test {
+ protected:
+  Repack() {
+    hdf5::File file = hdf5::File::create(input_);
+    std::vector<std::int16_t> pixels(kRows * 6 * 5);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::int16_t>(i * 31);
+    file.write("/train/images", {kRows, 6, 5}, pixels.data(), {.chunk_shape = {40, 6, 5}, .deflate_level = 1});
+    file.set_attribute("/train/images", "unit", std::string("grey levels"));
+    file.write("/train/labels", {kRows}, pixels.data());
+    file.write_strings("/train/source", {"one", "two"});
+    file.set_attribute("/", "classes", std::vector<std::string>{"NORMAL", "PNEUMONIA"});
+    file.set_attribute("/train", "size", std::int64_t{6});
+    file.close();
+    const hid_t opened = H5Fopen(input_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    testing::require(H5Lcreate_soft("/train/labels", opened, "y", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    testing::require(H5Fclose(opened) >= 0);
+  }
+
+  std::vector<Repacked> run(const RepackOptions& options) {
+    return repack(input_, output_, options,
+                  [this](const std::string&, std::int64_t done, std::int64_t) { done_ = done; });
+  }
+
+  testing::TemporaryFolder folder_;
+  const std::filesystem::path input_ = folder_ / "in.h5", output_ = folder_ / "out.h5";
+  std::int64_t done_ = 0;
+};
+
+TEST_F(Repack, EverythingButTheChunksStays) {
+  const auto repacked = run({.chunk_rows = 7, .gzip = 2});
+  ASSERT_EQ(repacked.size(), 1u);
+  EXPECT_THAT(repacked[0].chunks_before, ElementsAre(40, 6, 5));
+  const hdf5::File before = hdf5::File::open(input_), after = hdf5::File::open(output_);
+  EXPECT_THAT(after.info("/train/images").chunk_shape, ElementsAre(7, 6, 5));
+  EXPECT_THAT(after.info("/train/images").filters, ElementsAre("deflate(2)"));
+  EXPECT_EQ(after.info("/train/images").type, hdf5::Type::kInt16);
+  EXPECT_EQ(after.read<std::int16_t>("/train/images"), before.read<std::int16_t>("/train/images"));
+  EXPECT_EQ(after.read<std::int16_t>("/y"), before.read<std::int16_t>("/train/labels"));
+  EXPECT_THAT(after.read_strings("/train/source"), ElementsAre("one", "two"));
+  EXPECT_EQ(after.attribute("/", "classes"), before.attribute("/", "classes"));
+  EXPECT_EQ(after.attribute("/train", "size"), before.attribute("/train", "size"));
+  EXPECT_EQ(after.attribute("/train/images", "unit"), before.attribute("/train/images", "unit"));
+  EXPECT_TRUE(after.is_link("/y"));
+  EXPECT_EQ(done_, static_cast<std::int64_t>(kRows));
+}
+
+TEST_F(Repack, ByItselfTakesChunksOfAMegabyteWithoutCompression) {
+  (void)run({});
+  const hdf5::File after = hdf5::File::open(output_);
+  EXPECT_THAT(after.info("/train/images").chunk_shape, ElementsAre(kRows, 6, 5));
+  EXPECT_TRUE(after.info("/train/images").filters.empty());
+}
+
+TEST_F(Repack, AChunkOfMoreThanFourGigabytesIsRefused) {
+  testing::RowFile wide;
+  wide.shape = {3, 1 << 15, 1 << 16};
+  testing::make_row_file(input_, wide);
+  EXPECT_THAT(testing::refused(ExitCode::kUsage, [&] { (void)run({.chunk_rows = 3}); }), HasSubstr("--chunk-rows"));
+}
+
+TEST_F(Repack, GroupsThatGoInACircleAreRefused) {
+  const hid_t file = H5Fopen(input_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  testing::require(H5Lcreate_hard(file, "/", file, "/train/again", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+  testing::require(H5Fclose(file) >= 0);
+  EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)run({}); }), HasSubstr("circle"));
+}
+
+}  // namespace
+}  // namespace xrai
