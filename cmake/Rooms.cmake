@@ -8,6 +8,9 @@ target_compile_options(xrai_flags INTERFACE
 if(XRAI_WERROR)
   target_compile_options(xrai_flags INTERFACE -Werror)
 endif()
+if(XRAI_FUZZ)
+  target_compile_options(xrai_flags INTERFACE -fsanitize-coverage=trace-pc,trace-cmp)
+endif()
 if(XRAI_SANITIZE)
   target_compile_options(xrai_flags INTERFACE -fsanitize=${XRAI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   # The checks that sanitizers weave in hide initialisations from the compiler, inside std::regex for one.

@@ -1,4 +1,4 @@
-// From a folder of radiographs to one HDF5 file.
+// From a folder of radiographs, or a .npz file of NumPy, to one HDF5 file.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,11 @@ using ImportProgress = std::function<void(std::int64_t, std::int64_t)>;
 /// Throws Error: kBadData (no data set there, nothing readable, or strict and one unreadable), kStorage (cannot write,
 /// or the output is there and `force` is not), kInterrupted.
 ImportReport import_folder(const ImportOptions& options, const ImportProgress& progress);
+
+/// The same for a .npz file (`folder`) with MedMNIST's names: train_images (N, side, side) or with channels,
+/// train_labels (N) or (N, 1), and the same for val and test. Pictures keep their size; options about decoding and
+/// splits do not count. Throws the same.
+ImportReport import_npz(const ImportOptions& options, const ImportProgress& progress);
 
 /// Throws Error(kStorage) when `output` may not be written: there already and not `force`, or no folder to put it in.
 void check_output(const std::filesystem::path& output, bool force);

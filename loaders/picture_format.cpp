@@ -186,7 +186,8 @@ bool may_be_pictures(const hdf5::DatasetInfo& info) {
 PixelFormat format_of_shape(const hdf5::DatasetInfo& info, const std::string& axes) {
   const auto& shape = info.shape;
   PixelFormat format{.type = info.type, .big_endian = info.big_endian};
-  const std::size_t rank = axes.empty() ? std::min<std::size_t>(shape.size(), 4) : axes.size();
+  const std::size_t rank = axes.empty() ? std::clamp<std::size_t>(shape.size(), 3, 4) : axes.size();
+  if (!is_number(info.type)) refuse("its values are not numbers that can be pixels");
   if (rank != shape.size()) {
     refuse(
         fmt::format("its shape is {}, not {}", shape_text(info),

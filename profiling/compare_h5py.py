@@ -96,7 +96,7 @@ def main():
     print(f"\n{'layout':44} {'order':9} {'xrai / h5py list':>17} {'xrai / h5py row':>16} {'of the limit':>13}")
     for result in results:
         print(f"{result['layout']:44} {result['order']:9} {result['times_h5py_list']:16.1f}x "
-              f"{result['times_h5py_rows']:15.1f}x {result['part_of_limit']:13.2f}")
+              f"{result['times_h5py_rows']:15.1f}x {result['part_of_limit'] or '-':>13}")
 
 
 if __name__ == "__main__":

@@ -104,8 +104,8 @@ void ImportCommand::register_options(CommandLine& options) {
   options.add({.group = io,
                .name = "folder",
                .target = &folder,
-               .help = "class folders, or train/val/test with class folders inside",
-               .value_name = "DIR",
+               .help = "class folders, or train/val/test with class folders inside; or MedMNIST's .npz file",
+               .value_name = "DIR|FILE.npz",
                .positional = true,
                .required = true});
   options.add({.group = io,
@@ -190,7 +190,8 @@ int ImportCommand::run() const {
   options.creator = creator_text();
   if (!splits.empty()) options.plan.fractions = parse_splits(splits);
   std::unique_ptr<Progress> bar;
-  const ImportReport report = import_folder(options, [&](std::int64_t done, std::int64_t total) {
+  const auto import = folder.extension() == ".npz" ? import_npz : import_folder;
+  const ImportReport report = import(options, [&](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("import", total, "images", quiet);
     bar->update(done);
   });

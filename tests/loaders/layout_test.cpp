@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "loaders/image_decoder.h"
 #include "loaders/reader.h"
@@ -175,47 +173,6 @@ TEST(Layout, WhatCouldBeTwoThingsNamesTheFlag) {
   }
   EXPECT_THAT(refusal(folder / "b.h5"), AllOf(HasSubstr("/after, /before"), HasSubstr("--images-key")));
   expect_pictures(*open_dataset(folder / "b.h5", {.images_key = "before"}), "train");
-}
-
-TEST(Layout, RangesAreWrittenAsTwoNumbers) {
-  for (const char* good : {"", "0-1", "-1-1", "-1024-1024", "0-4095", "-3.5--2"}) EXPECT_EQ(range_complaint(good), "");
-  for (const char* bad : {"1", "1-0", "a-b", "0-1-2", "nan-1", "0-inf", "auto"})
-    EXPECT_NE(range_complaint(bad), "") << bad;
-}
-
-TEST(Layout, ValuesThatAreNoNumbersAreNamedWithTheirRow) {
-  const testing::TemporaryFolder folder;
-  std::vector<double> values = pictures(0, 1);
-  values[4 * kPixels + 3] = std::numeric_limits<double>::quiet_NaN();
-  {
-    const LayoutFile file(folder / "a.h5");
-    file.numbers("/x", testing::kNHW, values, H5T_IEEE_F32LE);
-    file.labels("/y");
-  }
-  EXPECT_THAT(refusal(folder / "a.h5"),
-              AllOf(HasSubstr("picture 4 has values that are not numbers"), HasSubstr("a.h5")));
-}
-
-TEST(Layout, NaNOutsideTheRowsThatAreLookedAtIsFoundWhenItIsRead) {
-  const testing::TemporaryFolder folder;
-  constexpr hsize_t kMany = 200;
-  std::vector<double> values(kMany * 64, 0.5);
-  values[0] = 1;
-  values[9 * 64] = std::numeric_limits<double>::infinity();  // rows 0 to 3 and 28 to 31 are looked at
-  {
-    const LayoutFile file(folder / "a.h5");
-    file.numbers("/x", {kMany, 8, 8}, values, H5T_IEEE_F64LE);
-    std::vector<double> labels(kMany);
-    for (hsize_t i = 0; i < kMany; ++i) labels[i] = static_cast<double>(i % 2);
-    file.numbers("/y", {kMany}, labels);
-  }
-  const auto reader = open_dataset(folder / "a.h5");
-  std::vector<std::int64_t> rows(20);
-  std::iota(rows.begin(), rows.end(), std::int64_t{0});
-  std::vector<std::uint8_t> pixels(20 * 64);
-  const std::string sentence =
-      testing::refused(ExitCode::kBadData, [&] { reader->read_rows("train", rows, pixels.data()); });
-  EXPECT_THAT(sentence, AllOf(HasSubstr("picture 9 of split 'train'"), HasSubstr("a.h5")));
 }
 
 TEST(Layout, LabelsThatFitNothingAreRefused) {

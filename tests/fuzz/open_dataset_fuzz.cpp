@@ -1,0 +1,73 @@
+// libFuzzer target: any bytes as a data set, opened and read by every path of the readers. An Error is an answer; a
+// crash, a hang or memory without bound is not. scripts/fuzz builds it and makes the seeds.
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "loaders/reader.h"
+#include "runtime/core/error.h"
+
+namespace {
+
+constexpr std::int64_t kMostRows = 8;
+constexpr std::size_t kCounters = 1 << 16;
+
+// libFuzzer looks at what stands in this section as at counters of its own.
+[[gnu::section("__libfuzzer_extra_counters")]] std::uint8_t counters[kCounters];
+/// The bytes as a file in memory, in a folder of its own: files beside it would be looked at.
+class MemoryFile {
+ public:
+  MemoryFile(const std::uint8_t* bytes, std::size_t n) {
+    if (mkdtemp(folder_.data()) == nullptr) abort();
+    std::ofstream(path(), std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes), static_cast<std::streamsize>(n));
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string path() const { return folder_ + "/data.h5"; }
+
+ private:
+  std::string folder_ = "/dev/shm/xrai-fuzz-XXXXXX";
+};
+
+void read_some(xrai::DatasetReader& reader) {
+  for (const std::string& split : reader.splits()) {
+    std::vector<std::uint8_t> picture(static_cast<std::size_t>(reader.height(split) * reader.width(split)));
+    for (std::int64_t row = 0; row < std::min(reader.n_images(split), kMostRows); ++row) {
+      reader.read_rows(split, {&row, 1}, picture.data());
+    }
+    (void)reader.groups(split);
+    (void)reader.sources(split);
+  }
+}
+
+}  // namespace
+
+// GCC calls this at every edge; the place it comes from chooses a counter.
+extern "C" [[gnu::no_sanitize_coverage, gnu::no_sanitize_address, gnu::no_sanitize_undefined]] void
+__sanitizer_cov_trace_pc() {  // NOLINT: the compiler's name
+  const auto place = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+  ++counters[(place ^ place >> 16) % kCounters];
+}
+
+// GCC tells of comparisons of floats as well, which libFuzzer does not ask for.
+extern "C" void __sanitizer_cov_trace_cmpf(float, float) {}    // NOLINT: the compiler's names
+extern "C" void __sanitizer_cov_trace_cmpd(double, double) {}  // NOLINT
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t n) {
+  const MemoryFile file(bytes, n);
+  for (const bool through_library : {false, true}) {
+    try {
+      const auto reader = xrai::open_dataset(file.path(), {}, {.n_threads = 1, .through_library = through_library});
+      read_some(*reader);
+    } catch (const xrai::Error&) {
+    }
+  }
+  return 0;
+}
