@@ -4,6 +4,20 @@
 #include <algorithm>
 
 namespace xrai {
+namespace {
+
+/// Waits for a batch's length and no longer: waking a sleeping thread takes as long as copying half a batch.
+template <class Ready>
+void spin_until(Ready ready) {
+  constexpr int kSpins = 2000;  // some tens of microseconds
+  for (int i = 0; i < kSpins && !ready(); ++i) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+}
+
+}  // namespace
 
 Workers::~Workers() {
   {
@@ -19,12 +33,14 @@ void Workers::start_threads() {
 }
 
 void Workers::wait_for_work() {
-  std::unique_lock lock(mutex_);
   while (true) {
+    spin_until([this] { return has_work_.load(std::memory_order_relaxed); });
+    std::unique_lock lock(mutex_);
     work_came_.wait(lock, [this] { return stop_ || !portions_.empty(); });
     if (stop_) return;
     Portion& portion = *portions_.front();
     if (--portion.places == 0) portions_.pop_front();
+    has_work_ = !portions_.empty();
     work_on(portion, lock);
   }
 }
@@ -58,10 +74,15 @@ void Workers::run(std::int64_t n, int most_at_once, const std::function<void(std
   std::unique_lock lock(mutex_);
   start_threads();
   portions_.push_back(&portion);
+  has_work_ = true;
   for (int i = 0; i < helpers; ++i) work_came_.notify_one();
   work_on(portion, lock);
   // Whoever has not come by now is not needed; the portion lies on this thread's stack.
   std::erase(portions_, &portion);
+  has_work_ = !portions_.empty();
+  lock.unlock();
+  spin_until([&] { return portion.working.load(std::memory_order_relaxed) == 0; });
+  lock.lock();
   portion.done.wait(lock, [&] { return portion.working == 0; });
   if (portion.failure) std::rethrow_exception(portion.failure);
 }

@@ -2,6 +2,7 @@
 // the work is.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -29,8 +30,8 @@ class Workers {
   struct Portion {
     const std::function<void(std::int64_t)>& work;
     std::int64_t n = 0, next = 0;
-    int places = 0;   // threads that may still join
-    int working = 0;  // threads in it
+    int places = 0;               // threads that may still join
+    std::atomic<int> working{0};  // threads in it; written under the lock
     std::exception_ptr failure;
     std::condition_variable done;
   };
@@ -41,7 +42,8 @@ class Workers {
   const int n_threads_;
   std::mutex mutex_;  // of everything below and of all portions
   std::condition_variable work_came_;
-  std::deque<Portion*> portions_;  // that threads may still join
+  std::deque<Portion*> portions_;      // that threads may still join
+  std::atomic<bool> has_work_{false};  // whether there are any; written under the lock
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };

@@ -6,18 +6,17 @@
 #include <libdeflate.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <functional>
 #include <numeric>
-#include <thread>
 
 #include "loaders/batch_loader.h"
 #include "loaders/cached_reader.h"
 #include "loaders/row_source.h"
+#include "loaders/workers.h"
 #include "runtime/core/error.h"
 #include "runtime/core/host.h"
 
@@ -39,13 +38,6 @@ double seconds_of(const std::function<void()>& work) {
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
-}
-
-/// Runs work(thread) on every thread of the machine and waits for all.
-void on_all_threads(const std::function<void(int)>& work) {
-  std::vector<std::thread> threads;
-  for (int i = 0; i < available_cores(); ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
 }
 
 /// One data set, its rows in the order of an epoch, and the batches that they make.
@@ -108,31 +100,25 @@ class RowBench {
   }
 
  private:
-  void for_batches(const std::function<void(std::span<const std::int64_t>, std::byte*)>& read, std::int64_t first,
-                   std::int64_t step) {
-    const std::int64_t n_batches = source_->n_rows() / batch_size_;
-    for (std::int64_t i = first; i < n_batches; i += step) {
-      const auto rows =
-          std::span(order_).subspan(static_cast<std::size_t>(i * batch_size_), static_cast<std::size_t>(batch_size_));
-      read(rows, slots_.data() + i % kSlots * batch_size_ * source_->row_bytes());
-    }
+  [[nodiscard]] std::int64_t n_batches() const { return source_->n_rows() / batch_size_; }
+  [[nodiscard]] std::span<const std::int64_t> rows_of(std::int64_t batch) const {
+    return std::span(order_).subspan(static_cast<std::size_t>(batch * batch_size_),
+                                     static_cast<std::size_t>(batch_size_));
   }
+  std::byte* slot_of(std::int64_t batch) { return slots_.data() + batch % kSlots * batch_size_ * source_->row_bytes(); }
 
   void read_rows() {
-    for_batches([&](std::span<const std::int64_t> rows, std::byte* to) { source_->read(rows, to); }, 0, 1);
+    for (std::int64_t batch = 0; batch < n_batches(); ++batch) source_->read(rows_of(batch), slot_of(batch));
   }
 
   void gather_by_memcpy() {
     const std::int64_t row_bytes = source_->row_bytes();
-    on_all_threads([&](int thread) {
-      for_batches(
-          [&](std::span<const std::int64_t> rows, std::byte* to) {
-            for (const std::int64_t row : rows) {
-              std::memcpy(to, plain_.data() + row * row_bytes, static_cast<std::size_t>(row_bytes));
-              to += row_bytes;
-            }
-          },
-          thread, available_cores());
+    workers_.run(n_batches(), available_cores(), [&](std::int64_t batch) {
+      std::byte* to = slot_of(batch);
+      for (const std::int64_t row : rows_of(batch)) {
+        std::memcpy(to, plain_.data() + row * row_bytes, static_cast<std::size_t>(row_bytes));
+        to += row_bytes;
+      }
     });
   }
 
@@ -153,19 +139,19 @@ class RowBench {
   void inflate_all() {
     std::uint64_t chunk_bytes = storage_.element_bytes;
     for (const std::uint64_t axis : storage_.chunk_shape) chunk_bytes *= axis;
-    std::atomic<std::size_t> next{0};
-    on_all_threads([&](int) {
-      libdeflate_decompressor* const inflater = libdeflate_alloc_decompressor();
-      std::vector<std::byte> chunk(chunk_bytes + 64);
+    workers_.run(static_cast<std::int64_t>(stored_.size()), available_cores(), [&](std::int64_t i) {
+      const std::vector<std::byte>& stored = stored_[static_cast<std::size_t>(i)];
+      thread_local const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflater(
+          libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+      thread_local std::vector<std::byte> chunk;
+      chunk.resize(chunk_bytes + 64);
       std::size_t n_bytes = 0;
-      for (std::size_t i = next++; i < stored_.size(); i = next++) {
-        (void)libdeflate_zlib_decompress(inflater, stored_[i].data(), stored_[i].size(), chunk.data(), chunk.size(),
-                                         &n_bytes);
-      }
-      libdeflate_free_decompressor(inflater);
+      (void)libdeflate_zlib_decompress(inflater.get(), stored.data(), stored.size(), chunk.data(), chunk.size(),
+                                       &n_bytes);
     });
   }
 
+  Workers workers_{available_cores()};  // of the two limits, which so have no threads to start
   hdf5::File file_;
   std::string dataset_;
   std::unique_ptr<RowSource> source_;
