@@ -82,7 +82,9 @@ T parse_value(const ValueContext& context, const std::string& text) {
 
 void check_text(const ValueContext& context, const std::string& text) {
   const auto& allowed = context.option.allowed;
-  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
+  // Where nothing given means that the program decides, a saved configuration says just that.
+  const bool is_left_open = text.empty() && !context.option.default_text.empty();
+  if (!allowed.empty() && !is_left_open && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
     const auto meant = nearest(text, allowed);
     const std::string hint = meant ? fmt::format(" (did you mean {}?)", *meant) : "";
     context.refuse(text, fmt::format("{}{}", one_of(allowed), hint));

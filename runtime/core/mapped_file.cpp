@@ -5,14 +5,16 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 
 namespace xrai {
 namespace {
 
-// Where this thread's copy goes back to; null: it is not copying.
-thread_local sigjmp_buf* way_back = nullptr;
+// Where this thread's copy goes back to; null: it is not copying. Volatile: the compiler sees nobody who reads it
+// between its two stores.
+thread_local sigjmp_buf* volatile way_back = nullptr;
 
 extern "C" void leave_copy(int) {
   if (way_back != nullptr) siglongjmp(*way_back, 1);
@@ -48,7 +50,9 @@ bool MappedFile::copy(std::uint64_t offset, std::size_t n_bytes, std::byte* out)
     return false;
   }
   way_back = &here;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // the copy stays between the stores
   std::memcpy(out, bytes_ + offset, n_bytes);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   way_back = nullptr;
   return true;
 }
