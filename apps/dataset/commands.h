@@ -11,24 +11,30 @@
 
 namespace xrai {
 
-struct ImportCommand {
-  std::filesystem::path folder, output;
+/// What all commands that write a data set are told.
+struct OutputOptions {
+  std::filesystem::path output;
+  bool force = false, json = false, quiet = false;
+
+  void register_output(CommandLine& options, const std::string& group);
+};
+
+struct ImportCommand : OutputOptions {
+  std::filesystem::path folder;
   int size = 224, jobs = 0, gzip = 0;
   std::string fit = "squash", splits, group_regex;
   std::uint64_t seed = 1;
-  bool strict = false, keep_val = false, force = false, json = false, quiet = false;
+  bool strict = false, keep_val = false;
 
   void register_options(CommandLine& options);
   int run() const;
 };
 
-struct SynthCommand {
-  std::filesystem::path output;
+struct SynthCommand : OutputOptions {
   std::int64_t images = 2000;
   int size = 128, jobs = 0, gzip = 0;
   std::string splits = "train=0.7,val=0.15,test=0.15";
   std::uint64_t seed = 1;
-  bool force = false, json = false, quiet = false;
 
   void register_options(CommandLine& options);
   int run() const;
@@ -43,10 +49,9 @@ struct InfoCommand {
   int run() const;
 };
 
-struct RepackCommand {
-  std::filesystem::path input, output;
+struct RepackCommand : OutputOptions {
+  std::filesystem::path input;
   std::string chunk_rows = "auto", gzip = "none";
-  bool force = false, json = false, quiet = false;
 
   void register_options(CommandLine& options);
   int run() const;

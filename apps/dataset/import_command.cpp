@@ -99,6 +99,26 @@ std::string splits_complaint(const std::string& text) {
   return "";
 }
 
+void OutputOptions::register_output(CommandLine& options, const std::string& group) {
+  options.add({.group = group,
+               .name = "output",
+               .target = &output,
+               .help = "the HDF5 file to write",
+               .value_name = "OUT.h5",
+               .positional = true,
+               .required = true});
+  options.add(
+      {.group = group, .name = "force", .target = &force, .help = "replace an existing OUT.h5", .in_config = false});
+  options.add(
+      {.group = group, .name = "json", .target = &json, .help = "print the result as JSON", .in_config = false});
+  options.add({.group = group,
+               .name = "quiet",
+               .short_name = "q",
+               .target = &quiet,
+               .help = "no progress",
+               .in_config = false});
+}
+
 void ImportCommand::register_options(CommandLine& options) {
   const std::string io = "Input and output", pictures = "Pictures", division = "Splits", work = "Work";
   options.add({.group = io,
@@ -108,18 +128,7 @@ void ImportCommand::register_options(CommandLine& options) {
                .value_name = "DIR|FILE.npz",
                .positional = true,
                .required = true});
-  options.add({.group = io,
-               .name = "output",
-               .target = &output,
-               .help = "the HDF5 file to write",
-               .value_name = "OUT.h5",
-               .positional = true,
-               .required = true});
-  options.add(
-      {.group = io, .name = "force", .target = &force, .help = "replace an existing OUT.h5", .in_config = false});
-  options.add({.group = io, .name = "json", .target = &json, .help = "print the result as JSON", .in_config = false});
-  options.add(
-      {.group = io, .name = "quiet", .short_name = "q", .target = &quiet, .help = "no progress", .in_config = false});
+  register_output(options, io);
   options.add({.group = pictures,
                .name = "size",
                .target = &size,

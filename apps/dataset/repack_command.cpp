@@ -64,18 +64,7 @@ void RepackCommand::register_options(CommandLine& options) {
                .value_name = "IN.h5",
                .positional = true,
                .required = true});
-  options.add({.group = io,
-               .name = "output",
-               .target = &output,
-               .help = "the HDF5 file to write",
-               .value_name = "OUT.h5",
-               .positional = true,
-               .required = true});
-  options.add(
-      {.group = io, .name = "force", .target = &force, .help = "replace an existing OUT.h5", .in_config = false});
-  options.add({.group = io, .name = "json", .target = &json, .help = "print the result as JSON", .in_config = false});
-  options.add(
-      {.group = io, .name = "quiet", .short_name = "q", .target = &quiet, .help = "no progress", .in_config = false});
+  register_output(options, io);
   options.add({.group = chunks,
                .name = "chunk-rows",
                .target = &chunk_rows,

@@ -82,18 +82,7 @@ nlohmann::ordered_json summary_json(const SynthCommand& command, const std::map<
 
 void SynthCommand::register_options(CommandLine& options) {
   const std::string io = "Output", pictures = "Pictures", work = "Work";
-  options.add({.group = io,
-               .name = "output",
-               .target = &output,
-               .help = "the HDF5 file to write",
-               .value_name = "OUT.h5",
-               .positional = true,
-               .required = true});
-  options.add(
-      {.group = io, .name = "force", .target = &force, .help = "replace an existing OUT.h5", .in_config = false});
-  options.add({.group = io, .name = "json", .target = &json, .help = "print the result as JSON", .in_config = false});
-  options.add(
-      {.group = io, .name = "quiet", .short_name = "q", .target = &quiet, .help = "no progress", .in_config = false});
+  register_output(options, io);
   options.add({.group = pictures,
                .name = "images",
                .short_name = "n",
