@@ -51,11 +51,12 @@ class PartTimes {
   std::map<std::pair<std::string, bool>, std::vector<double>> times_;
 };
 
-std::vector<double> time_steps(Device& device, NetworkStep& step, int count) {
+/// `recording`: of a step, to be replayed instead; may be null.
+std::vector<double> time_steps(Device& device, NetworkStep& step, int count, Recording* recording = nullptr) {
   std::vector<double> times;
   for (int i = 0; i < count; ++i) {
     const auto start = Clock::now();
-    step.queue();
+    recording != nullptr ? device.replay(*recording) : step.queue();
     device.synchronize();
     times.push_back(milliseconds(start, Clock::now()));
   }
@@ -84,15 +85,21 @@ nlohmann::ordered_json rows(Device& device, NetworkStep& step) {
 }  // namespace
 
 nlohmann::ordered_json measure(Device& device, const BenchOptions& options, const std::string& mode) {
+  const std::uint64_t free_before = device.free_bytes();
   NetworkStep step(device, options, mode == "train");
   time_steps(device, step, options.warmup);
-  const std::vector<double> steps = time_steps(device, step, options.iterations);
+  // As the trainer does it; libraries that were never called cannot be recorded.
+  std::unique_ptr<Recording> recording;
+  std::string remark;
+  if (options.warmup > 0) recording = device.record([&] { step.queue(); }, remark);
+  const std::vector<double> steps = time_steps(device, step, options.iterations, recording.get());
   nlohmann::ordered_json result;
   result["mode"] = mode;
   result["model"] = step.model().spec().name;
   result["size"] = options.size;
   result["batch_size"] = options.batch_size;
   result["device"] = device.description();
+  if (!remark.empty()) result["graph"] = remark;
   result["commit"] = program_commit();
   result["images_per_second"] = 1000.0 * static_cast<double>(options.batch_size) / median(steps);
   result["step_ms"] = {{"median", median(steps)},
@@ -107,6 +114,7 @@ nlohmann::ordered_json measure(Device& device, const BenchOptions& options, cons
   result["workspace_bytes"] = step.plan().workspace_bytes();
   result["layers"] = rows(device, step);
   result["peak_resident_bytes"] = peak_resident_bytes();
+  if (free_before > 0) result["device_bytes"] = free_before - device.free_bytes();
   return result;
 }
 
