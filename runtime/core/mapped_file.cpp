@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #include <atomic>
 #include <cstring>
@@ -16,16 +17,21 @@ namespace {
 // between its two stores.
 thread_local sigjmp_buf* volatile way_back = nullptr;
 
-extern "C" void leave_copy(int) {
-  if (way_back != nullptr) siglongjmp(*way_back, 1);
+extern "C" void leave_copy(int, siginfo_t*, void* context) {
+  if (way_back != nullptr) {
+    // The jump does not end the handler: what is blocked meanwhile would stay so, and the next such signal would end
+    // the process.
+    ::pthread_sigmask(SIG_SETMASK, &static_cast<const ucontext_t*>(context)->uc_sigmask, nullptr);
+    siglongjmp(*way_back, 1);
+  }
   ::signal(SIGBUS, SIG_DFL);  // not ours: what happens without us
   ::raise(SIGBUS);
 }
 
 void install_handler() {
   struct sigaction action {};
-  action.sa_handler = leave_copy;
-  action.sa_flags = SA_NODEFER;  // the jump does not end the handler, so the signal must not stay blocked
+  action.sa_sigaction = leave_copy;
+  action.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &action, nullptr);
 }
 
