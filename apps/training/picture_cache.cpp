@@ -55,7 +55,7 @@ CacheChoice choose_cache(const std::string& wanted, std::uint64_t picture_bytes,
     return fmt::format("pictures ({}) {}, of which {} are free", mebibytes(picture_bytes), where,
                        mebibytes(free_bytes));
   };
-  if (wanted == "device" || (wanted == "auto" && free.device > 0 && fits(free.device)))
+  if (wanted == "device" || (wanted == "auto" && fits(free.device)))
     return {CachePlace::kDevice, remark("stay in the device's memory", free.device > 0 ? free.device : free.host)};
   if (wanted == "host" || (wanted == "auto" && fits(free.host)))
     return {CachePlace::kHost, remark("stay in host memory once they were read", free.host)};
