@@ -6,6 +6,7 @@
 
 #include "apps/report/run_report.h"
 #include "apps/report/score_split.h"
+#include "apps/stress/stress_options.h"
 #include "apps/support/command_line.h"
 #include "apps/support/common_options.h"
 #include "apps/support/devices.h"
@@ -30,6 +31,7 @@ struct Options {
   int threads = 0;
   bool json = false;
   LayoutOptions layout;
+  StressOptions stress;
 };
 
 CommandLine command_line(Options& o) {
@@ -86,9 +88,11 @@ CommandLine command_line(Options& o) {
             .target = &o.predictions,
             .help = "write the probability of every picture",
             .value_name = "FILE.csv"});
+  add_stress_options(line, o.stress);
   line.set_examples(
       "  xrai_evaluate --checkpoint runs/first --data chest.h5\n"
-      "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n");
+      "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n"
+      "  xrai_evaluate --checkpoint runs/first --data chest.h5 --split val --stress --shortcuts\n");
   return line;
 }
 
@@ -147,13 +151,21 @@ int evaluate_checkpoint(const Options& o) {
 
   const Predictions predictions = score(o, *data, subject.split, predictor);
   const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
-  const ReportInput report = run_report_input(
+  const FurtherResults further = measure_further(
+      o.stress, *data, subject.split, predictions, evaluation.threshold,
+      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+        return predictor.predict(pixels, n, height, width);
+      },
+      o.json);
+  subject.further = further.json;
+  ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
       mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+  report.further_html = further.html;
   if (o.json) {
     print_json(finite_json(evaluation_json(evaluation, subject)));
   } else {
-    std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+    std::fputs((evaluation_text(evaluation, subject) + further.text).c_str(), stdout);
   }
   write_files(o, subject, report);
   return 0;

@@ -8,12 +8,20 @@
 
 namespace xrai {
 
+/// What was measured beside the metrics, in the three forms that results have: text for the terminal, sections for the
+/// page, members for the JSON document.
+struct FurtherResults {
+  std::string text, html;
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+};
+
 /// What was scored, of what.
 struct EvaluationSubject {
   std::string split, data, checkpoint;
   std::string device;   // "cpu", "cuda:0"
   std::string warning;  // may be empty
   bool synthetic = false;
+  nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
 };
 
 /// {"metrics": {"auroc": {"value": ..., "ci95": [low, high], "method": "delong"}, ...}, "confusion_matrix": [[...],

@@ -67,6 +67,7 @@ std::string report_html(const ReportInput& input) {
     body += sections::charts(*input.evaluation);
     body += sections::metric_table(*input.evaluation);
     body += sections::families(*input.evaluation, input.predictions);
+    body += input.further_html;
     body += sections::mistakes(*input.evaluation, input.mistakes);
   }
   body += sections::provenance(input);

@@ -26,6 +26,7 @@ struct ReportInput {
   std::optional<Evaluation> evaluation;  // absent: the page shows the training only
   Predictions predictions;               // those that were evaluated
   std::vector<Mistake> mistakes;         // with pixels
+  std::string further_html;              // sections of what was measured besides (FurtherResults)
   std::string config_toml, env_json;
 };
 
