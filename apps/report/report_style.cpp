@@ -49,9 +49,11 @@ tbody th{font-weight:600}
 .matrix tbody th{text-align:right}
 .matrix td{border:3px solid var(--paper);border-radius:8px;padding:16px 6px}
 .matrix td strong{display:block;font-size:24px;line-height:1.1}
-.heat td{text-align:center;padding:4px 6px;white-space:nowrap}
-.heat th{padding:4px 6px;font-size:14px}
-.wide{grid-template-columns:repeat(auto-fit,minmax(430px,1fr))}
+.scroll+p,.scroll+.scroll{margin-top:14px}
+.tight td,.tight th{padding:3px 10px}
+.heat{font-size:14px}
+.heat td,.heat th{text-align:center;padding:4px 5px;white-space:nowrap}
+.heat tbody th{text-align:left}
 .right{background:color-mix(in srgb,var(--blue) var(--share),var(--paper))}
 .wrong{background:color-mix(in srgb,var(--vermillion) var(--share),var(--paper))}
 .chart{display:block;width:100%;height:auto;max-width:560px;margin:0 auto;font-family:inherit}

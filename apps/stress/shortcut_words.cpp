@@ -27,6 +27,7 @@ Json area_json(const std::optional<double>& value, const std::optional<Interval>
 }
 
 std::string statistics_sentence(const ShortcutResult& r) {
+  if (r.statistics.empty()) return "Every figure is the same for all pictures.";
   const auto best = std::max_element(
       r.statistics.begin(), r.statistics.end(),
       [](const StatisticResult& a, const StatisticResult& b) { return a.auroc.value_or(0) < b.auroc.value_or(0); });
@@ -41,13 +42,12 @@ std::string statistics_sentence(const ShortcutResult& r) {
 
 std::string model_sentence(const ShortcutResult& r) {
   if (!r.model)
-    return "There is no training split beside the scored one to fit a model of all figures on (or only one of them "
-           "tells "
+    return "There is no training split beside the scored one to fit a model of all figures on (or it does not tell "
            "original sizes).";
   if (!r.model->auroc || !r.auroc) return "The split has one class only: nothing can be told apart.";
   return fmt::format(
       "All figures together, fitted on {} training pictures, reach AUROC {:.3f}; the network reaches "
-      "{:.3f}, and only what is beyond can have come from the lungs alone.",
+      "{:.3f}: the difference is what it must see beyond them.",
       r.model->n_trained, *r.model->auroc, *r.auroc);
 }
 

@@ -72,8 +72,15 @@ std::optional<StatisticsModel> statistics_model(DatasetReader& data, const std::
                                                 const std::vector<StatisticColumn>& columns) {
   const auto splits = data.splits();
   if (split == "train" || std::find(splits.begin(), splits.end(), "train") == splits.end()) return std::nullopt;
-  const auto trained_on = split_statistics(data, "train");
-  if (trained_on.size() != columns.size()) return std::nullopt;  // one of the splits does not tell original sizes
+  if (columns.empty()) return std::nullopt;
+  std::vector<StatisticColumn> trained_on;
+  const auto all = split_statistics(data, "train");
+  for (const StatisticColumn& column : columns) {
+    const auto same = [&](const StatisticColumn& other) { return other.name == column.name; };
+    const auto found = std::find_if(all.begin(), all.end(), same);
+    if (found == all.end()) return std::nullopt;  // the training split does not tell original sizes
+    trained_on.push_back(*found);
+  }
   std::vector<std::int32_t> labels;
   const auto places = class_places(data.classes(), p.classes, data.path().string(), "the network");
   for (const std::int32_t label : data.labels("train")) labels.push_back(places[static_cast<std::size_t>(label)]);
@@ -127,15 +134,19 @@ std::int64_t shortcut_variants() {
   return static_cast<std::int64_t>(picture_masks().size());
 }
 
-ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, const Predictions& clean,
-                                 double threshold, const std::vector<StatisticColumn>& columns, const Predict& predict,
-                                 const std::function<void(std::int64_t)>& on_images) {
+void require_two_classes(const DatasetReader& data, const Predictions& clean) {
   if (clean.n_classes() != 2)
     throw Error(
         ExitCode::kUsage,
         fmt::format("--shortcuts compares two classes, and {} has {} ({}); leave it out, --stress works with any "
                     "number",
                     data.path().string(), clean.n_classes(), fmt::join(clean.classes, ", ")));
+}
+
+ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, const Predictions& clean,
+                                 double threshold, const std::vector<StatisticColumn>& columns, const Predict& predict,
+                                 const std::function<void(std::int64_t)>& on_images) {
+  require_two_classes(data, clean);
   ShortcutResult result;
   result.classes = clean.classes;
   const Area network = area(positive_scores(clean), is_positive(clean.labels));

@@ -70,8 +70,11 @@ struct ShortcutResult {
 /// Pictures that are scored for each one of the split.
 std::int64_t shortcut_variants();
 
-/// `clean`: the predictions of the split. Throws Error(kUsage) when there are not two classes, and what reading and
-/// `predict` throw.
+/// Throws Error(kUsage) when there are not two classes.
+void require_two_classes(const DatasetReader& data, const Predictions& clean);
+
+/// `clean`: the predictions of the split; `columns`: its statistics. Throws Error(kUsage) as above, and what reading
+/// and `predict` throw.
 ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, const Predictions& clean,
                                  double threshold, const std::vector<StatisticColumn>& columns, const Predict& predict,
                                  const std::function<void(std::int64_t)>& on_images);

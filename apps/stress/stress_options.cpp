@@ -55,18 +55,10 @@ void add_stress_options(CommandLine& line, StressOptions& options) {
 FurtherResults measure_further(const StressOptions& options, DatasetReader& data, const std::string& split,
                                const Predictions& clean, double threshold, const Predict& predict, bool quiet) {
   FurtherResults results;
+  if (options.shortcuts) require_two_classes(data, clean);  // before anything that must be waited for
   if (!options.sheet.empty()) write_stress_sheet(options.sheet, data, split, options.seed);
   if (!options.stress && !options.shortcuts) return results;
-  const auto columns = split_statistics(data, split);
-  // Refuses at once what --stress would have to be waited for.
-  if (options.shortcuts) {
-    Progress progress("masked pictures", clean.n_images() * shortcut_variants(), "images", quiet);
-    const auto shortcuts = measure_shortcuts(data, split, clean, threshold, columns, predict,
-                                             [&](std::int64_t done) { progress.update(done); });
-    results.text += shortcuts_text(shortcuts);
-    results.html += shortcuts_section(shortcuts);
-    results.json["shortcuts"] = shortcuts_json(shortcuts);
-  }
+  const auto columns = varying_columns(split_statistics(data, split));
   if (options.stress) {
     Progress progress("stress suite", clean.n_images() * stress_variants(), "images", quiet);
     const StressResult stress = measure_stress(data, split, clean, threshold, options.seed, predict,
@@ -74,6 +66,14 @@ FurtherResults measure_further(const StressOptions& options, DatasetReader& data
     auto clusterings = clusters_by_statistics(clean, columns, threshold);
     clusterings.push_back(clusters_by_family(clean, threshold));
     add_stress(results, stress, clusterings, clean.classes);
+  }
+  if (options.shortcuts) {
+    Progress progress("masked pictures", clean.n_images() * shortcut_variants(), "images", quiet);
+    const auto shortcuts = measure_shortcuts(data, split, clean, threshold, columns, predict,
+                                             [&](std::int64_t done) { progress.update(done); });
+    results.text += shortcuts_text(shortcuts);
+    results.html += shortcuts_section(shortcuts);
+    results.json["shortcuts"] = shortcuts_json(shortcuts);
   }
   return results;
 }

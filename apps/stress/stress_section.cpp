@@ -32,23 +32,27 @@ std::string rates_cell(const StressFigures& clean, const StressFigures& f) {
                    0.25);
 }
 
-template <class Cell>
-std::string heat_map(const StressResult& stress, std::string_view title, Cell cell) {
-  std::string head = fmt::format("<th scope=\"col\">{}</th>", title), body;
+/// Corruptions by severities, twice side by side: AUROC, and sensitivity over specificity.
+std::string heat_map(const StressResult& stress) {
+  std::string severities, body;
   for (int severity = 1; severity <= kSeverities; ++severity)
-    head += fmt::format("<th scope=\"col\">{}</th>", severity);
-  head += "<th scope=\"col\">mean</th>";
+    severities += fmt::format("<th scope=\"col\">{}</th>", severity);
+  severities += "<th scope=\"col\">mean</th>";
   const auto row = [&](std::string_view name, const auto& by_severity, const StressFigures& mean) {
     body += fmt::format("<tr><th scope=\"row\">{}</th>", html_escape(name));
-    for (const StressFigures& f : by_severity) body += cell(stress.clean, f);
-    body += cell(stress.clean, mean) + "</tr>\n";
+    for (const auto cell : {auroc_cell, rates_cell}) {
+      for (const StressFigures& f : by_severity) body += cell(stress.clean, f);
+      body += cell(stress.clean, mean);
+    }
+    body += "</tr>\n";
   };
   for (const CorruptionResult& c : stress.corruptions) row(c.corruption.label, c.by_severity, c.mean);
   row("mean", stress.by_severity, stress.mean);
   return fmt::format(
-      "<div class=\"scroll\"><table class=\"heat\"><thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table>"
-      "</div>\n",
-      head, body);
+      "<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th><th scope=\"colgroup\" colspan=\"{0}\">AUROC at "
+      "severity</th><th scope=\"colgroup\" colspan=\"{0}\">sensitivity / specificity at severity, %</th></tr>\n<tr><th "
+      "scope=\"col\">corruption</th>{1}{1}</tr></thead>\n<tbody>\n{2}</tbody></table></div>\n",
+      kSeverities + 1, severities, body);
 }
 
 std::string headline_row(std::string_view name, const StressFigures& f) {
@@ -115,11 +119,10 @@ std::string stress_section(const StressResult& stress) {
       "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">images</th><th scope=\"col\" class=\"num\">AUROC</th>"
       "<th scope=\"col\" class=\"num\">balanced accuracy</th><th scope=\"col\" class=\"num\">sensitivity</th><th "
       "scope=\"col\" class=\"num\">specificity</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table></div>\n"
-      "<div class=\"grid wide\"><div>{}</div><div>{}</div></div>\n</section>\n",
+      "{}</section>\n",
       stress.n_images, stress.corruptions.size(), stress.stressed_draws.size(),
       headline_row("stressed", stress.stressed), headline_row("mean of the suite", stress.mean),
-      headline_row("clean", stress.clean), heat_map(stress, "AUROC at severity", auroc_cell),
-      heat_map(stress, "sensitivity / specificity, %", rates_cell));
+      headline_row("clean", stress.clean), heat_map(stress));
 }
 
 std::string clusters_section(const std::vector<Clustering>& clusterings, const std::optional<double>& overall) {
@@ -141,7 +144,8 @@ std::string clusters_section(const std::vector<Clustering>& clusterings, const s
       "measured "
       "without looking at the chest, and families of file names (each against all images of the other class). A part "
       "far "
-      "below the others is where another hospital's images may land.</p>\n<div class=\"scroll\"><table><thead><tr><th "
+      "below the others is where another hospital's images may land.</p>\n<div class=\"scroll\"><table "
+      "class=\"tight\"><thead><tr><th "
       "scope=\"col\">by</th><th scope=\"col\">part</th><th scope=\"col\" class=\"num\">images by class</th><th "
       "scope=\"col\">AUROC</th><th scope=\"col\" class=\"num optional\">95 % interval</th><th scope=\"col\" "
       "class=\"num\">"

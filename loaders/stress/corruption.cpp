@@ -31,11 +31,11 @@ constexpr Corruption kSuite[] = {
     {CorruptionKind::kLighterMidtones, "lighter_midtones", "gamma down", "1 / exponent", {1.15, 1.3, 1.5, 1.75, 2.0}},
     // Manufacturers' "detail" post-processing: some machines deliver every picture so.
     {CorruptionKind::kEqualisation, "equalisation", "histogram equalised", "share", {.2, .4, .6, .8, 1.0}},
-    {CorruptionKind::kLocalContrast, "local_contrast", "local contrast", "clip limit", {1.3, 1.6, 2.0, 2.5, 3.2}},
+    {CorruptionKind::kLocalContrast, "local_contrast", "local contrast", "share", {.1, .2, .35, .5, .75}},
     // A low dose: grain that is seen at 5 and does not hide an infiltrate.
     {CorruptionKind::kNoise, "noise", "noise", "deviation, of the range", {.01, .02, .035, .05, .07}},
-    // Breathing, scattered light, upscaled thumbnails: 0.7 to 3.6 pixels at a side of 224.
-    {CorruptionKind::kBlur, "blur", "blur", "sigma, of the side", {.003, .006, .009, .0125, .016}},
+    // Breathing, scattered light, upscaled thumbnails: 0.3 to 1.8 pixels at a side of 224.
+    {CorruptionKind::kBlur, "blur", "blur", "sigma, of the side", {.0015, .003, .0045, .006, .008}},
     // Edge enhancement with the radius of fine vessels (1.3 pixels at 224).
     {CorruptionKind::kSharpening, "sharpening", "sharpening", "amount", {.4, .8, 1.3, 2.0, 3.0}},
     // Pictures that went through messengers and slides; below 10 the blocks become the picture.
@@ -55,6 +55,7 @@ constexpr Corruption kSuite[] = {
 };
 
 constexpr double kSharpeningSigma = 0.006;
+constexpr double kLocalClip = 2.0;  // a usual setting of that processing
 
 /// What a corruption leaves to chance for one sample: uniform in [0, 1), and a key for more.
 struct Draw {
@@ -63,6 +64,7 @@ struct Draw {
 };
 
 Draw draw_for(std::uint64_t seed, CorruptionKind kind, std::int64_t sample) {
+  // Epochs that no training reaches, so that a network never saw these draws.
   const auto numbers = kernels::random_numbers(seed, kernels::RandomPurpose::kAugment,
                                                (std::uint64_t{1} << 40) + static_cast<std::uint64_t>(kind),
                                                static_cast<std::uint64_t>(sample));
@@ -105,7 +107,7 @@ void change(const pixels::Picture& p, CorruptionKind kind, double amount, const 
     case CorruptionKind::kEqualisation:
       return pixels::equalise_histogram(p, amount);
     case CorruptionKind::kLocalContrast:
-      return pixels::equalise_locally(p, amount);
+      return pixels::equalise_locally(p, kLocalClip, amount);
     case CorruptionKind::kNoise:
       return pixels::add_noise(p, amount, draw.key);
     case CorruptionKind::kBlur:

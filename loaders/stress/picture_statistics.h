@@ -30,6 +30,9 @@ struct StatisticColumn {
   std::vector<double> values;  // (n_images)
 };
 
+/// Leaves out columns that are the same for all pictures: they tell nothing apart.
+std::vector<StatisticColumn> varying_columns(std::vector<StatisticColumn> columns);
+
 /// The five above of every picture and, where the file tells the sizes that the pictures had before they were imported,
 /// "original_height", "original_width" (pixels) and "original_aspect" (width / height). Throws as read_rows does.
 std::vector<StatisticColumn> split_statistics(DatasetReader& data, std::string_view split);

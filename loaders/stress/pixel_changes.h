@@ -27,10 +27,10 @@ void change_gamma(const Picture& picture, double exponent);
 /// `share` of the way to the picture whose cumulative histogram is a straight line (Gonzalez and Woods, Digital Image
 /// Processing, equation 3.3-8). A picture of one level stays as it is.
 void equalise_histogram(const Picture& picture, double share);
-/// Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994, VIII.5): 8 x 8 tiles, no bin
-/// of a tile above `clip` times the mean bin, what is cut spread over all bins, mappings interpolated between the
-/// tiles' centres.
-void equalise_locally(const Picture& picture, double clip);
+/// `share` of the way to contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994, VIII.5):
+/// 8 x 8 tiles, what a bin of a tile has beyond `clip` times the mean bin spread over all bins, mappings interpolated
+/// between the tiles' centres.
+void equalise_locally(const Picture& picture, double clip, double share);
 /// Adds grain of this standard deviation (fraction of the range), bell-shaped, drawn for (key, pixel).
 void add_noise(const Picture& picture, double deviation, std::uint64_t key);
 

@@ -114,7 +114,7 @@ void equalise_histogram(const Picture& p, double share) {
         }));
 }
 
-void equalise_locally(const Picture& p, double clip) {
+void equalise_locally(const Picture& p, double clip, double share) {
   const Tiles tiles = tiles_of(p, clip);
   const auto rows = between_tiles(p.height, tiles.n_rows), columns = between_tiles(p.width, tiles.n_columns);
   for (int y = 0; y < p.height; ++y) {
@@ -127,7 +127,8 @@ void equalise_locally(const Picture& p, double clip) {
       const std::uint8_t level = p.in[i];
       const float top = std::lerp(above[column.first][level], above[column.second][level], column.part);
       const float bottom = std::lerp(below[column.first][level], below[column.second][level], column.part);
-      p.out[i] = to_level(std::lerp(top, bottom, row.part));
+      const double equalised = std::lerp(top, bottom, row.part);
+      p.out[i] = to_level(level + share * (equalised - level));
     }
   }
 }

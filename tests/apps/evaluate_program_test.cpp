@@ -85,6 +85,27 @@ TEST_F(EvaluateProgram, RenewsTheReportAndWritesWhatElseWasAskedFor) {
   EXPECT_NE(text(csv).find("source,group,label,predicted,p_NORMAL,p_PNEUMONIA\n"), std::string::npos);
 }
 
+TEST_F(EvaluateProgram, StressAndShortcutsStandInTextJsonAndReportAndChangeNothingElse) {
+  const auto page = folder() / "stress.html", sheet = folder() / "sheet.png";
+  const std::string flags = "--split val --stress --shortcuts ";
+  const Answer plain = evaluate("--split val --json"), answer = evaluate(flags + "--json --report " + page.string());
+  ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
+  auto json = nlohmann::json::parse(answer.output);
+  EXPECT_EQ(json["stress"]["clean"]["auroc"], json["metrics"]["auroc"]["value"]);
+  EXPECT_EQ(json["shortcuts"]["network"]["auroc"], json["metrics"]["auroc"]["value"]);
+  EXPECT_GT(json["shortcuts"]["model"]["n_trained"].get<int>(), 0);
+  EXPECT_EQ(nlohmann::json::parse(text(fs::path(run_folder()) / "eval" / "val.json")), json);
+  EXPECT_EQ(not_well_formed(text(page)), "");
+  EXPECT_NE(text(page).find("Under stress"), std::string::npos);
+  const Answer again = evaluate(flags + "--stress-sheet " + sheet.string() + " --threads 1 --json");
+  EXPECT_EQ(nlohmann::json::parse(again.output)["clusters"], json["clusters"]);
+  EXPECT_EQ(text(sheet).substr(1, 3), "PNG");
+  for (const char* key : {"stress", "clusters", "shortcuts"}) json.erase(key);
+  EXPECT_EQ(json, nlohmann::json::parse(plain.output));
+  const Answer words = evaluate("--split val --shortcuts");
+  EXPECT_NE(words.output.find("Shortcuts: what could be known"), std::string::npos) << words.output;
+}
+
 TEST_F(EvaluateProgram, ScoresPicturesOfAnotherSizeThanTheTrainingOnes) {
   const std::string other = (folder() / "other.h5").string();
   ASSERT_EQ(run("xrai_dataset synth " + other + " --images 40 --size 48 --seed 4").exit_code, 0);
