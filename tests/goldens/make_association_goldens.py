@@ -44,7 +44,7 @@ def regressions():
         x = rng.normal(size=(n, 3)) * [1.0, 40.0, 0.01] + [0.0, 120.0, 3.0]
         y = (separation * x[:, 0] + (x[:, 1] - 120) / 80 + rng.logistic(size=n) > 0.3).astype(int)
         z = (x - x.mean(0)) / x.std(0)
-        fit = LogisticRegression(C=1.0, tol=1e-9, max_iter=1000, solver="newton-cg").fit(z, y)
+        fit = LogisticRegression(C=1.0, tol=1e-10, max_iter=10000).fit(z, y)
         yield {"name": name, "x": x.tolist(), "y": y.tolist(), "weights": fit.coef_[0].tolist(),
                "intercept": fit.intercept_[0], "probabilities": fit.predict_proba(z)[:, 1].tolist()}
 

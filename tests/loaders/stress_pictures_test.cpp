@@ -227,8 +227,13 @@ TEST(PixelChanges, MarkersAreWhiteLettersInTheirCorner) {
   for (int y = 0; y < 100; ++y)
     for (int x = 0; x < 100; ++x) {
       const auto i = static_cast<std::size_t>(y * 100 + x);
-      if (y > 30 || y < 6 || x < 77 || x > 94) ASSERT_EQ(l[i], 30) << y << ", " << x;
-      if (y > 30 || y < 6 || x < 6 || x > 23) ASSERT_EQ(r[i], 30) << y << ", " << x;
+      const bool in_rows = y >= 6 && y <= 30;
+      if (!in_rows || x < 77 || x > 94) {
+        ASSERT_EQ(l[i], 30) << y << ", " << x;
+      }
+      if (!in_rows || x < 6 || x > 23) {
+        ASSERT_EQ(r[i], 30) << y << ", " << x;
+      }
     }
   EXPECT_EQ(l[15 * 100 + 79], 245) << "the stem";
   EXPECT_EQ(l[28 * 100 + 88], 245) << "the foot";
