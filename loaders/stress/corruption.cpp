@@ -34,8 +34,8 @@ constexpr Corruption kSuite[] = {
     {CorruptionKind::kLocalContrast, "local_contrast", "local contrast", "share", {.1, .2, .35, .5, .75}},
     // A low dose: grain that is seen at 5 and does not hide an infiltrate.
     {CorruptionKind::kNoise, "noise", "noise", "deviation, of the range", {.01, .02, .035, .05, .07}},
-    // Breathing, scattered light, upscaled thumbnails: 0.3 to 1.8 pixels at a side of 224.
-    {CorruptionKind::kBlur, "blur", "blur", "sigma, of the side", {.0015, .003, .0045, .006, .008}},
+    // Breathing, scattered light, upscaled thumbnails: 0.6 to 2.2 pixels at a side of 224.
+    {CorruptionKind::kBlur, "blur", "blur", "sigma, of the side", {.0025, .004, .006, .008, .010}},
     // Edge enhancement with the radius of fine vessels (1.3 pixels at 224).
     {CorruptionKind::kSharpening, "sharpening", "sharpening", "amount", {.4, .8, 1.3, 2.0, 3.0}},
     // Pictures that went through messengers and slides; below 10 the blocks become the picture.
