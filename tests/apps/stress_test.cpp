@@ -14,6 +14,7 @@
 #include "apps/stress/stress_suite.h"
 #include "apps/stress/stress_words.h"
 #include "apps/stress/variant_scores.h"
+#include "kernels/parallel.h"
 #include "runtime/core/error.h"
 #include "tests/apps/page_checks.h"
 
@@ -87,6 +88,11 @@ std::vector<float> by_exposure(const std::uint8_t* pixels, std::int64_t n, std::
 void not_told(std::int64_t) {}
 
 struct Stress : testing::Test {
+  // One thread: on a busy machine more of them wait for each other.
+  Stress() { kernels::set_thread_count(1); }
+  ~Stress() override { kernels::set_thread_count(threads_before); }
+
+  const int threads_before = kernels::thread_count();
   MadeUpData data{23};
   Predictions clean = score_split(data, "val", {}, data.names, "best.h5", by_exposure);
   std::vector<StatisticColumn> columns = varying_columns(split_statistics(data, "val"));
