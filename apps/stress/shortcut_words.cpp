@@ -96,9 +96,11 @@ std::string correlation_sentence(const ShortcutResult& r) {
 }
 
 std::string errors_of_class_clause(const ErrorsOfClass& e) {
-  if (!e.test)
-    return fmt::format("{}: {}", e.class_name,
-                       e.families.size() < 2 ? "one family only." : "all or none of the pictures are mistaken.");
+  if (e.families.size() < 2) return fmt::format("{}: one family only.", e.class_name);
+  if (!e.test) {
+    const bool mistaken = e.families.front().errors.hits > 0;  // then all of them are, in every family
+    return fmt::format("{}: {}.", e.class_name, mistaken ? "every picture is mistaken" : "no picture is mistaken");
+  }
   const auto worst = std::max_element(
       e.families.begin(), e.families.end(),
       [](const FamilyErrors& a, const FamilyErrors& b) { return a.errors.value() < b.errors.value(); });
