@@ -51,6 +51,14 @@ void draw_operating_point(const Plot& plot, const Evaluation& e, Point at) {
   plot.note(at, fmt::format("threshold {:.2f}", e.threshold), Ink::kVermillion);
 }
 
+/// (mean probability, observed rate) of the bins that hold images.
+std::vector<Point> observed_rates(const std::vector<ReliabilityBin>& bins) {
+  std::vector<Point> points;
+  for (const ReliabilityBin& bin : bins)
+    if (const auto rate = Rate{bin.n_hits, bin.n_images}.value()) points.push_back({bin.mean_probability, *rate});
+  return points;
+}
+
 struct ScoreShares {
   std::array<std::string, 2> names;
   std::array<std::array<double, kScoreBins>, 2> shares{};  // of the images of that kind
@@ -171,6 +179,16 @@ std::string reliability_chart(const Evaluation& e) {
                                                 : "probability of the class that was named"),
                   rate_axis(is_binary(e) ? fmt::format("really {}", e.classes[1]) : "rightly named"));
   svg.line(std::vector<Point>{plot.at(0, 0), plot.at(1, 1)}, {.ink = Ink::kMuted, .dashed = true});
+  if (e.uncalibrated) {
+    const Series before{"before temperature scaling", Ink::kVermillion, observed_rates(e.uncalibrated->reliability),
+                        true};
+    const Series after{"calibrated", Ink::kBlue, observed_rates(e.reliability)};
+    plot.draw(before, true);
+    plot.draw(after, false);
+    plot.legend({before, after});
+  } else {
+    svg.words({4.0, 39.0}, "larger dot: more images; bar: 95 % interval", {.size = 11.5, .ink = Ink::kMuted});
+  }
   for (const ReliabilityBin& bin : e.reliability) {
     const Rate observed{bin.n_hits, bin.n_images};
     const auto interval = wilson_interval(observed);
@@ -181,7 +199,6 @@ std::string reliability_chart(const Evaluation& e) {
     const double share = static_cast<double>(bin.n_images) / static_cast<double>(e.n_images);
     svg.dot(plot.at(x, *observed.value()), 3.5 + 7.0 * std::sqrt(share), Ink::kBlue);
   }
-  svg.words({4.0, 39.0}, "larger dot: more images; bar: 95 % interval", {.size = 11.5, .ink = Ink::kMuted});
   return svg.inline_svg();
 }
 
