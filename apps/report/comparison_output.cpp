@@ -49,14 +49,19 @@ std::string independence_words(const Comparison& c) {
       c.n_images, c.n_groups);
 }
 
+/// Drawn patients and, where there is one, DeLong's test must agree before chance is ruled out.
 std::string verdict(const Comparison& c) {
   const MetricDifference& area = c.of("auroc");
   const MetricDifference& shown = area.ci95 ? area : c.of("accuracy");
   if (!shown.ci95) return "The images do not tell which is better.";
   const std::string name = display_name(shown.name);
-  if (shown.ci95->low > 0.0) return fmt::format("By {}, this network is better by more than chance explains.", name);
-  if (shown.ci95->high < 0.0) return fmt::format("By {}, the other is better by more than chance explains.", name);
-  return fmt::format("By {}, the difference may be chance.", name);
+  const bool drawn_apart = shown.ci95->low > 0.0 || shown.ci95->high < 0.0;
+  const bool tested_apart = shown.name != "auroc" || !c.delong ? drawn_apart : c.delong->p_value < 0.05;
+  if (drawn_apart && tested_apart)
+    return fmt::format("By {}, {} is better by more than chance explains.", name,
+                       *shown.difference > 0.0 ? "this network" : "the other");
+  return fmt::format("By {}, the difference {}.", name,
+                     drawn_apart || tested_apart ? "is at the border of what chance explains" : "may be chance");
 }
 
 /// Value, difference and interval in the unit of the metric: "97.1 %", "+0.4", "-0.2 to +1.0".

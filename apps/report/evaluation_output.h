@@ -25,7 +25,7 @@ struct EvaluationSubject {
 void set_network(EvaluationSubject& subject, const CheckpointFacts& facts);
 /// How predictions of this subject are to be judged.
 EvaluationOptions options_of(const EvaluationSubject& subject);
-/// "youden, chosen on 631 validation pictures (...)", "default: 0.5, not tuned".
+/// "youden, chosen on 631 validation pictures: ...", "default: 0.5, not tuned".
 std::string point_words(const OperatingPoint& point);
 
 /// {"metrics": {"auroc": {"value": ..., "ci95": [low, high], "method": "delong"}, ...}, "confusion_matrix": [[...],

@@ -139,7 +139,7 @@ OperatingPoint choose_operating_point(const std::string& text, std::span<const s
                        labels.empty() ? "neither" : "only one"));
   const double threshold = threshold_for(rule, text, scores, pictures);
   return {threshold, text,
-          fmt::format("{} (sensitivity {:.1f} %, specificity {:.1f} % there)", pictures,
+          fmt::format("{}: sensitivity {:.1f} %, specificity {:.1f} % there", pictures,
                       100.0 * *scores.sensitivity(threshold).value(), 100.0 * *scores.specificity(threshold).value())};
 }
 

@@ -25,7 +25,7 @@ std::string operating_rule_problem(const std::string& text);
 struct OperatingPoint {
   double threshold = 0.5;
   std::string rule = "default";  // as in --operating-point
-  std::string chosen_on;  // "631 validation pictures (sensitivity 98.1 %, specificity 97.0 % there)"; empty: on nothing
+  std::string chosen_on;  // "631 validation pictures: sensitivity 98.1 %, specificity 97.0 % there"; empty: on nothing
 };
 
 /// No threshold is chosen outside these: beyond, probabilities are saturated and their differences are noise.

@@ -132,7 +132,7 @@ TEST(OperatingPoint, SaysOnWhatItWasChosenAndWhatItReachedThere) {
   for (const float score : {0.6f, 0.9f}) s.add(1, score);
   const OperatingPoint point = choose_operating_point("youden", s.labels, s.probabilities, "6 validation pictures");
   EXPECT_EQ(point.rule, "youden");
-  EXPECT_EQ(point.chosen_on, "6 validation pictures (sensitivity 100.0 %, specificity 75.0 % there)");
+  EXPECT_EQ(point.chosen_on, "6 validation pictures: sensitivity 100.0 %, specificity 75.0 % there");
 }
 
 TEST(OperatingPoint, OutOfReachOrWithoutAClassIsRefusedInASentence) {
