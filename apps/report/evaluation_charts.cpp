@@ -115,8 +115,7 @@ void draw_corner(const Plot& plot, const std::vector<Point>& curve, const std::o
   const Label small{.size = 10.5, .ink = Ink::kMuted};
   Label at_end = small;
   at_end.anchor = Anchor::kEnd;
-  canvas.words({top_left.x, top_left.y - 4.0},
-               inside ? "the corner enlarged; bars: 95 % intervals" : "the corner enlarged", small);
+  canvas.words({bottom_right.x, top_left.y - 4.0}, inside ? "enlarged, with 95 % bars" : "enlarged", at_end);
   canvas.words({top_left.x - 4.0, top_left.y + 9.0}, "100 %", at_end);
   canvas.words({top_left.x - 4.0, bottom_right.y}, "80 %", at_end);
   canvas.words({top_left.x, bottom_right.y + 12.0}, "0 %", small);

@@ -16,9 +16,9 @@ struct EvaluationSubject {
   std::string device;   // "cpu", "cuda:0"
   std::string warning;  // may be empty
   bool synthetic = false;
-  OperatingPoint point;  // that is scored at
-  std::optional<double> temperature;
-  std::string temperature_note;  // what it was fitted on, or why there is none
+  OperatingPoint point{};  // that is scored at
+  std::optional<double> temperature{};
+  std::string temperature_note{};  // what it was fitted on, or why there is none
 };
 
 /// Operating point and calibration as the checkpoint has them.

@@ -50,6 +50,7 @@ tbody th{font-weight:600}
 .matrix tbody th{text-align:right}
 .matrix td{border:3px solid var(--paper);border-radius:8px;padding:16px 6px}
 .matrix td strong{display:block;font-size:24px;line-height:1.1}
+.matrix+.small{margin-top:12px}
 .right{background:color-mix(in srgb,var(--blue) var(--share),var(--paper))}
 .wrong{background:color-mix(in srgb,var(--vermillion) var(--share),var(--paper))}
 .chart{display:block;width:100%;height:auto;max-width:560px;margin:0 auto;font-family:inherit}

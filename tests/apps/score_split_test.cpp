@@ -203,15 +203,45 @@ TEST(EvaluationJson, HasTheKeysThatScriptsRelyOn) {
                            "auprc", "brier", "ece", "log_loss"}) {
     ASSERT_TRUE(json["metrics"].contains(name)) << name;
     EXPECT_TRUE(json["metrics"][name]["value"].is_number()) << name;
-    EXPECT_EQ(json["metrics"][name]["ci95"].is_null(), std::string(name) == "ece") << name;
+    EXPECT_EQ(json["metrics"][name]["ci95"].size(), 2u) << name;
   }
   EXPECT_EQ(json["metrics"]["auroc"]["ci95"].size(), 2u);
+  EXPECT_EQ(json["operating_point"]["rule"], "default");
+  EXPECT_TRUE(json["calibration"]["uncalibrated"].is_null());
+  EXPECT_EQ(json["reliability"].size(), 10u);
+  EXPECT_EQ(json["curves"][0]["roc"].back()[1], 1.0);
   EXPECT_EQ(json["confusion_matrix"][1][0], e.confusion(1, 0));
   EXPECT_EQ(json["n_images"], 80);
   EXPECT_EQ(json["split"], "test");
   EXPECT_EQ(json["classes"][1], "PNEUMONIA");
   EXPECT_EQ(json["threshold"], 0.5);
   EXPECT_EQ(json["synthetic"], true);
+}
+
+TEST(EvaluationJson, ScoresAreCountedInTheirBins) {
+  const Predictions two{{"A", "B"}, {0, 1, 1}, {0.95f, 0.05f, 0.6f, 0.4f, 0.0f, 1.0f}, {}, {}};
+  const auto of_two = score_histogram_json(two);
+  EXPECT_EQ(of_two["A"][0], 1);
+  EXPECT_EQ(of_two["B"][4], 1);
+  EXPECT_EQ(of_two["B"][9], 1);
+  const Predictions three{{"A", "B", "C"}, {0, 1}, {0.75f, 0.05f, 0.2f, 0.1f, 0.35f, 0.55f}, {}, {}};
+  EXPECT_EQ(score_histogram_json(three)["right"][7], 1);
+  EXPECT_EQ(score_histogram_json(three)["wrong"][5], 1);
+}
+
+TEST(EvaluationJson, LongCurvesAreThinnedToTheirEnds) {
+  Predictions p{{"A", "B"}, {}, {}, {}, {}};
+  for (int i = 0; i < 1000; ++i) {
+    const float score = static_cast<float>(i) / 1000.0f;
+    p.labels.push_back(i % 3 == 0 ? 1 : 0);
+    p.probabilities.insert(p.probabilities.end(), {1.0f - score, score});
+  }
+  const Evaluation e = evaluate(p, {.n_resamples = 0});
+  const auto curve = evaluation_json(e, {"test", "a.h5", "best.h5", "cpu", "", true})["curves"][0];
+  EXPECT_EQ(curve["roc"].size(), 200u);
+  EXPECT_EQ(curve["roc"][0][0], 0.0);
+  EXPECT_EQ(curve["roc"].back()[0], 1.0);
+  EXPECT_EQ(curve["precision_recall"].back()[0], 1.0);
 }
 
 TEST(EvaluationJson, WhatIsNotDefinedIsNull) {
