@@ -225,6 +225,7 @@ void print_scores_json(const Predictor& predictor, const std::vector<Score>& sco
                               {"model", predictor.model_name()},
                               {"classes", predictor.classes()},
                               {"threshold", predictor.threshold()},
+                              {"temperature", predictor.temperature().value_or(1.0)},
                               {"predictions", nlohmann::ordered_json::array()},
                               {"unreadable", nlohmann::ordered_json::array()}};
   for (const Score& score : scores) {

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace xrai {
 
 class Device;
+struct CheckpointFacts;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
 struct Preprocessing {
@@ -34,12 +36,20 @@ class Predictor {
   [[nodiscard]] const std::string& config_toml() const;  // resolved configuration of the training run
   /// Probability of class 1 from which a binary network says class 1.
   [[nodiscard]] double threshold() const;
+  /// That predict() applies; absent: probabilities are as the network gives them.
+  [[nodiscard]] std::optional<double> temperature() const;
+  /// All that the checkpoint says about itself.
+  [[nodiscard]] const CheckpointFacts& facts() const;
   /// The network learnt from drawings: what it says of a real radiograph means nothing.
   [[nodiscard]] bool trained_on_synthetic() const;
 
-  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
+  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1, calibrated by the
+  /// checkpoint's temperature.
   [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                            std::int64_t width);
+  /// The same as the network gives them.
+  [[nodiscard]] std::vector<float> predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
+                                                        std::int64_t width);
 
  private:
   struct State;
