@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/train/checkpoint.h"
+#include "runtime/train/explainer.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {
@@ -64,6 +65,10 @@ std::vector<float> Predictor::predict(const std::uint8_t* pixels, std::int64_t n
     state_->scorer.score(pixels + first * height * width, std::min(state_->batch_size, n - first), height, width,
                          probabilities);
   return probabilities;
+}
+
+Explainer Predictor::make_explainer(const std::string& layer) {
+  return {state_->model, state_->checkpoint.facts.input, layer};
 }
 
 }  // namespace xrai

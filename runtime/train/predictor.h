@@ -11,6 +11,7 @@
 namespace xrai {
 
 class Device;
+class Explainer;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
 struct Preprocessing {
@@ -40,6 +41,10 @@ class Predictor {
   /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
   [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                            std::int64_t width);
+
+  /// Heat maps of this network, which must outlive the explainer. `layer`: whose maps; empty for the last
+  /// convolution's. Throws Error(kUsage) for a layer that the network does not have.
+  [[nodiscard]] Explainer make_explainer(const std::string& layer = {});
 
  private:
   struct State;
