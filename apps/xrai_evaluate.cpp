@@ -149,11 +149,12 @@ int evaluate_checkpoint(const Options& o) {
   const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
   const ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
-      mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+      explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());
   if (o.json) {
-    print_json(finite_json(evaluation_json(evaluation, subject)));
+    print_json(finite_json(result_json(report, subject)));
   } else {
     std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+    if (report.pointing) std::fputs(pointing_text(*report.pointing).c_str(), stdout);
   }
   write_files(o, subject, report);
   return 0;

@@ -37,7 +37,8 @@ Rgb to_rgb(const Lab& colour) {
   // Relative to the white of D65.
   const double x = 0.95047 * from_cube_root(fy + colour.a / 500), y = from_cube_root(fy),
                z = 1.08883 * from_cube_root(fy - colour.b / 200);
-  return {encoded(3.2404542 * x - 1.5371385 * y - 0.4985314 * z), encoded(-0.9692660 * x + 1.8760108 * y + 0.0415560 * z),
+  return {encoded(3.2404542 * x - 1.5371385 * y - 0.4985314 * z),
+          encoded(-0.9692660 * x + 1.8760108 * y + 0.0415560 * z),
           encoded(0.0556434 * x - 0.2040259 * y + 1.0572252 * z)};
 }
 

@@ -13,7 +13,7 @@
 namespace xrai {
 namespace {
 
-constexpr std::int64_t kOverlaySide = 96;             // pixels of the longer side in a page
+constexpr std::int64_t kOverlaySide = 96;              // pixels of the longer side in a page
 constexpr double kLeastPanel = 360, kMostPanel = 720;  // longer side of a picture in a PNG
 constexpr double kGap = 16, kLegendHeight = 64, kLegendWidth = 200;
 constexpr int kLegendSteps = 200;
@@ -53,15 +53,18 @@ void draw_legend(PngCanvas& canvas, double left, double top, const HeatMap& map,
   canvas.words({left, top + 28}, "none", small);
   canvas.words({left + kLegendWidth, top + 28}, "most", {.size = 12, .ink = Ink::kMuted, .anchor = Anchor::kEnd});
   const double text = left + kLegendWidth + kGap;
-  canvas.words({text, top + 11},
-               fmt::format("evidence for {}, p = {:.3f}; called {}", words.class_name, words.probability, words.verdict),
-               {.size = 13, .bold = true});
+  canvas.words(
+      {text, top + 11},
+      fmt::format("evidence for {}, p = {:.3f}; called {}", words.class_name, words.probability, words.verdict),
+      {.size = 13, .bold = true});
   canvas.words({text, top + 28},
-               map.highest() > 0 ? fmt::format("relative to this picture's strongest place; Grad-CAM at {}, {} x {} cells",
-                                               words.layer, map.height, map.width)
-                                 : fmt::format("no place speaks for {}; Grad-CAM at {}", words.class_name, words.layer),
+               map.highest() > 0
+                   ? fmt::format("relative to this picture's strongest place; Grad-CAM at {}, {} x {} cells",
+                                 words.layer, map.height, map.width)
+                   : fmt::format("no place speaks for {}; Grad-CAM at {}", words.class_name, words.layer),
                small);
-  canvas.words({text, top + 45}, "research and teaching only: shows what the network used, not where disease is", small);
+  canvas.words({text, top + 45}, "research and teaching only: shows what the network used, not where disease is",
+               small);
 }
 
 }  // namespace
@@ -99,7 +102,8 @@ void write_heat_map(const std::filesystem::path& path, std::span<const std::uint
   const Box bare{kGap, kGap, std::round(scale * static_cast<double>(width)),
                  std::round(scale * static_cast<double>(height))};
   const Box heated{bare.right() + kGap, kGap, bare.width, bare.height};
-  PngCanvas canvas(std::max(heated.right() + kGap, 2 * (kLeastPanel + kGap) + kGap), bare.bottom() + kGap + kLegendHeight, 1);
+  PngCanvas canvas(std::max(heated.right() + kGap, 2 * (kLeastPanel + kGap) + kGap),
+                   bare.bottom() + kGap + kLegendHeight, 1);
   const std::vector<std::uint8_t> picture = grey_as_rgba(pixels);
   canvas.picture(bare, picture, width, height);
   canvas.picture(heated, picture, width, height);

@@ -19,7 +19,7 @@ struct Mistake {
   std::int64_t row = 0;    // in the split
   std::int32_t label = 0;  // index of the true class
   std::int32_t predicted = 0;
-  double probability = 0.0;  // of the predicted class
+  double probability = 0.0;         // of the predicted class
   std::optional<HeatMap> heat_map;  // of the evidence for it
 };
 

@@ -127,7 +127,8 @@ void PngCanvas::picture(const Box& box, std::span<const std::uint8_t> rgba, std:
   const int stride = cairo_image_surface_get_stride(pixels);
   for (std::int64_t y = 0; y < height; ++y) {
     auto* row = reinterpret_cast<std::uint32_t*>(bytes + y * stride);
-    for (std::int64_t x = 0; x < width; ++x) row[x] = premultiplied(&rgba[static_cast<std::size_t>(4 * (y * width + x))]);
+    for (std::int64_t x = 0; x < width; ++x)
+      row[x] = premultiplied(&rgba[static_cast<std::size_t>(4 * (y * width + x))]);
   }
   cairo_surface_mark_dirty(pixels);
   cairo_t* cairo = state_->cairo;

@@ -34,9 +34,8 @@ std::string png_data(std::span<const std::uint8_t> pixels, std::int64_t width, s
                      PngColours colours) {
   if (width <= 0 || height <= 0 ||
       static_cast<std::int64_t>(pixels.size()) != width * height * static_cast<int>(colours)) {
-    throw Error(ExitCode::kFailure,
-                fmt::format("a picture of the report has {} pixels, not {} x {}",
-                            pixels.size() / static_cast<std::size_t>(colours), width, height));
+    throw Error(ExitCode::kFailure, fmt::format("a picture of the report has {} pixels, not {} x {}",
+                                                pixels.size() / static_cast<std::size_t>(colours), width, height));
   }
   const std::unique_ptr<spng_ctx, FreeSpng> context(spng_ctx_new(SPNG_CTX_ENCODER));
   spng_ihdr header{};

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/report/explanations.h"
 #include "apps/report/html.h"
 #include "apps/report/report_sections.h"
 #include "apps/report/report_style.h"
@@ -67,6 +68,7 @@ std::string report_html(const ReportInput& input) {
     body += sections::charts(*input.evaluation);
     body += sections::metric_table(*input.evaluation);
     body += sections::families(*input.evaluation, input.predictions);
+    if (input.pointing) body += pointing_section(*input.pointing);
     body += sections::mistakes(*input.evaluation, input.mistakes);
   }
   body += sections::provenance(input);

@@ -9,6 +9,7 @@
 #include "apps/report/mistakes.h"
 #include "runtime/train/evaluation.h"
 #include "runtime/train/history.h"
+#include "runtime/train/pointing_game.h"
 
 namespace xrai {
 
@@ -26,6 +27,7 @@ struct ReportInput {
   std::optional<Evaluation> evaluation;  // absent: the page shows the training only
   Predictions predictions;               // those that were evaluated
   std::vector<Mistake> mistakes;         // with pixels
+  std::optional<PointingResult> pointing;
   std::string config_toml, env_json;
 };
 

@@ -34,8 +34,8 @@ std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoi
 }
 
 ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
-                             const Evaluation& evaluation, const Predictions& predictions,
-                             std::vector<Mistake> mistakes, const std::string& config_toml) {
+                             const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
+                             const std::string& config_toml) {
   ReportInput input;
   input.title =
       fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
@@ -47,12 +47,19 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
   input.synthetic = subject.synthetic;
   input.evaluation = evaluation;
   input.predictions = predictions;
-  input.mistakes = std::move(mistakes);
+  input.mistakes = std::move(explanations.mistakes);
+  input.pointing = std::move(explanations.pointing);
   input.config_toml = config_toml;
   if (run_folder.empty()) return input;
   input.history = read_history(run_folder);
   input.env_json = text_if_there(run_folder / "env.json");
   return input;
+}
+
+nlohmann::ordered_json result_json(const ReportInput& report, const EvaluationSubject& subject) {
+  nlohmann::ordered_json json = evaluation_json(*report.evaluation, subject);
+  if (report.pointing) json["pointing_game"] = pointing_json(*report.pointing);
+  return json;
 }
 
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
@@ -66,7 +73,7 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
   }
   if (report.evaluation) {
     write_text_file(run_folder / "eval" / (subject.split + ".json"),
-                    json_text(finite_json(evaluation_json(*report.evaluation, subject))) + "\n");
+                    json_text(finite_json(result_json(report, subject))) + "\n");
   }
   write_text_file(run_folder / "report.html", report_html(report));
 }
@@ -98,7 +105,7 @@ Evaluation write_validation_report(const std::filesystem::path& run_folder, Pred
   const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
   write_run_evaluation(run_folder,
                        run_report_input(run_folder, subject, evaluation, predictions,
-                                        mistakes_with_pixels(data, split, rows, predictions, evaluation.threshold),
+                                        explain_result(data, split, rows, predictions, evaluation.threshold, predictor),
                                         predictor.config_toml()),
                        subject);
   return evaluation;
