@@ -132,5 +132,37 @@ TEST(Explainer, GivesEachPictureItsOwnMapInWhateverCompany) {
   EXPECT_NE(testing::refused(ExitCode::kUsage, [&] { (void)predictor.make_explainer("no such layer"); }), "");
 }
 
+// The network's maps are means of 16 x 16 pixels, so one view alone would name the middle of the nearest of 4 x 4
+// cells.
+TEST(Explainer, FindsPlacesBetweenTheMiddlesOfCells) {
+  constexpr std::int64_t kSide = 64, kSquare = 16;
+  const auto device = make_cpu_device(1);
+  Model model(*device,
+              parse_model_toml("name = 'means'\n[[layer]]\ntype = 'average_pool'\nkernel = 16\n[[layer]]\ntype = "
+                               "'convolution'\nfilters = 1\nkernel = 1\n[[layer]]\ntype = 'global_average_pool'\n"
+                               "[[layer]]\ntype = 'dense'\n",
+                               "means.toml"),
+              {1, kSide, kSide, 1}, 2);
+  for (const ParameterSpec& spec : model.parameters().specs())
+    model.parameters().values()[spec.offset] = spec.role == ParameterRole::kWeight ? 1.0f : 0.0f;
+  InputSettings input{kSide, {}};
+  input.view = {.crop = 1, .mean = 0, .deviation = 1};
+  Explainer explainer(model, input);
+  const std::int32_t of_class = 1;
+  for (const std::int64_t left : {8, 13, 24, 29, 34})
+    for (const std::int64_t top : {10, 24, 35}) {
+      std::vector<std::uint8_t> pixels(kSide * kSide);
+      for (std::int64_t y = top; y < top + kSquare; ++y)
+        for (std::int64_t x = left; x < left + kSquare; ++x) pixels[static_cast<std::size_t>(y * kSide + x)] = 255;
+      const HeatMap map = explainer.explain(pixels.data(), kSide, kSide, {&of_class, 1}).front();
+      EXPECT_EQ(map.width, 8);
+      const auto peak = map.peak();
+      ASSERT_TRUE(peak);
+      // Half of a cell of the finer map.
+      EXPECT_LE(std::abs(peak->x * kSide - static_cast<double>(left + kSquare / 2)), 4.01) << left << ", " << top;
+      EXPECT_LE(std::abs(peak->y * kSide - static_cast<double>(top + kSquare / 2)), 4.01) << left << ", " << top;
+    }
+}
+
 }  // namespace
 }  // namespace xrai
