@@ -206,13 +206,15 @@ int evaluate_checkpoint(const Options& o) {
   subject.further = further.json;
   ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
-      mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+      explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());
   report.further_html = further.html;
   if (!o.against.empty()) report.compared = compare_with_other(o, *data, subject, *device, predictions);
   if (o.json) {
     print_json(finite_json(run_json(report, subject)));
   } else {
-    std::fputs((evaluation_text(evaluation, subject) + further.text).c_str(), stdout);
+    std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+    if (report.pointing) std::fputs(pointing_text(*report.pointing).c_str(), stdout);
+    std::fputs(further.text.c_str(), stdout);
     if (report.compared) std::fputs(comparison_text(*report.compared).c_str(), stdout);
   }
   write_files(o, subject, report);

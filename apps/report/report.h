@@ -10,6 +10,7 @@
 #include "apps/report/mistakes.h"
 #include "runtime/train/evaluation.h"
 #include "runtime/train/history.h"
+#include "runtime/train/pointing_game.h"
 
 namespace xrai {
 
@@ -31,6 +32,7 @@ struct ReportInput {
   OperatingPoint point;                  // that was scored at
   std::string temperature_note;          // what the temperature was fitted on, or why there is none
   std::optional<ComparedRun> compared;   // with another network on the same images
+  std::optional<PointingResult> pointing;
   std::string config_toml, env_json;
 };
 

@@ -62,6 +62,10 @@ tbody th{font-weight:600}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:16px;margin-top:12px}
 .gallery figure{margin:0}
 .gallery img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:#000;border-radius:8px}
+.shot{position:relative}
+.gallery img.heat{position:absolute;left:0;top:0;height:100%;background:none}
+#heat:not(:checked)~.gallery .heat{display:none}
+.ramp{width:90px;height:10px;border-radius:3px;vertical-align:baseline}
 figcaption{font-size:14px;line-height:1.35;margin-top:6px;overflow-wrap:anywhere}
 details{border-top:1px solid var(--grid);padding:10px 0}
 summary{cursor:pointer;font-weight:600}

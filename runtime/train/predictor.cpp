@@ -4,6 +4,7 @@
 
 #include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
+#include "runtime/train/explainer.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {
@@ -78,6 +79,10 @@ std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, s
     state_->scorer.score(pixels + first * height * width, std::min(state_->batch_size, n - first), height, width,
                          probabilities);
   return probabilities;
+}
+
+Explainer Predictor::make_explainer(const std::string& layer) {
+  return {state_->model, state_->checkpoint.facts.input, layer};
 }
 
 }  // namespace xrai

@@ -12,6 +12,7 @@
 namespace xrai {
 
 class Device;
+class Explainer;
 struct CheckpointFacts;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
@@ -50,6 +51,10 @@ class Predictor {
   /// The same as the network gives them.
   [[nodiscard]] std::vector<float> predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                                         std::int64_t width);
+
+  /// Heat maps of this network, which must outlive the explainer. `layer`: whose maps; empty for the last
+  /// convolution's. Throws Error(kUsage) for a layer that the network does not have.
+  [[nodiscard]] Explainer make_explainer(const std::string& layer = {});
 
  private:
   struct State;

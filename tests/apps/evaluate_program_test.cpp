@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "runtime/hdf5/file.h"
 #include "tests/apps/page_checks.h"
 
 namespace xrai {
@@ -78,6 +79,31 @@ TEST_F(EvaluateProgram, JsonIsAllThatIsOnStandardOutputAndIsKeptInTheRunFolder) 
   for (const auto& row : json["confusion_matrix"]) n += row[0].get<std::int64_t>() + row[1].get<std::int64_t>();
   EXPECT_EQ(n, json["n_images"]);
   EXPECT_EQ(nlohmann::json::parse(text(fs::path(run_folder()) / "eval" / "test.json")), json);
+}
+
+// Drawn sets say where the lesions are. A network of four steps points nowhere in particular.
+TEST_F(EvaluateProgram, PlaysThePointingGameWhereLesionsAreKnown) {
+  const Answer answer = evaluate("--split train --json");
+  ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
+  const auto game = nlohmann::json::parse(answer.output)["pointing_game"];
+  const hdf5::File file = hdf5::File::open(data());
+  const auto lesions = file.read<float>("/train/lesion");
+  std::int64_t n = 0;
+  for (std::size_t i = 2; i < lesions.size(); i += 3) n += lesions[i] > 0 ? 1 : 0;
+  EXPECT_EQ(game["n_lesions"], n);
+  EXPECT_GT(n, 0);
+  EXPECT_EQ(game["layer"], "relu5");
+  EXPECT_EQ(game["accuracy"]["ci95"].size(), 2u);
+  for (const char* share : {"chance", "heat_inside", "area"}) {
+    EXPECT_GE(game[share], 0.0) << share;
+    EXPECT_LT(game[share], 0.6) << share;
+  }
+  EXPECT_GT(game["chance"], game["area"]);
+  const std::string page = text(fs::path(run_folder()) / "report.html");
+  EXPECT_NE(page.find("Does it look at the lesion?"), std::string::npos);
+  EXPECT_NE(page.find("class=\"heat\""), std::string::npos);
+  EXPECT_EQ(not_well_formed(page), "");
+  EXPECT_NE(evaluate("--split train").output.find("pointing game: "), std::string::npos);
 }
 
 TEST_F(EvaluateProgram, RenewsTheReportAndWritesWhatElseWasAskedFor) {
