@@ -24,7 +24,7 @@ struct EvaluationSubject {
   std::string warning;  // may be empty
   bool synthetic = false;
   nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
-  OperatingPoint point{};  // that is scored at
+  OperatingPoint point{};                                             // that is scored at
   std::optional<double> temperature{};
   std::string temperature_note{};  // what it was fitted on, or why there is none
 };
