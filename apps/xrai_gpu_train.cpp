@@ -15,6 +15,7 @@
 #include "apps/training/screen.h"
 #include "apps/training/train_options.h"
 #include "apps/training/training_data.h"
+#include "apps/training/validation_fit.h"
 #include "loaders/batch_loader.h"
 #include "loaders/cached_reader.h"
 #include "runtime/core/chrome_trace.h"
@@ -110,6 +111,7 @@ void Training::prepare() {
     options_.max_steps = kFastDevSteps;
     shorten_validation(data_, kFastDevValidation);
   }
+  refuse_impossible_rule(options_.operating_point, data_);
   const DatasetReader& reader = *data_.reader;
   const auto n_classes = static_cast<std::int64_t>(reader.classes().size());
   resolve_defaults(options_, std::min(reader.height("train"), reader.width("train")));
@@ -234,8 +236,10 @@ RunEnd Training::train() {
 void Training::write_report() {
   const Span evaluate(device_->trace(), "evaluate");
   model_->forget_plans();
+  const Predictions predictions = fit_on_validation(data_, folder_->path(), *device_, settings_.evaluation_batch_size,
+                                                    options_.operating_point, settings_.class_weights);
   Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
-  validation_ = write_validation_report(folder_->path(), best, *data_.reader, data_.validation_split,
+  validation_ = write_validation_report(folder_->path(), best, predictions, *data_.reader, data_.validation_split,
                                         data_.validation_rows, device_->name());
   log::info(validation_line(*validation_) +
             (best.epoch() > 0 ? fmt::format(", after epoch {}", best.epoch()) : ", within the first epoch"));

@@ -145,6 +145,21 @@ std::vector<std::string> LayoutReader::sources(std::string_view name) const {
   return from.layout->encoded.empty() ? texts(from, from.layout->sources_from) : picture_ids(*from.layout);
 }
 
+std::vector<OriginalSize> LayoutReader::original_sizes(std::string_view name) const {
+  const Split& from = split(name);
+  if (from.layout->parts.size() != 1) return {};
+  const PicturePart& part = from.layout->parts.front();
+  const std::string object = part.object.substr(0, part.object.find_last_of('/') + 1) + kOriginalSizeName;
+  const hdf5::File& file = *files_[part.file];
+  if (!file.has(object) || !file.is_dataset(object)) return {};
+  const std::vector<std::uint64_t> expected{static_cast<std::uint64_t>(from.layout->n_images), 2};
+  if (file.info(object).shape != expected) return {};  // somebody else's data set of that name
+  const auto values = file.read<std::int32_t>(object);
+  std::vector<OriginalSize> sizes;
+  for (std::size_t i = 0; i < values.size(); i += 2) sizes.push_back({values[i], values[i + 1]});
+  return sizes;
+}
+
 // Beside the pictures, in files of the project's own layout; what else goes by that name elsewhere is not looked at.
 std::vector<LesionPlace> LayoutReader::lesions(std::string_view name) const {
   const SplitLayout& layout = *split(name).layout;

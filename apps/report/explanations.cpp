@@ -48,7 +48,7 @@ std::vector<Shown> with_lesions(const std::vector<LesionPlace>& places, std::spa
 }  // namespace
 
 Explanations explain_result(DatasetReader& data, const std::string& split, std::span<const std::int64_t> rows,
-                            const Predictions& predictions, double threshold, Predictor& predictor) {
+                            const Predictions& predictions, double threshold, const Predictor& predictor) {
   Explanations explanations{mistakes_with_pixels(data, split, rows, predictions, threshold), std::nullopt};
   try {
     Explainer explainer = predictor.make_explainer();

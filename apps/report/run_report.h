@@ -25,17 +25,19 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
                              const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
                              const std::string& config_toml);
 
-/// evaluation_json with "pointing_game" (explanations.h) where it was played; what RUN/eval/SPLIT.json holds.
-nlohmann::ordered_json result_json(const ReportInput& report, const EvaluationSubject& subject);
+/// What xrai_evaluate --json prints: evaluation_json with what needs the predictions, or another network, beside it.
+/// The report must have an evaluation.
+nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject);
 
 /// Writes RUN/eval/SPLIT.json and RUN/report.html. Throws Error(kStorage).
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 
-/// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside),
-/// writes eval/val.json and report.html, and returns the result. Throws what scoring throws, and Error(kStorage).
-Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
-                                   const std::string& split, std::span<const std::int64_t> rows,
-                                   const std::string& device);
+/// The end of a training: judges what the best network said about the validation pictures (`rows` of `split`; "train"
+/// when a part of it was set aside), writes eval/val.json and report.html, and returns the result. Throws
+/// Error(kStorage).
+Evaluation write_validation_report(const std::filesystem::path& run_folder, const Predictor& predictor,
+                                   const Predictions& predictions, DatasetReader& data, const std::string& split,
+                                   std::span<const std::int64_t> rows, const std::string& device);
 
 }  // namespace xrai

@@ -56,6 +56,7 @@ void print_scores_json(const Predictor& predictor, const std::vector<ScoredPictu
                               {"model", predictor.model_name()},
                               {"classes", predictor.classes()},
                               {"threshold", predictor.threshold()},
+                              {"temperature", predictor.temperature().value_or(1.0)},
                               {"predictions", nlohmann::ordered_json::array()},
                               {"unreadable", nlohmann::ordered_json::array()}};
   for (const ScoredPicture& score : scores) {

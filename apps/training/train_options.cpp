@@ -1,6 +1,7 @@
 #include "apps/training/train_options.h"
 
 #include "apps/support/common_options.h"
+#include "runtime/train/operating_point.h"
 
 namespace xrai {
 namespace {
@@ -124,6 +125,13 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .help = "part of each label that is spread over all classes",
          .at_least = 0,
          .at_most = 0.9});
+  c.add({.group = g,
+         .name = "operating-point",
+         .target = &o.operating_point,
+         .help = "probability from which the second of two classes is said, chosen on the validation pictures at the "
+                 "end: default (0.5), youden, sens=0.95 or spec=0.90",
+         .value_name = "RULE",
+         .check = operating_rule_problem});
   c.add({.group = g, .name = "seed", .target = &o.seed, .help = "of weights, order and augmentation"});
   c.add({.group = g,
          .name = "shuffle",

@@ -27,6 +27,7 @@ struct TrainOptions {
   std::optional<double> warmup_epochs;  // default: a fifth of the epochs
   std::string class_weight = "balanced";
   double label_smoothing = 0;
+  std::string operating_point = "default";
   std::uint64_t seed = 1;
   std::string shuffle = "all";
   bool augment = true;

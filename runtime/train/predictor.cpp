@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/explainer.h"
 #include "runtime/train/scorer.h"
@@ -54,12 +55,25 @@ const std::string& Predictor::config_toml() const {
 double Predictor::threshold() const {
   return state_->checkpoint.facts.threshold;
 }
+std::optional<double> Predictor::temperature() const {
+  return state_->checkpoint.facts.temperature;
+}
+const CheckpointFacts& Predictor::facts() const {
+  return state_->checkpoint.facts;
+}
 bool Predictor::trained_on_synthetic() const {
   return state_->checkpoint.facts.synthetic_data;
 }
 
 std::vector<float> Predictor::predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                       std::int64_t width) {
+  std::vector<float> probabilities = predict_uncalibrated(pixels, n, height, width);
+  if (const auto t = temperature()) apply_temperature(probabilities, std::ssize(classes()), *t);
+  return probabilities;
+}
+
+std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
+                                                   std::int64_t width) {
   std::vector<float> probabilities;
   for (std::int64_t first = 0; first < n; first += state_->batch_size)
     state_->scorer.score(pixels + first * height * width, std::min(state_->batch_size, n - first), height, width,
@@ -67,7 +81,7 @@ std::vector<float> Predictor::predict(const std::uint8_t* pixels, std::int64_t n
   return probabilities;
 }
 
-Explainer Predictor::make_explainer(const std::string& layer) {
+Explainer Predictor::make_explainer(const std::string& layer) const {
   return {state_->model, state_->checkpoint.facts.input, layer};
 }
 

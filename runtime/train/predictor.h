@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace xrai {
 
 class Device;
 class Explainer;
+struct CheckpointFacts;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
 struct Preprocessing {
@@ -35,16 +37,24 @@ class Predictor {
   [[nodiscard]] const std::string& config_toml() const;  // resolved configuration of the training run
   /// Probability of class 1 from which a binary network says class 1.
   [[nodiscard]] double threshold() const;
+  /// That predict() applies; absent: probabilities are as the network gives them.
+  [[nodiscard]] std::optional<double> temperature() const;
+  /// All that the checkpoint says about itself.
+  [[nodiscard]] const CheckpointFacts& facts() const;
   /// The network learnt from drawings: what it says of a real radiograph means nothing.
   [[nodiscard]] bool trained_on_synthetic() const;
 
-  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
+  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1, calibrated by the
+  /// checkpoint's temperature.
   [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                            std::int64_t width);
+  /// The same as the network gives them.
+  [[nodiscard]] std::vector<float> predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
+                                                        std::int64_t width);
 
   /// Heat maps of this network, which must outlive the explainer. `layer`: whose maps; empty for the last
   /// convolution's. Throws Error(kUsage) for a layer that the network does not have.
-  [[nodiscard]] Explainer make_explainer(const std::string& layer = {});
+  [[nodiscard]] Explainer make_explainer(const std::string& layer = {}) const;
 
  private:
   struct State;
