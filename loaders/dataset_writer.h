@@ -1,7 +1,6 @@
 // Writes the HDF5 data sets that docs/data-format.md describes. Where the pictures come from is not known here.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/lesion.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -34,9 +34,6 @@ struct DatasetRow {
 
 /// Height and width of the picture in the file it came from, pixels.
 using PictureSize = std::array<std::int32_t, 2>;
-
-/// Centre x, y and radius of a lesion in fractions of the side; all 0 where there is no single place.
-using LesionPlace = std::array<float, 3>;
 
 /// Collects pictures to whole chunks of about 1 MB, so memory stays at one chunk a split whatever the number of
 /// pictures.

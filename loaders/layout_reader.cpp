@@ -160,6 +160,25 @@ std::vector<OriginalSize> LayoutReader::original_sizes(std::string_view name) co
   return sizes;
 }
 
+// Beside the pictures, in files of the project's own layout; what else goes by that name elsewhere is not looked at.
+std::vector<LesionPlace> LayoutReader::lesions(std::string_view name) const {
+  const SplitLayout& layout = *split(name).layout;
+  const hdf5::File& file = *files_.front();
+  const std::string object = "/" + layout.name + "/lesion";
+  if (!file.attribute("/", "xrai_schema") || !file.is_dataset(object)) return {};
+  const hdf5::DatasetInfo info = file.info(object);
+  const auto n = static_cast<std::uint64_t>(layout.n_images);
+  if (info.type != hdf5::Type::kFloat32 || info.shape != std::vector<std::uint64_t>{n, 3})
+    throw Error(ExitCode::kBadData,
+                fmt::format("{} of {} must be float32 ({}, 3): centre x, centre y and radius of each "
+                            "picture's lesion; remove it or write the set again",
+                            object, path().string(), n));
+  const std::vector<float> flat = file.read<float>(object);
+  std::vector<LesionPlace> places;
+  for (std::size_t i = 0; i + 2 < flat.size(); i += 3) places.push_back({flat[i], flat[i + 1], flat[i + 2]});
+  return places;
+}
+
 std::optional<hdf5::Attribute> LayoutReader::attribute(const std::string& name) const {
   return files_.front()->attribute("/", name);
 }

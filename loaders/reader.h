@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loaders/layout.h"
+#include "loaders/lesion.h"
 #include "loaders/row_source.h"
 #include "runtime/hdf5/file.h"
 
@@ -53,6 +54,8 @@ class DatasetReader {
   [[nodiscard]] virtual std::vector<std::string> sources(std::string_view split) const = 0;
   /// Size of each picture before it was imported. Empty when the file does not say.
   [[nodiscard]] virtual std::vector<OriginalSize> original_sizes(std::string_view /*split*/) const { return {}; }
+  /// Where the disease of each picture is. Empty when the file does not say.
+  [[nodiscard]] virtual std::vector<LesionPlace> lesions(std::string_view /*split*/) const { return {}; }
   /// Property of the whole file, such as "decoder", "resize", "fit", "size" or "synthetic".
   [[nodiscard]] virtual std::optional<hdf5::Attribute> attribute(const std::string& name) const = 0;
 
