@@ -7,6 +7,7 @@
 #include "apps/report/run_report.h"
 #include "apps/report/score_split.h"
 #include "apps/report/scoring_point.h"
+#include "apps/stress/stress_options.h"
 #include "apps/support/command_line.h"
 #include "apps/support/common_options.h"
 #include "apps/support/devices.h"
@@ -31,6 +32,7 @@ struct Options {
   int threads = 0;
   bool json = false;
   LayoutOptions layout;
+  StressOptions stress;
 };
 
 CommandLine command_line(Options& o) {
@@ -100,9 +102,11 @@ CommandLine command_line(Options& o) {
             .target = &o.predictions,
             .help = "write the probability of every picture",
             .value_name = "FILE.csv"});
+  add_stress_options(line, o.stress);
   line.set_examples(
       "  xrai_evaluate --checkpoint runs/first --data chest.h5\n"
       "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n"
+      "  xrai_evaluate --checkpoint runs/first --data chest.h5 --split val --stress --shortcuts\n"
       "  xrai_evaluate --checkpoint runs/second --data chest.h5 --against runs/first --operating-point sens=0.95\n");
   return line;
 }
@@ -193,14 +197,24 @@ int evaluate_checkpoint(const Options& o) {
 
   const Predictions predictions = score(o, *data, subject.split, predictor);
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
+  const FurtherResults further = measure_further(
+      o.stress, *data, subject.split, predictions, evaluation.threshold,
+      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+        return predictor.predict(pixels, n, height, width);
+      },
+      o.json);
+  subject.further = further.json;
   ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
-      mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+      explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());
+  report.further_html = further.html;
   if (!o.against.empty()) report.compared = compare_with_other(o, *data, subject, *device, predictions);
   if (o.json) {
     print_json(finite_json(run_json(report, subject)));
   } else {
     std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+    if (report.pointing) std::fputs(pointing_text(*report.pointing).c_str(), stdout);
+    std::fputs(further.text.c_str(), stdout);
     if (report.compared) std::fputs(comparison_text(*report.compared).c_str(), stdout);
   }
   write_files(o, subject, report);

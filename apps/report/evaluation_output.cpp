@@ -169,6 +169,7 @@ nlohmann::ordered_json evaluation_json(const Evaluation& e, const EvaluationSubj
   json["device"] = subject.device;
   json["synthetic"] = subject.synthetic;
   json["warning"] = subject.warning.empty() ? Json(nullptr) : Json(subject.warning);
+  json.update(subject.further);
   return json;
 }
 

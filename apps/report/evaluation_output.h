@@ -10,13 +10,21 @@
 
 namespace xrai {
 
+/// What was measured beside the metrics, in the three forms that results have: text for the terminal, sections for the
+/// page, members for the JSON document.
+struct FurtherResults {
+  std::string text, html;
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+};
+
 /// What was scored, of what.
 struct EvaluationSubject {
   std::string split, data, checkpoint;
   std::string device;   // "cpu", "cuda:0"
   std::string warning;  // may be empty
   bool synthetic = false;
-  OperatingPoint point{};  // that is scored at
+  nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
+  OperatingPoint point{};                                             // that is scored at
   std::optional<double> temperature{};
   std::string temperature_note{};  // what it was fitted on, or why there is none
 };

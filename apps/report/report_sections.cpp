@@ -10,6 +10,7 @@
 #include "apps/report/evaluation_charts.h"
 #include "apps/report/evaluation_output.h"
 #include "apps/report/families.h"
+#include "apps/report/heat_map_picture.h"
 #include "apps/report/html.h"
 #include "apps/report/words.h"
 
@@ -66,6 +67,17 @@ std::string calibration_table(const Evaluation& e, const std::string& note) {
 
 std::string counted(std::int64_t n, const char* one, const char* many) {
   return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
+/// Legend of the heat maps, and the box that takes them off the pictures; empty where there are none.
+std::string heat_switch(const std::vector<Mistake>& mistakes) {
+  if (std::none_of(mistakes.begin(), mistakes.end(), [](const Mistake& m) { return m.heat_map.has_value(); }))
+    return {};
+  return fmt::format(
+      "<input type=\"checkbox\" id=\"heat\" checked=\"checked\"/> <label for=\"heat\">heat maps (Grad-CAM): where each "
+      "picture made the network call what it called, from little <img class=\"ramp\" src=\"{}\" alt=\"dark violet to "
+      "yellow\"/> to most. They show what the network used, not where disease is.</label>\n",
+      heat_legend_data());
 }
 
 }  // namespace
@@ -193,18 +205,22 @@ std::string mistakes(const Evaluation& e, const std::vector<Mistake>& mistakes) 
     const std::string truth = html_escape(e.classes[static_cast<std::size_t>(m.label)]);
     const std::string called = html_escape(e.classes[static_cast<std::size_t>(m.predicted)]);
     const std::string source = html_escape(m.source.empty() ? fmt::format("row {}", m.row) : m.source);
+    const std::string heat = m.heat_map ? fmt::format("<img class=\"heat\" src=\"{}\" alt=\"where it saw {}\"/>",
+                                                      heat_overlay_data(*m.heat_map, m.width, m.height), called)
+                                        : "";
     figures += fmt::format(
-        "<figure><img src=\"{}\" alt=\"{}, really {}\" width=\"{}\" height=\"{}\"/><figcaption>"
+        "<figure><div class=\"shot\"><img src=\"{}\" alt=\"{}, really {}\" width=\"{}\" "
+        "height=\"{}\"/>{}</div><figcaption>"
         "<b>called {}, {:.1f} %</b><br/>really {}<br/><span class=\"small\">{}</span></figcaption></figure>\n",
-        png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, called, 100.0 * m.probability,
-        truth, source);
+        png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, heat, called,
+        100.0 * m.probability, truth, source);
   }
   const auto n_shown = static_cast<std::int64_t>(mistakes.size());
   return fmt::format(
       "<section class=\"long\">\n<h2>Most confident mistakes</h2>\n<p class=\"lead\">{} of {}, the surest "
-      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n"
+      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n{}"
       "<div class=\"gallery\">\n{}</div>\n</section>\n",
-      n_shown, counted(n_wrong, "mistake", "mistakes"), figures);
+      n_shown, counted(n_wrong, "mistake", "mistakes"), heat_switch(mistakes), figures);
 }
 
 }  // namespace xrai::sections

@@ -35,8 +35,8 @@ std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoi
 }
 
 ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
-                             const Evaluation& evaluation, const Predictions& predictions,
-                             std::vector<Mistake> mistakes, const std::string& config_toml) {
+                             const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
+                             const std::string& config_toml) {
   ReportInput input;
   input.title =
       fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
@@ -48,7 +48,8 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
   input.synthetic = subject.synthetic;
   input.evaluation = evaluation;
   input.predictions = predictions;
-  input.mistakes = std::move(mistakes);
+  input.mistakes = std::move(explanations.mistakes);
+  input.pointing = std::move(explanations.pointing);
   input.point = subject.point;
   input.temperature_note = subject.temperature_note;
   input.config_toml = config_toml;
@@ -69,6 +70,7 @@ nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubje
     if (interval) json["families"].back()["accuracy"]["ci95"] = {interval->low, interval->high};
   }
   if (report.compared) json["comparison"] = comparison_json(*report.compared);
+  if (report.pointing) json["pointing_game"] = pointing_json(*report.pointing);
   return json;
 }
 
@@ -112,7 +114,7 @@ Evaluation write_validation_report(const std::filesystem::path& run_folder, cons
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
   write_run_evaluation(run_folder,
                        run_report_input(run_folder, subject, evaluation, predictions,
-                                        mistakes_with_pixels(data, split, rows, predictions, evaluation.threshold),
+                                        explain_result(data, split, rows, predictions, evaluation.threshold, predictor),
                                         predictor.config_toml()),
                        subject);
   return evaluation;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "apps/report/evaluation_output.h"
-#include "apps/report/mistakes.h"
+#include "apps/report/explanations.h"
 #include "apps/report/report.h"
 #include "loaders/reader.h"
 #include "runtime/train/evaluation.h"
@@ -22,8 +22,8 @@ std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoi
 
 /// What the page needs. Files that are missing in the run folder (or an empty run folder) leave their part out.
 ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
-                             const Evaluation& evaluation, const Predictions& predictions,
-                             std::vector<Mistake> mistakes, const std::string& config_toml);
+                             const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
+                             const std::string& config_toml);
 
 /// What xrai_evaluate --json prints: evaluation_json with what needs the predictions, or another network, beside it.
 /// The report must have an evaluation.

@@ -259,14 +259,39 @@ void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser) {
   model.device().synchronize();
 }
 
-std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint) {
-  namespace fs = std::filesystem;
-  if (fs::is_regular_file(run_or_checkpoint)) return run_or_checkpoint;
+namespace {
+
+// Empty where there is none.
+std::filesystem::path checkpoint_in(const std::filesystem::path& run) {
   for (const char* name : {"best.h5", "last.h5"})
-    if (const fs::path path = run_or_checkpoint / "checkpoints" / name; fs::is_regular_file(path)) return path;
+    if (const std::filesystem::path path = run / "checkpoints" / name; std::filesystem::is_regular_file(path))
+      return path;
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint) {
+  if (std::filesystem::is_regular_file(run_or_checkpoint)) return run_or_checkpoint;
+  if (const std::filesystem::path path = checkpoint_in(run_or_checkpoint); !path.empty()) return path;
   throw Error(ExitCode::kBadData,
               fmt::format("{} is neither a checkpoint nor a run folder with checkpoints/best.h5 in it",
                           run_or_checkpoint.string()));
+}
+
+std::filesystem::path member_folder(const std::filesystem::path& run, std::int64_t member) {
+  return run / "members" / std::to_string(member);
+}
+
+std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint) {
+  std::vector<std::filesystem::path> found{find_checkpoint(run_or_checkpoint)};
+  if (!std::filesystem::is_directory(run_or_checkpoint)) return found;
+  for (std::int64_t member = 2;; ++member) {
+    const std::filesystem::path path = checkpoint_in(member_folder(run_or_checkpoint, member));
+    if (path.empty()) break;
+    found.push_back(path);
+  }
+  return found;
 }
 
 }  // namespace xrai

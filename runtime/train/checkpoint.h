@@ -80,4 +80,11 @@ void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser);
 /// A run folder's best checkpoint (else its last), or the file itself. Throws Error(kBadData).
 std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint);
 
+/// Where the further networks of an ensemble are runs of their own: RUN/members/2, RUN/members/3, ...
+std::filesystem::path member_folder(const std::filesystem::path& run, std::int64_t member);
+
+/// All networks of an ensemble in order, the run's own first; one for a checkpoint file or a run without members. A
+/// member that has no checkpoint yet ends the list. Throws Error(kBadData).
+std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint);
+
 }  // namespace xrai

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "runtime/hdf5/file.h"
 #include "tests/apps/page_checks.h"
 
 namespace xrai {
@@ -80,6 +81,31 @@ TEST_F(EvaluateProgram, JsonIsAllThatIsOnStandardOutputAndIsKeptInTheRunFolder) 
   EXPECT_EQ(nlohmann::json::parse(text(fs::path(run_folder()) / "eval" / "test.json")), json);
 }
 
+// Drawn sets say where the lesions are. A network of four steps points nowhere in particular.
+TEST_F(EvaluateProgram, PlaysThePointingGameWhereLesionsAreKnown) {
+  const Answer answer = evaluate("--split train --json");
+  ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
+  const auto game = nlohmann::json::parse(answer.output)["pointing_game"];
+  const hdf5::File file = hdf5::File::open(data());
+  const auto lesions = file.read<float>("/train/lesion");
+  std::int64_t n = 0;
+  for (std::size_t i = 2; i < lesions.size(); i += 3) n += lesions[i] > 0 ? 1 : 0;
+  EXPECT_EQ(game["n_lesions"], n);
+  EXPECT_GT(n, 0);
+  EXPECT_EQ(game["layer"], "relu5");
+  EXPECT_EQ(game["accuracy"]["ci95"].size(), 2u);
+  for (const char* share : {"chance", "heat_inside", "area"}) {
+    EXPECT_GE(game[share], 0.0) << share;
+    EXPECT_LT(game[share], 0.6) << share;
+  }
+  EXPECT_GT(game["chance"], game["area"]);
+  const std::string page = text(fs::path(run_folder()) / "report.html");
+  EXPECT_NE(page.find("Does it look at the lesion?"), std::string::npos);
+  EXPECT_NE(page.find("class=\"heat\""), std::string::npos);
+  EXPECT_EQ(not_well_formed(page), "");
+  EXPECT_NE(evaluate("--split train").output.find("pointing game: "), std::string::npos);
+}
+
 TEST_F(EvaluateProgram, RenewsTheReportAndWritesWhatElseWasAskedFor) {
   const auto page = folder() / "page.html", csv = folder() / "predictions.csv";
   const Answer answer = evaluate("--split val --report " + page.string() + " --predictions " + csv.string());
@@ -89,6 +115,28 @@ TEST_F(EvaluateProgram, RenewsTheReportAndWritesWhatElseWasAskedFor) {
   EXPECT_EQ(not_well_formed(text(page)), "");
   EXPECT_NE(text(page).find("Synthetic images"), std::string::npos);
   EXPECT_NE(text(csv).find("source,group,label,predicted,p_NORMAL,p_PNEUMONIA\n"), std::string::npos);
+}
+
+TEST_F(EvaluateProgram, StressAndShortcutsStandInTextJsonAndReportAndChangeNothingElse) {
+  const auto page = folder() / "stress.html", sheet = folder() / "sheet.png";
+  const std::string flags = "--split val --stress --shortcuts --threads 1 ";
+  const Answer plain = evaluate("--split val --threads 1 --json"),
+               answer = evaluate(flags + "--json --report " + page.string());
+  ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
+  auto json = nlohmann::json::parse(answer.output);
+  EXPECT_EQ(json["stress"]["clean"]["auroc"], json["metrics"]["auroc"]["value"]);
+  EXPECT_EQ(json["shortcuts"]["network"]["auroc"], json["metrics"]["auroc"]["value"]);
+  EXPECT_GT(json["shortcuts"]["model"]["n_trained"].get<int>(), 0);
+  EXPECT_EQ(nlohmann::json::parse(text(fs::path(run_folder()) / "eval" / "val.json")), json);
+  EXPECT_EQ(not_well_formed(text(page)), "");
+  EXPECT_NE(text(page).find("Under stress"), std::string::npos);
+  const Answer again = evaluate(flags + "--stress-sheet " + sheet.string() + " --json");
+  EXPECT_EQ(nlohmann::json::parse(again.output), json);
+  EXPECT_EQ(text(sheet).substr(1, 3), "PNG");
+  for (const char* key : {"stress", "clusters", "shortcuts"}) json.erase(key);
+  EXPECT_EQ(json, nlohmann::json::parse(plain.output));
+  const Answer words = evaluate("--split val --shortcuts");
+  EXPECT_NE(words.output.find("Shortcuts: what could be known"), std::string::npos) << words.output;
 }
 
 TEST_F(EvaluateProgram, ScoresPicturesOfAnotherSizeThanTheTrainingOnes) {
