@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
+#include "runtime/train/explainer.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {
@@ -111,7 +113,7 @@ std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, s
   return mean;
 }
 
-Explainer Predictor::make_explainer(const std::string& layer) {
+Explainer Predictor::make_explainer(const std::string& layer) const {
   Member& first = *state_->members.front();
   return {first.model, first.checkpoint.facts.input, layer};
 }
