@@ -90,7 +90,7 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
   write_text_file(run_folder / "report.html", report_html(report));
 }
 
-Evaluation write_validation_report(const std::filesystem::path& run_folder, const Predictor& predictor,
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
                                    const Predictions& predictions, DatasetReader& data, const std::string& split,
                                    std::span<const std::int64_t> rows, const std::string& device) {
   EvaluationSubject subject;

@@ -36,7 +36,7 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
 /// The end of a training: judges what the best network said about the validation pictures (`rows` of `split`; "train"
 /// when a part of it was set aside), writes eval/val.json and report.html, and returns the result. Throws
 /// Error(kStorage).
-Evaluation write_validation_report(const std::filesystem::path& run_folder, const Predictor& predictor,
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
                                    const Predictions& predictions, DatasetReader& data, const std::string& split,
                                    std::span<const std::int64_t> rows, const std::string& device);
 

@@ -19,13 +19,21 @@ std::vector<Metric> plain_metrics(const Judge& judge) {
   return metrics;
 }
 
+/// Whether chance alone gives a calibrated network so large a calibration error in one of forty draws or more.
+bool may_be_calibrated(const Judge& judge, double value, std::int64_t n_draws, std::uint64_t seed) {
+  std::int64_t n_larger = 0;
+  for (std::int64_t draw = 0; draw < n_draws; ++draw)
+    n_larger += judge.drawn_calibration_error(draw, seed) >= value ? 1 : 0;
+  return 40 * n_larger >= n_draws;
+}
+
 /// Gives every metric that has a value and no interval yet one from resamples.
 void add_bootstrap_intervals(const Judge& judge, const GroupBootstrap& bootstrap, std::int64_t n_images,
-                             std::int64_t n_resamples, std::vector<Metric>& metrics) {
+                             const EvaluationOptions& options, std::vector<Metric>& metrics) {
   ResampledMetrics resampled;
   std::vector<std::int32_t> weights(static_cast<std::size_t>(n_images));
   // One patient resampled is the same patient: no spread to learn from.
-  if (bootstrap.n_groups() <= 1) n_resamples = 0;
+  const std::int64_t n_resamples = bootstrap.n_groups() > 1 ? options.n_resamples : 0;
   for (std::int64_t r = 0; r < n_resamples; ++r) {
     bootstrap.resample(r, weights);
     const MetricValues values = judge.values(weights);
@@ -37,6 +45,8 @@ void add_bootstrap_intervals(const Judge& judge, const GroupBootstrap& bootstrap
     const bool pushed_up = metric.name == "ece";
     metric.ci95 = pushed_up ? basic_interval(*metric.value, resampled[m]) : percentile_interval(resampled[m]);
     metric.ci_method = pushed_up ? "basic bootstrap" : "bootstrap";
+    if (pushed_up && metric.ci95 && may_be_calibrated(judge, *metric.value, n_resamples, options.seed))
+      metric.ci95->low = 0.0;
   }
 }
 
@@ -46,7 +56,7 @@ Uncalibrated uncalibrated_figures(Predictions p, const EvaluationOptions& option
   apply_temperature(p.probabilities, p.n_classes(), 1.0 / temperature);
   const Judge judge(p, options.threshold);
   std::vector<Metric> metrics = plain_metrics(judge);
-  add_bootstrap_intervals(judge, bootstrap, p.n_images(), options.n_resamples, metrics);
+  add_bootstrap_intervals(judge, bootstrap, p.n_images(), options, metrics);
   Uncalibrated before{temperature, {}, reliability_bins(p.labels, p.probabilities, p.n_classes())};
   for (Metric& metric : metrics)
     if (metric.name == "brier" || metric.name == "ece" || metric.name == "log_loss")
@@ -100,7 +110,7 @@ Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& opt
                                  ranked.roc_curve(), ranked.precision_recall_curve()});
   }
   add_formula_intervals(judge, evaluation);
-  add_bootstrap_intervals(judge, bootstrap, predictions.n_images(), options.n_resamples, evaluation.metrics);
+  add_bootstrap_intervals(judge, bootstrap, predictions.n_images(), options, evaluation.metrics);
   if (options.temperature) evaluation.uncalibrated = uncalibrated_figures(predictions, options, bootstrap);
   return evaluation;
 }

@@ -71,7 +71,7 @@ struct EvaluationOptions {
 /// With more than two classes sensitivity, specificity, ppv, npv, f1, auroc and auprc are the plain mean over the
 /// classes that occur, each against the rest; absent when one of those is undefined. Intervals: Wilson for the five
 /// rates and DeLong for auroc treat every image as one observation; the others, and all means over classes, draw
-/// patients. Resampling pushes ece upwards; its interval takes that off again (basic_interval).
+/// patients. Resampling pushes ece upwards: its interval takes that off (basic_interval, or 0 where chance may do it).
 /// Throws Error(kBadData) when the arrays do not fit together, a label has no class or a probability is not finite.
 [[nodiscard]] Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& options = {});
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/philox.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
@@ -52,7 +53,7 @@ Judge::Judge(const Predictions& p, double threshold)
   for (std::size_t i = 0; i < p.labels.size(); ++i) {
     const std::int32_t c = binary ? 1 : most_probable[i];
     const auto probability = static_cast<double>(p.probabilities[i * p.classes.size() + static_cast<std::size_t>(c)]);
-    binned_.push_back({reliability_bin(probability), probability - (p.labels[i] == c ? 1.0 : 0.0)});
+    binned_.push_back({reliability_bin(probability), probability, probability - (p.labels[i] == c ? 1.0 : 0.0)});
   }
 }
 
@@ -105,6 +106,23 @@ std::optional<double> Judge::calibration_error(std::span<const std::int32_t> wei
   }
   for (const double gap : gaps) sum += std::abs(gap);
   return n == 0 ? std::nullopt : std::optional(sum / static_cast<double>(n));
+}
+
+double Judge::drawn_calibration_error(std::int64_t draw, std::uint64_t seed) const {
+  constexpr std::uint32_t kStream = 0x63616C69;  // keeps these draws apart from other random numbers
+  std::array<double, kReliabilityBins> gaps{};
+  double sum = 0.0;
+  kernels::Philox4 numbers{};
+  for (std::size_t i = 0; i < binned_.size(); ++i) {
+    if (i % 4 == 0)
+      numbers = kernels::philox({{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32),
+                                  static_cast<std::uint32_t>(draw), kStream}},
+                                static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+    const bool hit = std::ldexp(static_cast<double>(numbers.v[i % 4]), -32) < binned_[i].probability;
+    gaps[binned_[i].bin] += binned_[i].probability - (hit ? 1.0 : 0.0);
+  }
+  for (const double gap : gaps) sum += std::abs(gap);
+  return binned_.empty() ? 0.0 : sum / static_cast<double>(binned_.size());
 }
 
 MetricValues Judge::values(std::span<const std::int32_t> weights) const {

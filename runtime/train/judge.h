@@ -37,12 +37,15 @@ class Judge {
   [[nodiscard]] ConfusionMatrix confusion(std::span<const std::int32_t> weights) const;
   /// In the order of kMetricNames.
   [[nodiscard]] MetricValues values(std::span<const std::int32_t> weights) const;
+  /// The calibration error of a perfectly calibrated network with these probabilities, by chance alone: every hit is
+  /// drawn with its probability (Broecker and Smith, Weather Forecast. 22:651, 2007). No images: 0.
+  [[nodiscard]] double drawn_calibration_error(std::int64_t draw, std::uint64_t seed) const;
 
  private:
   /// Where an image falls in the reliability diagram.
   struct Binned {
     std::size_t bin = 0;
-    double gap = 0.0;  // probability less 1 for a hit, less 0 for none
+    double probability = 0.0, gap = 0.0;  // gap: probability less 1 for a hit, less 0 for none
   };
   template <class OfClass>
   [[nodiscard]] std::optional<double> mean_over_classes(const ConfusionMatrix& matrix, OfClass of_class) const;

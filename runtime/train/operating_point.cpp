@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
-#include <functional>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "runtime/core/error.h"
@@ -17,11 +18,10 @@ namespace {
 using Kind = OperatingRule::Kind;
 
 /// A number in (0, 1] that takes up the whole text, else 0.
-double target_in(const std::string& text) {
-  if (text.empty() || (std::isdigit(static_cast<unsigned char>(text.front())) == 0 && text.front() != '.')) return 0.0;
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  return *end == '\0' && value > 0.0 && value <= 1.0 ? value : 0.0;
+double target_in(std::string_view text) {
+  double value = 0.0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return problem == std::errc() && end == text.data() + text.size() && value > 0.0 && value <= 1.0 ? value : 0.0;
 }
 
 bool parse(const std::string& text, OperatingRule& rule) {
@@ -30,7 +30,8 @@ bool parse(const std::string& text, OperatingRule& rule) {
     return true;
   }
   if (!text.starts_with("sens=") && !text.starts_with("spec=")) return false;
-  rule = {text.starts_with("sens=") ? Kind::kSensitivity : Kind::kSpecificity, target_in(text.substr(5))};
+  rule = {text.starts_with("sens=") ? Kind::kSensitivity : Kind::kSpecificity,
+          target_in(std::string_view(text).substr(5))};
   return rule.target > 0.0;
 }
 

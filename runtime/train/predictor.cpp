@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
+#include "runtime/train/explainer.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "runtime/core/error.h"
 #include "runtime/train/calibration.h"
@@ -186,6 +187,25 @@ TEST(Evaluate, WhatTheTemperatureChangedIsJudgedBesideIt) {
   }
   EXPECT_NEAR(*after.metric("auroc").value, *before.metric("auroc").value, 1e-5);
   EXPECT_EQ(after.metric("accuracy").value, before.metric("accuracy").value);
+}
+
+TEST(Evaluate, TheCalibrationErrorOfACalibratedNetworkMayBeZeroAndOfAnOverconfidentOneNot) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  int n_zero = 0;
+  for (int set = 0; set < 20; ++set) {
+    Predictions p{{"NORMAL", "PNEUMONIA"}, {}, {}, {}, {}};
+    for (int i = 0; i < 200; ++i) {
+      const double truth = 1.0 / (1.0 + std::exp(-1.5 * normal(random)));
+      p.labels.push_back(static_cast<double>(random()) / 4294967296.0 < truth ? 1 : 0);
+      p.probabilities.push_back(static_cast<float>(1.0 - truth));
+      p.probabilities.push_back(static_cast<float>(truth));
+    }
+    n_zero += evaluate(p, {.n_resamples = 200}).metric("ece").ci95->low == 0.0 ? 1 : 0;
+    apply_temperature(p.probabilities, 2, 0.3);
+    EXPECT_GT(evaluate(p, {.n_resamples = 200}).metric("ece").ci95->low, 0.0);
+  }
+  EXPECT_GE(n_zero, 17) << "a true value of 0 is inside 19 of 20 times, by design a little more often";
 }
 
 Predictions scored_by(const nlohmann::json& golden, const char* network, int images_a_patient) {
