@@ -39,12 +39,14 @@ constexpr const char* kExamples =
     "  xrai_gpu_train --data xrays.h5 --out runs/first --resume auto\n"
     "  xrai_gpu_train --data xrays.h5 --out runs/again --config runs/first/config.toml --seed 2\n";
 
-BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
+/// `picture_bytes`: of one picture as it is stored. So much memory is taken whatever the size of the file.
+BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int workers,
+                                  std::int64_t picture_bytes, Order order) {
   BatchLoaderOptions options;
   options.batch_size = order == Order::kSequential ? settings.evaluation_batch_size : settings.batch_size;
   options.order = order;
   options.seed = settings.seed;
-  options.n_slots = slots + BatchFeeder::kMostLent;
+  options.n_slots = batches_ahead(workers, options.batch_size * picture_bytes) + BatchFeeder::kMostLent;
   options.trace = device.trace();
   options.allocate = [&device](std::size_t bytes) -> std::shared_ptr<void> {
     auto memory = std::make_shared<Buffer>(device.allocate_staging(bytes));
@@ -73,6 +75,15 @@ class Training {
   void write_report();
   void say_what_is_next(bool interrupted);
   int end(RunEnd end);
+  /// One picture as it is stored.
+  [[nodiscard]] std::int64_t picture_bytes(const std::string& split) const {
+    return data_.reader->height(split) * data_.reader->width(split);
+  }
+  [[nodiscard]] std::unique_ptr<BatchLoader> open_loader(const std::string& split,
+                                                         const std::vector<std::int64_t>& rows, Order order) const {
+    return store_->loader(split, rows,
+                          loader_options(*device_, settings_, options_.workers, picture_bytes(split), order));
+  }
 
   TrainOptions& options_;
   CommandLine& command_line_;
@@ -117,7 +128,7 @@ void Training::prepare() {
                                            ? balanced_class_weights(data_.train_labels, n_classes)
                                            : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f));
   const auto n_validation = static_cast<std::int64_t>(data_.validation_rows.size());
-  settings_.evaluation_batch_size = std::min(settings_.evaluation_batch_size, n_validation);
+  settings_.evaluation_batch_size = std::min(scoring_batch(picture_bytes(data_.validation_split)), n_validation);
   // A run that goes on has its network with it: the model file may have been changed or moved since.
   spec_ = start_ && !model_asked_for ? start_->model : find_model(options_.model);
   if (start_)
@@ -213,10 +224,8 @@ RunEnd Training::train() {
   const Order order = options_.shuffle == "chunk" ? Order::kShuffledByChunk : Order::kShuffled;
   store_ = std::make_unique<PictureStore>(data_, *device_, options_.cache, options_.quiet || options_.json);
   log::info(store_->remark());
-  train_source_ =
-      store_->loader("train", data_.train_rows, loader_options(*device_, settings_, options_.workers, order));
-  validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
-                                      loader_options(*device_, settings_, options_.workers, Order::kSequential));
+  train_source_ = open_loader("train", data_.train_rows, order);
+  validation_source_ = open_loader(data_.validation_split, data_.validation_rows, Order::kSequential);
   trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
   if (start_) trainer_->resume(*start_);
