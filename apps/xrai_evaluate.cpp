@@ -6,6 +6,8 @@
 
 #include "apps/report/run_report.h"
 #include "apps/report/score_split.h"
+#include "apps/report/scoring_point.h"
+#include "apps/stress/stress_options.h"
 #include "apps/support/command_line.h"
 #include "apps/support/common_options.h"
 #include "apps/support/devices.h"
@@ -24,12 +26,13 @@ namespace xrai {
 namespace {
 
 struct Options {
-  std::filesystem::path checkpoint, data, report, predictions;
-  std::string split, device = "auto";
+  std::filesystem::path checkpoint, against, data, report, predictions;
+  std::string split, operating_point, device = "auto";
   std::int64_t batch_size = 64;
   int threads = 0;
   bool json = false;
   LayoutOptions layout;
+  StressOptions stress;
 };
 
 CommandLine command_line(Options& o) {
@@ -56,6 +59,19 @@ CommandLine command_line(Options& o) {
             .help = "split to score",
             .allowed = {"train", "val", "test"},
             .default_text = "test if there, else val"});
+  line.add({.group = "input",
+            .name = "operating-point",
+            .target = &o.operating_point,
+            .help = "choose the threshold anew on the run's validation pictures: default (0.5), youden, sens=0.95 or "
+                    "spec=0.90",
+            .value_name = "RULE",
+            .check = operating_rule_problem,
+            .default_text = "as the training chose"});
+  line.add({.group = "input",
+            .name = "against",
+            .target = &o.against,
+            .help = "score the same pictures with this run too and compare: McNemar, paired DeLong",
+            .value_name = "OTHER_RUN"});
   add_layout_options(line, o.layout);
   line.add({.group = "computing",
             .name = "device",
@@ -86,20 +102,50 @@ CommandLine command_line(Options& o) {
             .target = &o.predictions,
             .help = "write the probability of every picture",
             .value_name = "FILE.csv"});
+  add_stress_options(line, o.stress);
   line.set_examples(
       "  xrai_evaluate --checkpoint runs/first --data chest.h5\n"
-      "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n");
+      "  xrai_evaluate --checkpoint runs/first --data other_hospital.h5 --split test --json\n"
+      "  xrai_evaluate --checkpoint runs/first --data chest.h5 --split val --stress --shortcuts\n"
+      "  xrai_evaluate --checkpoint runs/second --data chest.h5 --against runs/first --operating-point sens=0.95\n");
   return line;
+}
+
+Predict predict_with(Predictor& predictor) {
+  return [&predictor](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+    return predictor.predict(pixels, n, height, width);
+  };
+}
+
+OperatingPoint point_of(const Options& o, Predictor& predictor, DatasetReader& data) {
+  return scoring_point(o.operating_point, predictor.facts(), predictor.checkpoint_path().string(), data,
+                       predict_with(predictor));
 }
 
 Predictions score(const Options& o, DatasetReader& data, const std::string& split, Predictor& predictor) {
   Progress progress("scoring " + split, data.n_images(split), "images", o.json);
-  return score_split(
-      data, split, {}, predictor.classes(), predictor.checkpoint_path().string(),
-      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
-        return predictor.predict(pixels, n, height, width);
-      },
-      [&](std::int64_t done) { progress.update(done); });
+  return score_split(data, split, {}, predictor.classes(), predictor.checkpoint_path().string(),
+                     predict_with(predictor), [&](std::int64_t done) { progress.update(done); });
+}
+
+/// The other run on the same pictures; `predictions` are those of the first.
+ComparedRun compare_with_other(const Options& o, DatasetReader& data, const EvaluationSubject& subject, Device& device,
+                               const Predictions& predictions) {
+  Predictor other = Predictor::load(o.against, device, o.batch_size);
+  if (other.classes() != predictions.classes)
+    throw Error(ExitCode::kBadData,
+                fmt::format("cannot compare {} with {}: one tells {} apart, the other {}, in this order; compare runs "
+                            "of one data set",
+                            subject.checkpoint, other.checkpoint_path().string(), fmt::join(predictions.classes, ", "),
+                            fmt::join(other.classes(), ", ")));
+  ComparedRun compared;
+  compared.against = other.checkpoint_path().string();
+  compared.point = subject.point;
+  compared.against_point = point_of(o, other, data);
+  compared.comparison =
+      compare(predictions, score(o, data, subject.split, other),
+              {.first_threshold = compared.point.threshold, .second_threshold = compared.against_point.threshold});
+  return compared;
 }
 
 void write_files(const Options& o, const EvaluationSubject& subject, const ReportInput& report) {
@@ -145,17 +191,33 @@ int evaluate_checkpoint(const Options& o) {
   if (predictor.trained_on_synthetic() && !subject.synthetic)
     subject.warning += std::string(subject.warning.empty() ? "" : "; ") +
                        "the network was trained on synthetic drawings: what it says of real radiographs means nothing";
+  set_network(subject, predictor.facts());
+  subject.point = point_of(o, predictor, *data);
+  if (const std::string flatters = scoring_point_warning(subject.point, subject.split); !flatters.empty())
+    subject.warning += (subject.warning.empty() ? "" : "; ") + flatters;
   if (!subject.warning.empty()) log::warning(subject.warning);
 
   const Predictions predictions = score(o, *data, subject.split, predictor);
-  const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
-  const ReportInput report = run_report_input(
+  const Evaluation evaluation = evaluate(predictions, options_of(subject));
+  const FurtherResults further = measure_further(
+      o.stress, *data, subject.split, predictions, evaluation.threshold,
+      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+        return predictor.predict(pixels, n, height, width);
+      },
+      o.json);
+  subject.further = further.json;
+  ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
-      mistakes_with_pixels(*data, subject.split, {}, predictions, evaluation.threshold), predictor.config_toml());
+      explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());
+  report.further_html = further.html;
+  if (!o.against.empty()) report.compared = compare_with_other(o, *data, subject, *device, predictions);
   if (o.json) {
-    print_json(finite_json(evaluation_json(evaluation, subject)));
+    print_json(finite_json(run_json(report, subject)));
   } else {
     std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
+    if (report.pointing) std::fputs(pointing_text(*report.pointing).c_str(), stdout);
+    std::fputs(further.text.c_str(), stdout);
+    if (report.compared) std::fputs(comparison_text(*report.compared).c_str(), stdout);
   }
   write_files(o, subject, report);
   return 0;

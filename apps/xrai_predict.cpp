@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 
+#include "apps/report/heat_map_files.h"
+#include "apps/report/heat_map_picture.h"
+#include "apps/report/scored_pictures.h"
 #include "apps/support/command_line.h"
 #include "apps/support/devices.h"
-#include "apps/support/json_output.h"
 #include "apps/support/progress.h"
 #include "apps/support/waiting_threads.h"
 #include "loaders/folder_scan.h"
@@ -16,14 +19,13 @@
 #include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
+#include "runtime/train/explainer.h"
 #include "runtime/train/predictor.h"
 
 namespace {
 
 using namespace xrai;
 
-constexpr const char* kNotice =
-    "A research and teaching tool, not a medical device: do not base decisions on its output.";
 constexpr std::int64_t kBatch = 64;
 
 struct Options {
@@ -31,14 +33,26 @@ struct Options {
   std::vector<std::filesystem::path> pictures;
   std::string device = "auto";
   int jobs = 0;
-  bool json = false, csv = false, quiet = false;
+  bool json = false, csv = false, quiet = false, force = false;
+  std::filesystem::path heat_maps;     // folder; empty: none
+  std::string heat_class, heat_layer;  // empty: the class that is called, the last convolution
 };
 
-/// What became of one picture.
-struct Score {
-  std::filesystem::path path;
-  std::vector<float> probabilities;  // per class; empty when unreadable
-  std::string verdict, failure;
+/// Draws heat maps of pictures that were scored.
+struct HeatMapWriter {
+  Explainer explainer;
+  std::vector<std::string> classes;
+  std::string of_class;                      // empty: the class that was called
+  std::vector<std::filesystem::path> files;  // one a picture
+
+  void write(std::span<const std::uint8_t> pixels, int side, std::size_t picture, ScoredPicture& score) {
+    const std::string& name = of_class.empty() ? score.verdict : of_class;
+    const auto place = static_cast<std::int32_t>(std::find(classes.begin(), classes.end(), name) - classes.begin());
+    const HeatMap map = explainer.explain(pixels.data(), side, side, {&place, 1}).front();
+    write_heat_map(files[picture], pixels, side, side, map,
+                   {name, score.probabilities[static_cast<std::size_t>(place)], score.verdict, explainer.layer()});
+    score.heat_map = files[picture];
+  }
 };
 
 void register_options(CommandLine& line, Options& options) {
@@ -81,8 +95,31 @@ void register_options(CommandLine& line, Options& options) {
             .at_least = 0,
             .at_most = 1024,
             .default_text = "0, one a core"});
+  line.add({.group = "Heat maps",
+            .name = "heatmap",
+            .target = &options.heat_maps,
+            .help = "draw where the evidence for the class lies (Grad-CAM): NAME-heatmap.png in DIR for each picture",
+            .value_name = "DIR"});
+  line.add({.group = "Heat maps",
+            .name = "heatmap-class",
+            .target = &options.heat_class,
+            .help = "whose evidence",
+            .value_name = "CLASS",
+            .default_text = "the class that is called"});
+  line.add({.group = "Heat maps",
+            .name = "heatmap-layer",
+            .target = &options.heat_layer,
+            .help = "layer whose maps are weighted",
+            .value_name = "LAYER",
+            .default_text = "the last convolution, before it is pooled"});
+  line.add({.group = "Heat maps",
+            .name = "force",
+            .target = &options.force,
+            .help = "replace heat maps that are there",
+            .in_config = false});
   line.set_examples(
       "  xrai_predict --checkpoint runs/chest scan1.jpeg scan2.png\n"
+      "  xrai_predict --checkpoint runs/chest scans/ --heatmap seen/\n"
       "  xrai_predict --checkpoint runs/chest scans/ --csv > scores.csv\n");
 }
 
@@ -125,24 +162,27 @@ std::string verdict_of(const Predictor& predictor, const std::vector<float>& pro
 }
 
 /// Scores the pictures gathered in `pixels`, whose places in `scores` are `waiting`, and empties both.
-void score_batch(Predictor& predictor, int side, std::vector<std::uint8_t>& pixels, std::vector<std::size_t>& waiting,
-                 std::vector<Score>& scores) {
+void score_batch(Predictor& predictor, HeatMapWriter* heat_maps, int side, std::vector<std::uint8_t>& pixels,
+                 std::vector<std::size_t>& waiting, std::vector<ScoredPicture>& scores) {
   if (waiting.empty()) return;
   const auto n = static_cast<std::int64_t>(waiting.size());
   const std::vector<float> probabilities = predictor.predict(pixels.data(), n, side, side);
   const std::size_t n_classes = predictor.classes().size();
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    Score& score = scores[waiting[i]];
+    ScoredPicture& score = scores[waiting[i]];
     const auto first = probabilities.begin() + static_cast<std::ptrdiff_t>(i * n_classes);
     score.probabilities.assign(first, first + static_cast<std::ptrdiff_t>(n_classes));
     score.verdict = verdict_of(predictor, score.probabilities);
+    const auto square = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+    if (heat_maps != nullptr) heat_maps->write(std::span(pixels).subspan(i * square, square), side, waiting[i], score);
   }
   pixels.clear();
   waiting.clear();
 }
 
-std::vector<Score> score_pictures(Predictor& predictor, const std::vector<std::filesystem::path>& pictures,
-                                  const DecodeTarget& target, const Options& options) {
+std::vector<ScoredPicture> score_pictures(Predictor& predictor, HeatMapWriter* heat_maps,
+                                          const std::vector<std::filesystem::path>& pictures,
+                                          const DecodeTarget& target, const Options& options) {
   struct Decoded {
     GreyImage square;
     std::string failure;
@@ -156,7 +196,7 @@ std::vector<Score> score_pictures(Predictor& predictor, const std::vector<std::f
     }
     return decoded;
   };
-  std::vector<Score> scores(pictures.size());
+  std::vector<ScoredPicture> scores(pictures.size());
   std::vector<std::uint8_t> pixels;  // (waiting, size, size)
   std::vector<std::size_t> waiting;
   const auto n = static_cast<std::int64_t>(pictures.size());
@@ -174,71 +214,28 @@ std::vector<Score> score_pictures(Predictor& predictor, const std::vector<std::f
                           waiting.push_back(place);
                         }
                         if (static_cast<std::int64_t>(waiting.size()) == kBatch)
-                          score_batch(predictor, target.size, pixels, waiting, scores);
+                          score_batch(predictor, heat_maps, target.size, pixels, waiting, scores);
                         bar.update(i + 1);
                       });
-  score_batch(predictor, target.size, pixels, waiting, scores);
+  score_batch(predictor, heat_maps, target.size, pixels, waiting, scores);
   return scores;
 }
 
-void print_table(const Predictor& predictor, const std::vector<Score>& scores) {
-  if (std::none_of(scores.begin(), scores.end(), [](const Score& score) { return score.failure.empty(); })) return;
-  std::size_t width = 7;
-  for (const Score& score : scores) width = std::max(width, score.path.string().size());
-  fmt::print("{:<{}}", "picture", width);
-  for (const std::string& name : predictor.classes()) fmt::print("  {:>10}", "p(" + name + ")");
-  fmt::print("  verdict\n");
-  for (const Score& score : scores) {
-    if (score.probabilities.empty()) continue;
-    fmt::print("{:<{}}", score.path.string(), width);
-    for (std::size_t k = 0; k < score.probabilities.size(); ++k)
-      fmt::print("  {:>{}.4f}", score.probabilities[k], std::max<std::size_t>(10, predictor.classes()[k].size() + 3));
-    fmt::print("  {}\n", score.verdict);
+/// Null when none were asked for. Everything that can be refused is refused before the first picture is read.
+std::unique_ptr<HeatMapWriter> make_heat_map_writer(Predictor& predictor, const Options& options,
+                                                    const std::vector<std::filesystem::path>& pictures) {
+  const std::vector<std::string>& classes = predictor.classes();
+  if (options.heat_maps.empty()) {
+    if (!options.heat_class.empty() || !options.heat_layer.empty())
+      throw Error(ExitCode::kUsage, "--heatmap-class and --heatmap-layer say how to draw what --heatmap DIR asks for");
+    return nullptr;
   }
-  if (predictor.classes().size() == 2)
-    fmt::print("{} from a probability of {:.4f}\n", predictor.classes()[1], predictor.threshold());
-}
-
-/// RFC 4180.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char character : text) quoted += character == '"' ? std::string("\"\"") : std::string(1, character);
-  return quoted + "\"";
-}
-
-void print_csv(const Predictor& predictor, const std::vector<Score>& scores) {
-  fmt::print("picture");
-  for (const std::string& name : predictor.classes()) fmt::print(",{}", csv_field("probability_" + name));
-  fmt::print(",verdict,error\n");
-  for (const Score& score : scores) {
-    fmt::print("{}", csv_field(score.path.string()));
-    for (std::size_t k = 0; k < predictor.classes().size(); ++k)
-      fmt::print(",{}", score.probabilities.empty() ? "" : fmt::format("{:.6f}", score.probabilities[k]));
-    fmt::print(",{},{}\n", csv_field(score.verdict), csv_field(score.failure));
-  }
-}
-
-void print_scores_json(const Predictor& predictor, const std::vector<Score>& scores) {
-  nlohmann::ordered_json json{{"notice", kNotice},
-                              {"checkpoint", predictor.checkpoint_path().string()},
-                              {"model", predictor.model_name()},
-                              {"classes", predictor.classes()},
-                              {"threshold", predictor.threshold()},
-                              {"predictions", nlohmann::ordered_json::array()},
-                              {"unreadable", nlohmann::ordered_json::array()}};
-  for (const Score& score : scores) {
-    if (!score.failure.empty()) {
-      json["unreadable"].push_back({{"picture", score.path.string()}, {"reason", score.failure}});
-      continue;
-    }
-    nlohmann::ordered_json probabilities;
-    for (std::size_t k = 0; k < score.probabilities.size(); ++k)
-      probabilities[predictor.classes()[k]] = score.probabilities[k];
-    json["predictions"].push_back(
-        {{"picture", score.path.string()}, {"probabilities", probabilities}, {"verdict", score.verdict}});
-  }
-  print_json(json);
+  if (!options.heat_class.empty() && std::find(classes.begin(), classes.end(), options.heat_class) == classes.end())
+    throw Error(ExitCode::kUsage, fmt::format("--heatmap-class {} is none of the network's classes, {}",
+                                              options.heat_class, fmt::join(classes, ", ")));
+  return std::unique_ptr<HeatMapWriter>(new HeatMapWriter{predictor.make_explainer(options.heat_layer), classes,
+                                                          options.heat_class,
+                                                          heat_map_files(options.heat_maps, pictures, options.force)});
 }
 
 int run(const Options& options) {
@@ -248,7 +245,10 @@ int run(const Options& options) {
   const std::unique_ptr<Device> device = make_device({options.device});
   Predictor predictor = Predictor::load(options.checkpoint, *device, kBatch);
   const DecodeTarget target = target_of(predictor.preprocessing());
-  const std::vector<Score> scores = score_pictures(predictor, all_pictures(options.pictures), target, options);
+  const std::vector<std::filesystem::path> pictures = all_pictures(options.pictures);
+  const std::unique_ptr<HeatMapWriter> heat_maps = make_heat_map_writer(predictor, options, pictures);
+  const std::vector<ScoredPicture> scores = score_pictures(predictor, heat_maps.get(), pictures, target, options);
+  if (heat_maps) log::info(fmt::format("heat maps: {}", options.heat_maps.string()));
   if (options.json) {
     print_scores_json(predictor, scores);
   } else if (options.csv) {
@@ -257,9 +257,9 @@ int run(const Options& options) {
     print_table(predictor, scores);
   }
   std::fflush(stdout);
-  fmt::print(stderr, "{}\n", kNotice);
+  fmt::print(stderr, "{}\n", kScoresNotice);
   bool all_read = true;
-  for (const Score& score : scores) {
+  for (const ScoredPicture& score : scores) {
     if (score.failure.empty()) continue;
     log::warning(fmt::format("cannot score {}: {}", score.path.string(), score.failure));
     all_read = false;

@@ -43,6 +43,12 @@ class CachedReader final : public DatasetReader {
   [[nodiscard]] std::vector<std::string> sources(std::string_view split) const override {
     return reader_->sources(split);
   }
+  [[nodiscard]] std::vector<OriginalSize> original_sizes(std::string_view split) const override {
+    return reader_->original_sizes(split);
+  }
+  [[nodiscard]] std::vector<LesionPlace> lesions(std::string_view split) const override {
+    return reader_->lesions(split);
+  }
   [[nodiscard]] std::optional<hdf5::Attribute> attribute(const std::string& name) const override {
     return reader_->attribute(name);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "loaders/reader.h"
 #include "runtime/core/file_io.h"
 
 namespace xrai {
@@ -62,6 +63,12 @@ void DatasetWriter::append(std::string_view split_name, DatasetRow row, const Le
   lesions.insert(lesions.end(), lesion.begin(), lesion.end());
 }
 
+void DatasetWriter::append(std::string_view split_name, DatasetRow row, const PictureSize& original_size) {
+  append(split_name, std::move(row));
+  std::vector<std::int32_t>& sizes = splits_.find(split_name)->second.original_sizes;
+  sizes.insert(sizes.end(), original_size.begin(), original_size.end());
+}
+
 void DatasetWriter::write_waiting(const std::string& name, Split& split) {
   const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
   if (split.waiting.empty()) return;
@@ -80,9 +87,10 @@ void DatasetWriter::close() {
     file_.write(place(name, "labels"), {n}, split.labels.data());
     file_.write_strings(place(name, "group"), split.groups);
     file_.write_strings(place(name, "source"), split.sources);
-    if (split.lesions.empty()) continue;
-    if (split.lesions.size() != 3 * n) throw std::logic_error("lesions were given for some pictures of a split only");
-    file_.write(place(name, "lesion"), {n, 3}, split.lesions.data());
+    if (split.lesions.size() % (3 * n) != 0 || split.original_sizes.size() % (2 * n) != 0)
+      throw std::logic_error("lesions or original sizes were given for some pictures of a split only");
+    if (!split.lesions.empty()) file_.write(place(name, "lesion"), {n, 3}, split.lesions.data());
+    if (!split.original_sizes.empty()) file_.write(place(name, kOriginalSizeName), {n, 2}, split.original_sizes.data());
   }
   file_.close();
 }

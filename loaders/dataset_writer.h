@@ -1,7 +1,6 @@
 // Writes the HDF5 data sets that docs/data-format.md describes. Where the pictures come from is not known here.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/lesion.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -32,8 +32,8 @@ struct DatasetRow {
   std::string group, source;
 };
 
-/// Centre x, y and radius of a lesion in fractions of the side; all 0 where there is no single place.
-using LesionPlace = std::array<float, 3>;
+/// Height and width of the picture in the file it came from, pixels.
+using PictureSize = std::array<std::int32_t, 2>;
 
 /// Collects pictures to whole chunks of about 1 MB, so memory stays at one chunk a split whatever the number of
 /// pictures.
@@ -46,6 +46,8 @@ class DatasetWriter {
   void append(std::string_view split, DatasetRow row);
   /// The same with a row of /split/lesion; a split has lesions for all of its pictures or for none.
   void append(std::string_view split, DatasetRow row, const LesionPlace& lesion);
+  /// The same with a row of /split/original_size; a split has it for all of its pictures or for none.
+  void append(std::string_view split, DatasetRow row, const PictureSize& original_size);
   /// Writes what is left and closes; must be called once at the end. Throws Error(kStorage).
   void close();
 
@@ -54,7 +56,8 @@ class DatasetWriter {
     std::vector<std::uint8_t> waiting;  // pixels of pictures that do not fill a chunk yet
     std::vector<std::uint8_t> labels;
     std::vector<std::string> groups, sources;
-    std::vector<float> lesions;  // (N, 3)
+    std::vector<float> lesions;                // (N, 3)
+    std::vector<std::int32_t> original_sizes;  // (N, 2)
   };
 
   Split& open_split(const std::string& name);

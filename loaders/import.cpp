@@ -19,6 +19,7 @@ namespace {
 
 struct Decoded {
   GreyImage square;
+  Extent source;  // size in the file
   std::uint64_t hash = 0;
   bool faint = false;
   std::string failure;  // why it is unreadable; empty when it is not
@@ -30,6 +31,7 @@ Decoded decode(const std::filesystem::path& path, const DecodeTarget& target) {
     DecodedPicture picture = load_square_picture(path, target);
     decoded.hash = content_hash(picture.image.pixels);
     decoded.faint = picture.faint_16_bit;
+    decoded.source = picture.source;
     decoded.square = std::move(picture.image);
   } catch (const Error& error) {
     decoded.failure = error.what();
@@ -91,7 +93,8 @@ class Importer {
       report_.unreadable.push_back({picture.path, decoded.failure});
       return;
     }
-    writer.append(picture.split, {decoded.square.pixels.data(), picture.label, picture.group, picture.path});
+    writer.append(picture.split, {decoded.square.pixels.data(), picture.label, picture.group, picture.path},
+                  PictureSize{decoded.source.height, decoded.source.width});
     SplitCount& count = report_.splits[picture.split];
     count.of_class.resize(report_.classes.size());
     ++count.of_class[picture.label];

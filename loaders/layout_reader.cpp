@@ -145,6 +145,40 @@ std::vector<std::string> LayoutReader::sources(std::string_view name) const {
   return from.layout->encoded.empty() ? texts(from, from.layout->sources_from) : picture_ids(*from.layout);
 }
 
+std::vector<OriginalSize> LayoutReader::original_sizes(std::string_view name) const {
+  const Split& from = split(name);
+  if (from.layout->parts.size() != 1) return {};
+  const PicturePart& part = from.layout->parts.front();
+  const std::string object = part.object.substr(0, part.object.find_last_of('/') + 1) + kOriginalSizeName;
+  const hdf5::File& file = *files_[part.file];
+  if (!file.has(object) || !file.is_dataset(object)) return {};
+  const std::vector<std::uint64_t> expected{static_cast<std::uint64_t>(from.layout->n_images), 2};
+  if (file.info(object).shape != expected) return {};  // somebody else's data set of that name
+  const auto values = file.read<std::int32_t>(object);
+  std::vector<OriginalSize> sizes;
+  for (std::size_t i = 0; i < values.size(); i += 2) sizes.push_back({values[i], values[i + 1]});
+  return sizes;
+}
+
+// Beside the pictures, in files of the project's own layout; what else goes by that name elsewhere is not looked at.
+std::vector<LesionPlace> LayoutReader::lesions(std::string_view name) const {
+  const SplitLayout& layout = *split(name).layout;
+  const hdf5::File& file = *files_.front();
+  const std::string object = "/" + layout.name + "/lesion";
+  if (!file.attribute("/", "xrai_schema") || !file.is_dataset(object)) return {};
+  const hdf5::DatasetInfo info = file.info(object);
+  const auto n = static_cast<std::uint64_t>(layout.n_images);
+  if (info.type != hdf5::Type::kFloat32 || info.shape != std::vector<std::uint64_t>{n, 3})
+    throw Error(ExitCode::kBadData,
+                fmt::format("{} of {} must be float32 ({}, 3): centre x, centre y and radius of each "
+                            "picture's lesion; remove it or write the set again",
+                            object, path().string(), n));
+  const std::vector<float> flat = file.read<float>(object);
+  std::vector<LesionPlace> places;
+  for (std::size_t i = 0; i + 2 < flat.size(); i += 3) places.push_back({flat[i], flat[i + 1], flat[i + 2]});
+  return places;
+}
+
 std::optional<hdf5::Attribute> LayoutReader::attribute(const std::string& name) const {
   return files_.front()->attribute("/", name);
 }

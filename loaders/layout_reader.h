@@ -29,6 +29,8 @@ class LayoutReader final : public DatasetReader {
   }
   [[nodiscard]] std::vector<std::string> groups(std::string_view name) const override;
   [[nodiscard]] std::vector<std::string> sources(std::string_view name) const override;
+  [[nodiscard]] std::vector<OriginalSize> original_sizes(std::string_view name) const override;
+  [[nodiscard]] std::vector<LesionPlace> lesions(std::string_view name) const override;
   [[nodiscard]] std::optional<hdf5::Attribute> attribute(const std::string& name) const override;
   void read_rows(std::string_view name, std::span<const std::int64_t> rows, std::uint8_t* pixels) override;
 

@@ -12,10 +12,19 @@
 #include <vector>
 
 #include "loaders/layout.h"
+#include "loaders/lesion.h"
 #include "loaders/row_source.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
+
+/// The data set beside a split's pictures that holds their original sizes, (N, 2) whole numbers.
+inline constexpr const char* kOriginalSizeName = "original_size";
+
+/// Size of a picture in the file it was imported from, pixels.
+struct OriginalSize {
+  std::int32_t height = 0, width = 0;
+};
 
 /// What is returned was checked when the file was opened: at least one split, each with at least one picture and a
 /// label per picture that names a class. Methods that take a split throw Error(kBadData) when there is none of that
@@ -43,6 +52,10 @@ class DatasetReader {
   [[nodiscard]] virtual std::vector<std::string> groups(std::string_view split) const = 0;
   /// File that each picture was made from. Empty when the file does not say.
   [[nodiscard]] virtual std::vector<std::string> sources(std::string_view split) const = 0;
+  /// Size of each picture before it was imported. Empty when the file does not say.
+  [[nodiscard]] virtual std::vector<OriginalSize> original_sizes(std::string_view /*split*/) const { return {}; }
+  /// Where the disease of each picture is. Empty when the file does not say.
+  [[nodiscard]] virtual std::vector<LesionPlace> lesions(std::string_view /*split*/) const { return {}; }
   /// Property of the whole file, such as "decoder", "resize", "fit", "size" or "synthetic".
   [[nodiscard]] virtual std::optional<hdf5::Attribute> attribute(const std::string& name) const = 0;
 

@@ -222,6 +222,9 @@ class CountingDevice final : public ModelledDevice {
   void narrow(const float*, void*, std::int64_t n) override {
     list_.add("narrow", LaunchList::floats(n) + list_.narrow(n));
   }
+  void widen(const void*, float*, std::int64_t n) override {
+    list_.add("widen", LaunchList::floats(n) + list_.narrow(n));
+  }
 
  private:
   [[nodiscard]] double update_bytes(std::int64_t n, std::int64_t floats, const void* narrow_weights) const {

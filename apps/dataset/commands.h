@@ -57,6 +57,14 @@ struct RepackCommand : OutputOptions {
   int run() const;
 };
 
+struct HoldOutCommand : OutputOptions {
+  std::filesystem::path input;
+  std::string family;
+
+  void register_options(CommandLine& options);
+  int run() const;
+};
+
 /// "xrai 0.1.0 (commit)", kept in the files that are written.
 std::string creator_text();
 /// The check of an option that takes splits.

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "apps/dataset/commands.h"
-#include "apps/dataset/contact_sheet.h"
+#include "apps/report/contact_sheet.h"
 #include "apps/support/common_options.h"
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
@@ -89,6 +89,13 @@ nlohmann::ordered_json summary_json(const DatasetSummary& summary) {
   return json;
 }
 
+std::vector<SheetRow> sheet_rows(std::vector<PictureSamples> samples) {
+  std::vector<SheetRow> rows;
+  for (PictureSamples& s : samples)
+    rows.push_back({fmt::format("{}: {}, {} pictures", s.split, s.class_name, s.n_pictures), std::move(s.pictures)});
+  return rows;
+}
+
 }  // namespace
 
 void InfoCommand::register_options(CommandLine& options) {
@@ -125,7 +132,7 @@ int InfoCommand::run() const {
     constexpr std::int64_t kColumns = 8;
     write_contact_sheet(contact_sheet,
                         fmt::format("{}{}", summary.synthetic ? "SYNTHETIC pictures: " : "", file.filename().string()),
-                        sample_pictures(*data, kColumns));
+                        sheet_rows(sample_pictures(*data, kColumns)));
   }
   if (json) {
     print_json(summary_json(summary));

@@ -51,6 +51,85 @@ void draw_operating_point(const Plot& plot, const Evaluation& e, Point at) {
   plot.note(at, fmt::format("threshold {:.2f}", e.threshold), Ink::kVermillion);
 }
 
+/// Sensitivity and false alarms at the threshold, each with its interval.
+struct OperatingCross {
+  Point at;
+  Interval false_alarms, found;
+};
+
+std::optional<OperatingCross> operating_cross(const Evaluation& e) {
+  if (!is_binary(e)) return std::nullopt;
+  const Rate found = sensitivity(e.confusion, 1), spared = specificity(e.confusion, 1);
+  const auto of_found = wilson_interval(found), of_spared = wilson_interval(spared);
+  if (!of_found || !of_spared) return std::nullopt;
+  return OperatingCross{
+      {1.0 - *spared.value(), *found.value()}, {1.0 - of_spared->high, 1.0 - of_spared->low}, *of_found};
+}
+
+/// Bars of the two intervals through the operating point; `at` maps rates to pixels.
+template <class At>
+void draw_cross(Canvas& canvas, const OperatingCross& cross, At at) {
+  const Line bar{.ink = Ink::kVermillion, .width = 2.0};
+  canvas.line(std::vector<Point>{at(cross.false_alarms.low, cross.at.y), at(cross.false_alarms.high, cross.at.y)}, bar);
+  canvas.line(std::vector<Point>{at(cross.at.x, cross.found.low), at(cross.at.x, cross.found.high)}, bar);
+}
+
+/// The part of a rising curve with x up to `right` and y from `bottom` on, cut where it crosses them.
+std::vector<Point> part_of_curve(const std::vector<Point>& curve, double right, double bottom) {
+  std::vector<Point> part;
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    Point from = curve[i - 1], to = curve[i];
+    if (to.y < bottom || from.x > right) continue;
+    if (from.y < bottom) from = {std::lerp(from.x, to.x, (bottom - from.y) / (to.y - from.y)), bottom};
+    if (to.x > right) to = {right, std::lerp(from.y, to.y, (right - from.x) / (to.x - from.x))};
+    if (from.x > right) continue;
+    if (part.empty()) part.push_back(from);
+    part.push_back(to);
+  }
+  return part;
+}
+
+/// The upper left fifth of a ROC curve drawn larger below it: where good networks differ.
+void draw_corner(const Plot& plot, const std::vector<Point>& curve, const std::optional<OperatingCross>& cross) {
+  constexpr double kShown = 0.2;  // false alarms from 0, sensitivity up to 1
+  Canvas& canvas = plot.canvas();
+  const Point top_left = plot.at(0.4, 0.72), bottom_right = plot.at(0.97, 0.15);
+  const auto at = [&](double false_alarms, double found) {
+    const double right = std::clamp(false_alarms / kShown, 0.0, 1.0),
+                 up = std::clamp((found - 1.0) / kShown + 1.0, 0.0, 1.0);
+    return Point{top_left.x + right * (bottom_right.x - top_left.x),
+                 bottom_right.y - up * (bottom_right.y - top_left.y)};
+  };
+  const std::vector<Point> frame = {
+      top_left, {bottom_right.x, top_left.y}, bottom_right, {top_left.x, bottom_right.y}, top_left};
+  canvas.area(frame, Ink::kPaper, 1.0);
+  canvas.line(frame, {.ink = Ink::kMuted});
+  std::vector<Point> enlarged;
+  for (const Point& p : part_of_curve(curve, kShown, 1.0 - kShown)) enlarged.push_back(at(p.x, p.y));
+  canvas.line(enlarged, {.ink = Ink::kBlue, .width = 2.0});
+  const bool inside = cross && cross->at.x <= kShown && cross->at.y >= 1.0 - kShown;
+  if (inside) {
+    draw_cross(canvas, *cross, at);
+    canvas.dot(at(cross->at.x, cross->at.y), 5.0, Ink::kVermillion);
+  }
+  const Label small{.size = 10.5, .ink = Ink::kMuted};
+  Label at_end = small;
+  at_end.anchor = Anchor::kEnd;
+  canvas.words({bottom_right.x, top_left.y - 4.0}, inside ? "enlarged, with 95 % bars" : "enlarged", at_end);
+  canvas.words({top_left.x - 4.0, top_left.y + 9.0}, "100 %", at_end);
+  canvas.words({top_left.x - 4.0, bottom_right.y}, "80 %", at_end);
+  canvas.words({top_left.x, bottom_right.y + 12.0}, "0 %", small);
+  canvas.words({bottom_right.x, bottom_right.y + 12.0}, "20 %", at_end);
+}
+
+/// (mean probability, observed rate) of the bins that hold images.
+std::vector<Point> observed_rates(const std::vector<ReliabilityBin>& bins) {
+  std::vector<Point> points;
+  for (const ReliabilityBin& bin : bins)
+    if (const auto rate = Rate{bin.n_hits, bin.n_images}.value()) points.push_back({bin.mean_probability, *rate});
+  return points;
+}
+
 struct ScoreShares {
   std::array<std::string, 2> names;
   std::array<std::array<double, kScoreBins>, 2> shares{};  // of the images of that kind
@@ -97,10 +176,17 @@ std::string roc_chart(const Evaluation& e) {
   const Plot plot(svg, kBox, "ROC curve, " + area, rate_axis("false alarms (1 \u2212 specificity)"),
                   rate_axis("found (sensitivity)"));
   svg.line(std::vector<Point>{plot.at(0, 0), plot.at(1, 1)}, {.ink = Ink::kMuted, .dashed = true});
-  plot.canvas().words({plot.at(0.64, 0.6).x, plot.at(0.64, 0.6).y}, "guessing", {.size = 11.5, .ink = Ink::kMuted});
+  constexpr double kWorthEnlarging = 0.9;
+  const bool enlarged = is_binary(e) && auroc.value_or(0.0) >= kWorthEnlarging;
+  const Point guessing = enlarged ? plot.at(0.1, 0.05) : plot.at(0.64, 0.6);
+  svg.words(guessing, "guessing", {.size = 11.5, .ink = Ink::kMuted});
   draw_curves(plot, series);
-  const auto found = sensitivity(e.confusion, 1).value(), spared = specificity(e.confusion, 1).value();
-  if (is_binary(e) && found && spared) draw_operating_point(plot, e, {1.0 - *spared, *found});
+  const auto cross = operating_cross(e);
+  if (enlarged) draw_corner(plot, series.front().points, cross);
+  if (cross) {
+    draw_cross(svg, *cross, [&](double x, double y) { return plot.at(x, y); });
+    draw_operating_point(plot, e, cross->at);
+  }
   return svg.inline_svg();
 }
 
@@ -171,6 +257,16 @@ std::string reliability_chart(const Evaluation& e) {
                                                 : "probability of the class that was named"),
                   rate_axis(is_binary(e) ? fmt::format("really {}", e.classes[1]) : "rightly named"));
   svg.line(std::vector<Point>{plot.at(0, 0), plot.at(1, 1)}, {.ink = Ink::kMuted, .dashed = true});
+  if (e.uncalibrated) {
+    const Series before{"before temperature scaling", Ink::kVermillion, observed_rates(e.uncalibrated->reliability),
+                        true};
+    const Series after{"calibrated", Ink::kBlue, observed_rates(e.reliability)};
+    plot.draw(before, true);
+    plot.draw(after, false);
+    plot.legend({before, after});
+  } else {
+    svg.words({4.0, 39.0}, "larger dot: more images; bar: 95 % interval", {.size = 11.5, .ink = Ink::kMuted});
+  }
   for (const ReliabilityBin& bin : e.reliability) {
     const Rate observed{bin.n_hits, bin.n_images};
     const auto interval = wilson_interval(observed);
@@ -181,7 +277,6 @@ std::string reliability_chart(const Evaluation& e) {
     const double share = static_cast<double>(bin.n_images) / static_cast<double>(e.n_images);
     svg.dot(plot.at(x, *observed.value()), 3.5 + 7.0 * std::sqrt(share), Ink::kBlue);
   }
-  svg.words({4.0, 39.0}, "larger dot: more images; bar: 95 % interval", {.size = 11.5, .ink = Ink::kMuted});
   return svg.inline_svg();
 }
 

@@ -4,9 +4,18 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "runtime/train/checkpoint.h"
 #include "runtime/train/evaluation.h"
+#include "runtime/train/operating_point.h"
 
 namespace xrai {
+
+/// What was measured beside the metrics, in the three forms that results have: text for the terminal, sections for the
+/// page, members for the JSON document.
+struct FurtherResults {
+  std::string text, html;
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+};
 
 /// What was scored, of what.
 struct EvaluationSubject {
@@ -14,12 +23,27 @@ struct EvaluationSubject {
   std::string device;   // "cpu", "cuda:0"
   std::string warning;  // may be empty
   bool synthetic = false;
+  nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
+  OperatingPoint point{};                                             // that is scored at
+  std::optional<double> temperature{};
+  std::string temperature_note{};  // what it was fitted on, or why there is none
 };
+
+/// Operating point and calibration as the checkpoint has them.
+void set_network(EvaluationSubject& subject, const CheckpointFacts& facts);
+/// How predictions of this subject are to be judged.
+EvaluationOptions options_of(const EvaluationSubject& subject);
+/// "youden, chosen on 631 validation pictures: ...", "default: 0.5, not tuned".
+std::string point_words(const OperatingPoint& point);
 
 /// {"metrics": {"auroc": {"value": ..., "ci95": [low, high], "method": "delong"}, ...}, "confusion_matrix": [[...],
 /// ...] (rows: true class), "classes", "n_images", "n_groups", "threshold", "split", "data", "checkpoint", ...}. What
 /// is not defined is null.
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation, const EvaluationSubject& subject);
+
+/// Ten equal bins of probability: with two classes of the second one, counted by true class; with more of the class
+/// that was named, counted by "right" and "wrong".
+nlohmann::ordered_json score_histogram_json(const Predictions& predictions);
 
 /// The same for people: a table of metrics and the confusion matrix.
 std::string evaluation_text(const Evaluation& evaluation, const EvaluationSubject& subject);

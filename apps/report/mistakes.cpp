@@ -2,29 +2,16 @@
 #include "apps/report/mistakes.h"
 
 #include <fmt/format.h>
-#include <spng.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 
-#include "apps/report/html.h"
+#include "apps/report/png_data.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
 namespace {
 
 constexpr std::int64_t kLargestSide = 320;  // twice what the page shows, for screens of high density
-
-struct FreeSpng {
-  void operator()(spng_ctx* context) const { spng_ctx_free(context); }
-};
-
-void check(int status) {
-  if (status == 0) return;
-  throw Error(ExitCode::kFailure,
-              fmt::format("cannot encode a picture for the report as PNG: {}", spng_strerror(status)));
-}
 
 /// Means of factor x factor blocks; a rest at the right or lower edge is left out.
 std::vector<std::uint8_t> averaged_down(std::span<const std::uint8_t> pixels, std::int64_t width, std::int64_t factor,
@@ -82,21 +69,7 @@ std::string png_data_uri(std::span<const std::uint8_t> pixels, std::int64_t widt
       height = small_height;
     }
   }
-  const std::unique_ptr<spng_ctx, FreeSpng> context(spng_ctx_new(SPNG_CTX_ENCODER));
-  spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(width);
-  header.height = static_cast<std::uint32_t>(height);
-  header.bit_depth = 8;
-  header.color_type = SPNG_COLOR_TYPE_GRAYSCALE;
-  check(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
-  check(spng_set_ihdr(context.get(), &header));
-  check(spng_encode_image(context.get(), pixels.data(), pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
-  std::size_t n_bytes = 0;
-  int status = 0;
-  const std::unique_ptr<void, decltype(&std::free)> bytes(spng_get_png_buffer(context.get(), &n_bytes, &status),
-                                                          &std::free);
-  check(status);
-  return "data:image/png;base64," + base64({static_cast<const std::uint8_t*>(bytes.get()), n_bytes});
+  return png_data(pixels, width, height, PngColours::kGrey);
 }
 
 }  // namespace xrai

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "runtime/train/evaluation.h"
+#include "runtime/train/heat_map.h"
 
 namespace xrai {
 
@@ -17,7 +19,8 @@ struct Mistake {
   std::int64_t row = 0;    // in the split
   std::int32_t label = 0;  // index of the true class
   std::int32_t predicted = 0;
-  double probability = 0.0;  // of the predicted class
+  double probability = 0.0;         // of the predicted class
+  std::optional<HeatMap> heat_map;  // of the evidence for it
 };
 
 /// The wrongly called images, the most confident first, at most `most`; pixels are left for the caller to fill in.

@@ -21,6 +21,12 @@ double channel(Ink ink, std::size_t i) {
   return value / 255.0;
 }
 
+// As cairo keeps colours: alpha first, the others already multiplied by it.
+std::uint32_t premultiplied(const std::uint8_t* rgba) {
+  const auto scaled = [&](int i) { return static_cast<std::uint32_t>((rgba[i] * rgba[3] + 127) / 255); };
+  return std::uint32_t{rgba[3]} << 24 | scaled(0) << 16 | scaled(1) << 8 | scaled(2);
+}
+
 }  // namespace
 
 struct PngCanvas::State {
@@ -108,6 +114,35 @@ void PngCanvas::words(Point at, std::string_view text, const Label& label) {
   cairo_move_to(cairo, -shift * extents.x_advance, 0.0);
   cairo_show_text(cairo, terminated.c_str());
   cairo_restore(cairo);
+}
+
+void PngCanvas::picture(const Box& box, std::span<const std::uint8_t> rgba, std::int64_t width, std::int64_t height) {
+  cairo_surface_t* pixels =
+      cairo_image_surface_create(CAIRO_FORMAT_ARGB32, static_cast<int>(width), static_cast<int>(height));
+  if (cairo_surface_status(pixels) != CAIRO_STATUS_SUCCESS) {
+    cairo_surface_destroy(pixels);
+    throw Error(ExitCode::kOutOfMemory, fmt::format("no memory for a picture of {} x {} pixels", width, height));
+  }
+  unsigned char* bytes = cairo_image_surface_get_data(pixels);
+  const int stride = cairo_image_surface_get_stride(pixels);
+  for (std::int64_t y = 0; y < height; ++y) {
+    auto* row = reinterpret_cast<std::uint32_t*>(bytes + y * stride);
+    for (std::int64_t x = 0; x < width; ++x)
+      row[x] = premultiplied(&rgba[static_cast<std::size_t>(4 * (y * width + x))]);
+  }
+  cairo_surface_mark_dirty(pixels);
+  cairo_t* cairo = state_->cairo;
+  cairo_save(cairo);
+  cairo_rectangle(cairo, box.x, box.y, box.width, box.height);
+  cairo_clip(cairo);
+  cairo_translate(cairo, box.x, box.y);
+  cairo_scale(cairo, box.width / static_cast<double>(width), box.height / static_cast<double>(height));
+  cairo_set_source_surface(cairo, pixels, 0, 0);
+  cairo_pattern_set_filter(cairo_get_source(cairo), CAIRO_FILTER_GOOD);
+  cairo_pattern_set_extend(cairo_get_source(cairo), CAIRO_EXTEND_PAD);
+  cairo_paint(cairo);
+  cairo_restore(cairo);
+  cairo_surface_destroy(pixels);
 }
 
 void PngCanvas::write(const std::filesystem::path& path) const {

@@ -1,6 +1,7 @@
 // Charts as pixels, for places that show no SVG. The only file of the project's charts that knows cairo.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -18,6 +19,9 @@ class PngCanvas : public Canvas {
   void area(std::span<const Point> outline, Ink fill, double opacity) override;
   void dot(Point centre, double radius, Ink fill) override;
   void words(Point at, std::string_view text, const Label& label) override;
+
+  /// Lays pixels (height, width, 4), RGBA, over the box, smoothly enlarged or reduced.
+  void picture(const Box& box, std::span<const std::uint8_t> rgba, std::int64_t width, std::int64_t height);
 
   /// Written aside and renamed. Throws Error(kStorage).
   void write(const std::filesystem::path& path) const;

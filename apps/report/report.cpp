@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/report/explanations.h"
 #include "apps/report/html.h"
 #include "apps/report/report_sections.h"
 #include "apps/report/report_style.h"
@@ -60,13 +61,16 @@ std::string report_html(const ReportInput& input) {
   if (input.evaluation) {
     const Evaluation& e = *input.evaluation;
     body += sections::headline(e);
-    body += sections::right_and_wrong(e, input.predictions);
+    body += sections::right_and_wrong(e, input.predictions, input.point);
+    if (input.compared) body += comparison_section(*input.compared);
   }
   body += sections::training(input.history);
   if (input.evaluation) {
-    body += sections::charts(*input.evaluation);
+    body += sections::charts(*input.evaluation, input.temperature_note);
     body += sections::metric_table(*input.evaluation);
     body += sections::families(*input.evaluation, input.predictions);
+    if (input.pointing) body += pointing_section(*input.pointing);
+    body += input.further_html;
     body += sections::mistakes(*input.evaluation, input.mistakes);
   }
   body += sections::provenance(input);

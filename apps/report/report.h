@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/report/comparison_output.h"
 #include "apps/report/mistakes.h"
 #include "runtime/train/evaluation.h"
 #include "runtime/train/history.h"
+#include "runtime/train/pointing_game.h"
 
 namespace xrai {
 
@@ -26,6 +28,11 @@ struct ReportInput {
   std::optional<Evaluation> evaluation;  // absent: the page shows the training only
   Predictions predictions;               // those that were evaluated
   std::vector<Mistake> mistakes;         // with pixels
+  std::string further_html;              // sections of what was measured besides (FurtherResults)
+  OperatingPoint point;                  // that was scored at
+  std::string temperature_note;          // what the temperature was fitted on, or why there is none
+  std::optional<ComparedRun> compared;   // with another network on the same images
+  std::optional<PointingResult> pointing;
   std::string config_toml, env_json;
 };
 

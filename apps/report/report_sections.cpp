@@ -8,7 +8,9 @@
 
 #include "apps/report/curves.h"
 #include "apps/report/evaluation_charts.h"
+#include "apps/report/evaluation_output.h"
 #include "apps/report/families.h"
+#include "apps/report/heat_map_picture.h"
 #include "apps/report/html.h"
 #include "apps/report/words.h"
 
@@ -38,8 +40,44 @@ std::string card(const Metric& metric, const Evaluation& e) {
                      track(metric.value, metric.ci95), interval_words(metric), html_escape(plain_words(metric, e)));
 }
 
+/// Brier score, calibration error and log-loss before and after temperature scaling.
+std::string calibration_table(const Evaluation& e, const std::string& note) {
+  if (!e.uncalibrated)
+    return note.empty() ? "" : fmt::format("<p class=\"small\">No temperature scaling: {}.</p>\n", html_escape(note));
+  const auto cells = [](const Metric& metric) {
+    return fmt::format("<td class=\"num\">{}</td><td class=\"num optional\">{}</td>", html_escape(value_text(metric)),
+                       html_escape(interval_text(metric)));
+  };
+  std::string rows;
+  for (const Metric& before : e.uncalibrated->metrics) {
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>{}{}</tr>\n", html_escape(display_name(before.name)),
+                        cells(before), cells(e.metric(before.name)));
+  }
+  return fmt::format(
+      "<h3>Calibration</h3>\n<p class=\"small\">Probabilities are calibrated by the temperature {:.2f} ({}): above 1 "
+      "the network was too sure of itself, below 1 not sure enough. Neither the ranking nor a verdict at 0.5 changes. "
+      "Fitted on one kind of images, it does not mend a shift to another. After training with balanced classes "
+      "probabilities are those of equally frequent ones: a curve above the diagonal then means that the class is more "
+      "frequent here.</p>\n<div class=\"scroll\"><table><thead><tr>"
+      "<th scope=\"col\">lower is better</th><th scope=\"col\" class=\"num\">before</th><th scope=\"col\" "
+      "class=\"num optional\">95 % interval</th><th scope=\"col\" class=\"num\">calibrated</th><th scope=\"col\" "
+      "class=\"num optional\">95 % interval</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
+      e.uncalibrated->temperature, html_escape(note), rows);
+}
+
 std::string counted(std::int64_t n, const char* one, const char* many) {
   return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
+/// Legend of the heat maps, and the box that takes them off the pictures; empty where there are none.
+std::string heat_switch(const std::vector<Mistake>& mistakes) {
+  if (std::none_of(mistakes.begin(), mistakes.end(), [](const Mistake& m) { return m.heat_map.has_value(); }))
+    return {};
+  return fmt::format(
+      "<input type=\"checkbox\" id=\"heat\" checked=\"checked\"/> <label for=\"heat\">heat maps (Grad-CAM): where each "
+      "picture made the network call what it called, from little <img class=\"ramp\" src=\"{}\" alt=\"dark violet to "
+      "yellow\"/> to most. They show what the network used, not where disease is.</label>\n",
+      heat_legend_data());
 }
 
 }  // namespace
@@ -59,7 +97,7 @@ std::string headline(const Evaluation& e) {
       big, track(auroc.value, auroc.ci95), interval_words(auroc), html_escape(plain_words(auroc, e)), cards);
 }
 
-std::string right_and_wrong(const Evaluation& e, const Predictions& predictions) {
+std::string right_and_wrong(const Evaluation& e, const Predictions& predictions, const OperatingPoint& point) {
   std::string head = "<th scope=\"col\"></th>", body;
   for (const std::string& name : e.classes) head += fmt::format("<th scope=\"col\">called {}</th>", html_escape(name));
   for (std::int64_t label = 0; label < e.confusion.n_classes(); ++label) {
@@ -77,9 +115,10 @@ std::string right_and_wrong(const Evaluation& e, const Predictions& predictions)
     }
     body += "</tr>\n";
   }
-  const std::string rule = e.classes.size() == 2 ? fmt::format("Called {} from a probability of {:.2f} on.",
-                                                               html_escape(e.classes[1]), e.threshold)
-                                                 : std::string("The most probable class is named.");
+  const std::string rule = e.classes.size() == 2
+                               ? fmt::format("Called {} from a probability of {:.2f} on ({}).",
+                                             html_escape(e.classes[1]), e.threshold, html_escape(point_words(point)))
+                               : std::string("The most probable class is named.");
   return fmt::format(
       "<section>\n<h2>Right and wrong</h2>\n<p class=\"lead\">{} {}; shares are of the row.</p>\n"
       "<div class=\"pair\"><div class=\"scroll\"><table class=\"matrix\"><thead><tr>{}</tr></thead>\n<tbody>\n"
@@ -121,7 +160,7 @@ std::string training(const std::vector<EpochRecord>& history) {
       lead, panels);
 }
 
-std::string charts(const Evaluation& e) {
+std::string charts(const Evaluation& e, const std::string& temperature_note) {
   std::string drawn;
   for (const std::string& svg : {roc_chart(e), precision_recall_chart(e), reliability_chart(e)}) {
     if (!svg.empty()) drawn += "<div>" + svg + "</div>\n";
@@ -129,8 +168,8 @@ std::string charts(const Evaluation& e) {
   if (drawn.empty()) return {};
   return fmt::format(
       "<section>\n<h2>Behind the figures</h2>\n<p class=\"lead\">The first two show every threshold at once, the "
-      "third whether a probability can be taken at its word.</p>\n<div class=\"grid\">\n{}</div>\n</section>\n",
-      drawn);
+      "third whether a probability can be taken at its word.</p>\n<div class=\"grid\">\n{}</div>\n{}</section>\n",
+      drawn, calibration_table(e, temperature_note));
 }
 
 std::string families(const Evaluation& e, const Predictions& predictions) {
@@ -166,18 +205,22 @@ std::string mistakes(const Evaluation& e, const std::vector<Mistake>& mistakes) 
     const std::string truth = html_escape(e.classes[static_cast<std::size_t>(m.label)]);
     const std::string called = html_escape(e.classes[static_cast<std::size_t>(m.predicted)]);
     const std::string source = html_escape(m.source.empty() ? fmt::format("row {}", m.row) : m.source);
+    const std::string heat = m.heat_map ? fmt::format("<img class=\"heat\" src=\"{}\" alt=\"where it saw {}\"/>",
+                                                      heat_overlay_data(*m.heat_map, m.width, m.height), called)
+                                        : "";
     figures += fmt::format(
-        "<figure><img src=\"{}\" alt=\"{}, really {}\" width=\"{}\" height=\"{}\"/><figcaption>"
+        "<figure><div class=\"shot\"><img src=\"{}\" alt=\"{}, really {}\" width=\"{}\" "
+        "height=\"{}\"/>{}</div><figcaption>"
         "<b>called {}, {:.1f} %</b><br/>really {}<br/><span class=\"small\">{}</span></figcaption></figure>\n",
-        png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, called, 100.0 * m.probability,
-        truth, source);
+        png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, heat, called,
+        100.0 * m.probability, truth, source);
   }
   const auto n_shown = static_cast<std::int64_t>(mistakes.size());
   return fmt::format(
       "<section class=\"long\">\n<h2>Most confident mistakes</h2>\n<p class=\"lead\">{} of {}, the surest "
-      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n"
+      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n{}"
       "<div class=\"gallery\">\n{}</div>\n</section>\n",
-      n_shown, counted(n_wrong, "mistake", "mistakes"), figures);
+      n_shown, counted(n_wrong, "mistake", "mistakes"), heat_switch(mistakes), figures);
 }
 
 }  // namespace xrai::sections

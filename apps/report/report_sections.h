@@ -8,10 +8,10 @@
 namespace xrai::sections {
 
 std::string headline(const Evaluation& evaluation);
-std::string right_and_wrong(const Evaluation& evaluation, const Predictions& predictions);
+std::string right_and_wrong(const Evaluation& evaluation, const Predictions& predictions, const OperatingPoint& point);
 std::string metric_table(const Evaluation& evaluation);
 std::string training(const std::vector<EpochRecord>& history);
-std::string charts(const Evaluation& evaluation);
+std::string charts(const Evaluation& evaluation, const std::string& temperature_note);
 std::string families(const Evaluation& evaluation, const Predictions& predictions);
 std::string mistakes(const Evaluation& evaluation, const std::vector<Mistake>& mistakes);
 std::string provenance(const ReportInput& input);

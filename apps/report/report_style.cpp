@@ -18,6 +18,7 @@ main,header,footer{max-width:1120px;margin:0 auto;padding:0 20px}
 header{padding-top:36px}
 h1{font-size:28px;line-height:1.2;margin:0 0 6px;overflow-wrap:anywhere}
 h2{font-size:20px;margin:0 0 4px}
+h3{font-size:16px;margin:18px 0 2px}
 p{margin:0 0 10px}
 .lead,.small{color:var(--muted)}
 .small{font-size:14px}
@@ -49,12 +50,22 @@ tbody th{font-weight:600}
 .matrix tbody th{text-align:right}
 .matrix td{border:3px solid var(--paper);border-radius:8px;padding:16px 6px}
 .matrix td strong{display:block;font-size:24px;line-height:1.1}
+.scroll+p,.scroll+.scroll{margin-top:14px}
+.tight td,.tight th{padding:3px 10px}
+.heat{font-size:14px}
+.heat td,.heat th{text-align:center;padding:4px 5px;white-space:nowrap}
+.heat tbody th{text-align:left}
+.matrix+.small{margin-top:12px}
 .right{background:color-mix(in srgb,var(--blue) var(--share),var(--paper))}
 .wrong{background:color-mix(in srgb,var(--vermillion) var(--share),var(--paper))}
 .chart{display:block;width:100%;height:auto;max-width:560px;margin:0 auto;font-family:inherit}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:16px;margin-top:12px}
 .gallery figure{margin:0}
 .gallery img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:#000;border-radius:8px}
+.shot{position:relative}
+.gallery img.heat{position:absolute;left:0;top:0;height:100%;background:none}
+#heat:not(:checked)~.gallery .heat{display:none}
+.ramp{width:90px;height:10px;border-radius:3px;vertical-align:baseline}
 figcaption{font-size:14px;line-height:1.35;margin-top:6px;overflow-wrap:anywhere}
 details{border-top:1px solid var(--grid);padding:10px 0}
 summary{cursor:pointer;font-weight:600}

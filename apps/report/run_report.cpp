@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "apps/report/families.h"
 #include "apps/report/score_split.h"
 #include "apps/support/json_output.h"
 #include "runtime/core/error.h"
@@ -34,8 +35,8 @@ std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoi
 }
 
 ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
-                             const Evaluation& evaluation, const Predictions& predictions,
-                             std::vector<Mistake> mistakes, const std::string& config_toml) {
+                             const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
+                             const std::string& config_toml) {
   ReportInput input;
   input.title =
       fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
@@ -47,12 +48,30 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
   input.synthetic = subject.synthetic;
   input.evaluation = evaluation;
   input.predictions = predictions;
-  input.mistakes = std::move(mistakes);
+  input.mistakes = std::move(explanations.mistakes);
+  input.pointing = std::move(explanations.pointing);
+  input.point = subject.point;
+  input.temperature_note = subject.temperature_note;
   input.config_toml = config_toml;
   if (run_folder.empty()) return input;
   input.history = read_history(run_folder);
   input.env_json = text_if_there(run_folder / "env.json");
   return input;
+}
+
+nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject) {
+  auto json = evaluation_json(*report.evaluation, subject);
+  json["score_histogram"] = score_histogram_json(report.predictions);
+  json["families"] = nlohmann::ordered_json::array();
+  for (const FamilyResult& family : family_results(report.predictions, report.evaluation->threshold)) {
+    const auto interval = wilson_interval(family.accuracy);
+    json["families"].push_back({{"name", family.name}, {"n_images", family.accuracy.of}});
+    json["families"].back()["accuracy"] = {{"value", family.accuracy.value().value_or(0.0)}, {"method", "wilson"}};
+    if (interval) json["families"].back()["accuracy"]["ci95"] = {interval->low, interval->high};
+  }
+  if (report.compared) json["comparison"] = comparison_json(*report.compared);
+  if (report.pointing) json["pointing_game"] = pointing_json(*report.pointing);
+  return json;
 }
 
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
@@ -66,39 +85,36 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
   }
   if (report.evaluation) {
     write_text_file(run_folder / "eval" / (subject.split + ".json"),
-                    json_text(finite_json(evaluation_json(*report.evaluation, subject))) + "\n");
+                    json_text(finite_json(run_json(report, subject))) + "\n");
   }
   write_text_file(run_folder / "report.html", report_html(report));
 }
 
-Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
-                                   const std::string& split, std::span<const std::int64_t> rows,
-                                   const std::string& device) {
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
+                                   const Predictions& predictions, DatasetReader& data, const std::string& split,
+                                   std::span<const std::int64_t> rows, const std::string& device) {
   EvaluationSubject subject;
   subject.split = "val";
   subject.data = data.path().string();
   subject.checkpoint = predictor.checkpoint_path().string();
   subject.device = device;
   subject.synthetic = data_is_synthetic(data);
+  const char* chosen =
+      predictor.facts().threshold_note.empty() ? "The best epoch was" : "Best epoch and threshold were";
   if (split == "train") {
     subject.warning = fmt::format(
         "The file has no val split: these are {} pictures of its training split that were set "
-        "aside. The best epoch was chosen on them, so the figures are a little too good.",
-        rows.size());
+        "aside. {} chosen on them, so the figures are a little too good.",
+        rows.size(), chosen);
   } else {
-    subject.warning =
-        "The best epoch was chosen on these pictures, so the figures are a little too good; a test split "
-        "tells more.";
+    subject.warning = fmt::format(
+        "{} chosen on these pictures, so the figures are a little too good; a test split tells more.", chosen);
   }
-  const Predictions predictions =
-      score_split(data, split, rows, predictor.classes(), subject.checkpoint,
-                  [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
-                    return predictor.predict(pixels, n, height, width);
-                  });
-  const Evaluation evaluation = evaluate(predictions, {.threshold = predictor.threshold()});
+  set_network(subject, predictor.facts());
+  const Evaluation evaluation = evaluate(predictions, options_of(subject));
   write_run_evaluation(run_folder,
                        run_report_input(run_folder, subject, evaluation, predictions,
-                                        mistakes_with_pixels(data, split, rows, predictions, evaluation.threshold),
+                                        explain_result(data, split, rows, predictions, evaluation.threshold, predictor),
                                         predictor.config_toml()),
                        subject);
   return evaluation;

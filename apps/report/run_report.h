@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "apps/report/evaluation_output.h"
-#include "apps/report/mistakes.h"
+#include "apps/report/explanations.h"
 #include "apps/report/report.h"
 #include "loaders/reader.h"
 #include "runtime/train/evaluation.h"
@@ -22,17 +22,22 @@ std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoi
 
 /// What the page needs. Files that are missing in the run folder (or an empty run folder) leave their part out.
 ReportInput run_report_input(const std::filesystem::path& run_folder, const EvaluationSubject& subject,
-                             const Evaluation& evaluation, const Predictions& predictions,
-                             std::vector<Mistake> mistakes, const std::string& config_toml);
+                             const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
+                             const std::string& config_toml);
+
+/// What xrai_evaluate --json prints: evaluation_json with what needs the predictions, or another network, beside it.
+/// The report must have an evaluation.
+nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject);
 
 /// Writes RUN/eval/SPLIT.json and RUN/report.html. Throws Error(kStorage).
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 
-/// The end of a training: scores the validation pictures (`rows` of `split`; "train" when a part of it was set aside),
-/// writes eval/val.json and report.html, and returns the result. Throws what scoring throws, and Error(kStorage).
-Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor, DatasetReader& data,
-                                   const std::string& split, std::span<const std::int64_t> rows,
-                                   const std::string& device);
+/// The end of a training: judges what the best network said about the validation pictures (`rows` of `split`; "train"
+/// when a part of it was set aside), writes eval/val.json and report.html, and returns the result. Throws
+/// Error(kStorage).
+Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
+                                   const Predictions& predictions, DatasetReader& data, const std::string& split,
+                                   std::span<const std::int64_t> rows, const std::string& device);
 
 }  // namespace xrai

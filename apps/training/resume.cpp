@@ -17,10 +17,11 @@ constexpr std::array kFixed{"image-size",   "batch-size",      "optimizer", "mom
                             "class-weight", "label-smoothing", "seed",      "shuffle",  "augment",
                             "rotation",     "scale",           "aspect",    "shift",    "gamma",
                             "contrast",     "brightness",      "flip",      "crop",     "standardise",
-                            "val-fraction", "precision"};
+                            "val-fraction", "val-seed",        "precision"};
 
 // These may change, and do when a run is prolonged or was about to diverge.
-constexpr std::array kMayChange{"epochs", "lr", "warmup-epochs", "weight-decay", "clip-norm", "autotune"};
+constexpr std::array kMayChange{"epochs",    "lr",       "warmup-epochs",   "weight-decay",
+                                "clip-norm", "autotune", "operating-point", "members"};
 
 fs::path newest_in(const fs::path& run) {
   for (const char* name : {"last.h5", "best.h5"})

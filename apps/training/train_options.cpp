@@ -1,6 +1,7 @@
 #include "apps/training/train_options.h"
 
 #include "apps/support/common_options.h"
+#include "runtime/train/operating_point.h"
 
 namespace xrai {
 namespace {
@@ -27,6 +28,12 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
          .above = 0,
          .at_most = 0.5});
   c.add({.group = "Data",
+         .name = "val-seed",
+         .target = &o.val_seed,
+         .help = "of the choice of these patients",
+         .value_name = "N",
+         .default_text = "--seed"});
+  c.add({.group = "Data",
          .name = "cache",
          .target = &o.cache,
          .help = "where pictures stay once they were read; auto: on a GPU, else in host memory, where they take a "
@@ -37,10 +44,22 @@ void add_data_options(CommandLine& c, TrainOptions& o) {
 
 void add_model_options(CommandLine& c, TrainOptions& o) {
   c.add({.group = "Model",
+         .name = "recipe",
+         .target = &o.recipe,
+         .help = "set of values for all that is not given: default, fast, best (recipes/), or a TOML file",
+         .value_name = "NAME|FILE.toml"});
+  c.add({.group = "Model",
          .name = "model",
          .target = &o.model,
          .help = "network: plain5, lenet, resnet18, or a TOML file that lists layers (docs/models.md)",
          .value_name = "NAME|FILE.toml"});
+  c.add({.group = "Model",
+         .name = "members",
+         .target = &o.members,
+         .help = "networks to train, with seeds of their own; their probabilities are averaged (RUN/members)",
+         .value_name = "N",
+         .at_least = 1,
+         .at_most = 100});
   c.add({.group = "Model",
          .name = "image-size",
          .target = &o.image_size,
@@ -124,6 +143,13 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .help = "part of each label that is spread over all classes",
          .at_least = 0,
          .at_most = 0.9});
+  c.add({.group = g,
+         .name = "operating-point",
+         .target = &o.operating_point,
+         .help = "probability from which the second of two classes is said, chosen on the validation pictures at the "
+                 "end: default (0.5), youden, sens=0.95 or spec=0.90",
+         .value_name = "RULE",
+         .check = operating_rule_problem});
   c.add({.group = g, .name = "seed", .target = &o.seed, .help = "of weights, order and augmentation"});
   c.add({.group = g,
          .name = "shuffle",

@@ -16,6 +16,7 @@ namespace xrai {
 struct TrainOptions {
   std::filesystem::path data, out;
   LayoutOptions layout;  // of the data
+  std::string recipe = "default";
   std::string model = "plain5";
   std::optional<std::int64_t> image_size;  // default: from the stored pictures, see default_image_size
   std::int64_t epochs = 12, max_steps = 0;
@@ -27,7 +28,10 @@ struct TrainOptions {
   std::optional<double> warmup_epochs;  // default: a fifth of the epochs
   std::string class_weight = "balanced";
   double label_smoothing = 0;
+  std::string operating_point = "default";
   std::uint64_t seed = 1;
+  std::int64_t members = 1;               // networks whose probabilities are averaged
+  std::optional<std::uint64_t> val_seed;  // of the choice of validation pictures; default: seed
   std::string shuffle = "all";
   bool augment = true;
   double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,

@@ -24,6 +24,7 @@ void refuse_contradictions(const TrainOptions& o) {
 void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
   if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 2e-3;
   if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
+  if (!o.val_seed) o.val_seed = o.seed;
   if (!o.image_size) o.image_size = default_image_size(stored_size);
 }
 

@@ -110,7 +110,6 @@ CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& 
                          resize.empty() ? decoder : decoder + ", " + resize};
   facts.input = settings.input;
   facts.seed = settings.seed;
-  facts.threshold_rule = "0.5, not tuned";
   facts.synthetic_data = data_is_synthetic(reader);
   return facts;
 }

@@ -27,7 +27,7 @@ struct CudaStatus {
 
 /// Both sides are built together; the number is there to notice when they are not.
 struct CudaPlugin {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   static constexpr const char* kEntry = "xrai_cuda_plugin";
   static constexpr const char* kFile = "libxrai_cuda.so";
   int version = kVersion;

@@ -128,6 +128,8 @@ class Device {
   virtual void sgd(const kernels::SgdArguments& arguments) = 0;
   /// to[i] = from[i] in the activations' type.
   virtual void narrow(const float* from, void* to, std::int64_t n) = 0;
+  /// The other way: to[i] = from[i] as float.
+  virtual void widen(const void* from, float* to, std::int64_t n) = 0;
 
  private:
   Trace* trace_ = nullptr;

@@ -118,6 +118,9 @@ class CpuDevice final : public Device {
   void narrow(const float* from, void* to, std::int64_t n) override {
     if (to != from) copy_bytes(to, from, static_cast<std::size_t>(n) * sizeof(float));
   }
+  void widen(const void* from, float* to, std::int64_t n) override {
+    copy_bytes(to, from, static_cast<std::size_t>(n) * sizeof(float));
+  }
 
  private:
   int threads_;

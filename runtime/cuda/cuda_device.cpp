@@ -147,6 +147,9 @@ class CudaDevice final : public Device {
   void narrow(const float* from, void* to, std::int64_t n) override {
     kernels::cuda::narrow(from, to, n, type(), compute());
   }
+  void widen(const void* from, float* to, std::int64_t n) override {
+    kernels::cuda::widen(from, to, n, type(), compute());
+  }
 
  private:
   [[nodiscard]] DataType type() const { return context_.type(); }

@@ -24,7 +24,7 @@ class GraphBuilder {
     find_readers();
   }
 
-  Graph build() {
+  Graph build(Fusing fusing) {
     const int n_layers = static_cast<int>(spec_.layers.size());
     std::vector<std::vector<int>> chain_ending_at(spec_.layers.size());
     std::vector<bool> joined(spec_.layers.size(), false);
@@ -35,8 +35,13 @@ class GraphBuilder {
       chain_ending_at[at(chain.back())] = chain;
     }
     // A node stands where its last layer stood: by then a residual's other side is there.
-    for (int i = 0; i < n_layers; ++i)
-      if (!chain_ending_at[at(i)].empty()) emit(chain_ending_at[at(i)]);
+    for (int i = 0; i < n_layers; ++i) {
+      const std::vector<int>& chain = chain_ending_at[at(i)];
+      if (fusing == Fusing::kAll && !chain.empty()) emit(chain);
+      // Apart, but in the same order: parameters are numbered as nodes are made.
+      if (fusing == Fusing::kNone)
+        for (const int one : chain) emit({one});
+    }
     return std::move(graph_);
   }
 
@@ -185,8 +190,8 @@ class GraphBuilder {
 
 }  // namespace
 
-Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes) {
-  return GraphBuilder(spec, picture, n_classes).build();
+Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing) {
+  return GraphBuilder(spec, picture, n_classes).build(fusing);
 }
 
 }  // namespace xrai

@@ -56,7 +56,10 @@ struct Graph {
   std::vector<StatisticsSpec> statistics;
 };
 
+/// kNone: a node for every layer but flatten, so that every layer's output exists, with the same parameters.
+enum class Fusing { kAll, kNone };
+
 /// Throws what infer_shapes throws.
-Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes);
+Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing = Fusing::kAll);
 
 }  // namespace xrai

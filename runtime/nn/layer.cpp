@@ -1,6 +1,7 @@
 #include "runtime/nn/layer.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace xrai {
 namespace {
@@ -25,10 +26,10 @@ class ConvolutionLayerPlan final : public Layer {
                        const Shape& in)
       : Layer(r.node.name),
         plan_(device.plan(ConvolutionSpec{in, node.layer.filters, node.layer.window, node.layer.groups, node.layer.bias,
-                                          node.relu, r.training, r.input_gradient})),
+                                          node.relu, r.has_backward(), r.input_gradient})),
         relu_(node.relu),
-        weight_(slice(parameters, node.weight, r.training)),
-        bias_(slice(parameters, node.bias, r.training)) {}
+        weight_(slice(parameters, node.weight, r.has_backward())),
+        bias_(slice(parameters, node.bias, r.has_backward())) {}
 
   void forward(const LayerMemory& m, StepContext) override {
     plan_->forward(m.inputs[0], weight_.narrow, bias_.narrow, m.output, m.workspace);
@@ -52,11 +53,11 @@ class DenseLayerPlan final : public Layer {
  public:
   DenseLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r, const DenseNode& node, const Shape& in)
       : Layer(r.node.name),
-        plan_(device.plan(
-            DenseSpec{in.n, in.per_image(), node.units, node.bias >= 0, node.relu, r.training, r.input_gradient})),
+        plan_(device.plan(DenseSpec{in.n, in.per_image(), node.units, node.bias >= 0, node.relu, r.has_backward(),
+                                    r.input_gradient})),
         relu_(node.relu),
-        weight_(slice(parameters, node.weight, r.training)),
-        bias_(slice(parameters, node.bias, r.training)) {}
+        weight_(slice(parameters, node.weight, r.has_backward())),
+        bias_(slice(parameters, node.bias, r.has_backward())) {}
 
   void forward(const LayerMemory& m, StepContext) override {
     plan_->forward(m.inputs[0], weight_.narrow, bias_.narrow, m.output, m.workspace);
@@ -151,10 +152,52 @@ class NormalisationLayerPlan final : public Layer {
   float* running_variance_ = nullptr;
 };
 
+// Batch normalisation by itself with running statistics: y = x * scale / deviation + rest, whose derivative is that of
+// a line. The backward pass is the forward kernel with mean and shift 0.
+class RunningNormalisationLayerPlan final : public Layer {
+ public:
+  RunningNormalisationLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r,
+                                const NormalisationNode& node, const Shape& in)
+      : Layer(r.node.name),
+        device_(device),
+        epsilon_(node.layer.epsilon),
+        shape_{in.n, in.height, in.width, in.channels},
+        scale_(slice(parameters, node.scale, false).value),
+        shift_(slice(parameters, node.shift, false).value),
+        zeros_(device.allocate(channel_bytes())) {
+    if (node.relu || node.residual || node.pool) throw std::logic_error("a joined normalisation cannot be explained");
+    const StatisticsSpec& statistics = parameters.statistics_specs()[static_cast<std::size_t>(node.statistics)];
+    mean_ = parameters.statistics() + statistics.mean_offset;
+    variance_ = parameters.statistics() + statistics.variance_offset;
+  }
+
+  void forward(const LayerMemory& m, StepContext) override {
+    auto* inverse = static_cast<float*>(m.saved);
+    device_.inverse_deviation(variance_, epsilon_, shape_.channels, inverse);
+    device_.batch_norm({m.inputs[0], nullptr, scale_, shift_, mean_, inverse, m.output, nullptr, shape_});
+  }
+  void backward(const LayerMemory& m, StepContext) override {
+    if (m.input_gradients[0] == nullptr) return;
+    const auto* zeros = zeros_.as<float>();
+    device_.batch_norm({m.output_gradient, nullptr, scale_, zeros, zeros, static_cast<const float*>(m.saved),
+                        m.input_gradients[0], nullptr, shape_});
+  }
+  [[nodiscard]] std::size_t saved_bytes() const override { return channel_bytes(); }
+
+ private:
+  [[nodiscard]] std::size_t channel_bytes() const { return static_cast<std::size_t>(shape_.channels) * sizeof(float); }
+
+  Device& device_;
+  float epsilon_;
+  kernels::BatchNormShape shape_;
+  const float *scale_, *shift_, *mean_ = nullptr, *variance_ = nullptr;
+  Buffer zeros_;
+};
+
 class PoolingLayerPlan final : public Layer {
  public:
   PoolingLayerPlan(Device& device, const LayerRequest& r, const PoolingNode& node, const Shape& in)
-      : Layer(r.node.name), plan_(device.plan(PoolingSpec{in, node.layer.kind, node.layer.window, r.training})) {}
+      : Layer(r.node.name), plan_(device.plan(PoolingSpec{in, node.layer.kind, node.layer.window, r.has_backward()})) {}
 
   void forward(const LayerMemory& m, StepContext) override { plan_->forward(m.inputs[0], m.output, m.saved); }
   void backward(const LayerMemory& m, StepContext) override {
@@ -248,6 +291,7 @@ struct LayerMaker {
     return std::make_unique<ConvolutionLayerPlan>(device, parameters, r, node, in);
   }
   std::unique_ptr<Layer> operator()(const NormalisationNode& node) const {
+    if (r.explaining) return std::make_unique<RunningNormalisationLayerPlan>(device, parameters, r, node, in);
     return std::make_unique<NormalisationLayerPlan>(device, parameters, r, node, in);
   }
   std::unique_ptr<Layer> operator()(const PoolingNode& node) const {

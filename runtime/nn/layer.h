@@ -49,6 +49,8 @@ struct LayerRequest {
   std::int64_t n = 1;           // images
   bool training = false;        // plans with batch statistics, dropout and backward
   bool input_gradient = false;  // of the first input
+  bool explaining = false;      // plans with backward, too, but with running statistics and no dropout
+  [[nodiscard]] bool has_backward() const { return training || explaining; }
 };
 
 /// Plans the node on the device. Parameters must outlive the layer.

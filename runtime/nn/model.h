@@ -16,19 +16,29 @@
 
 namespace xrai {
 
-/// A model made ready for one batch size, for training or for inference. Made by Model::prepare.
+/// What a plan is for. Training: batch statistics, dropout, the gradients of all parameters. Explaining: running
+/// statistics, and gradients from the logits back to one tensor.
+enum class Purpose { kScoring, kTraining, kExplaining };
+
+/// A model made ready for one batch size and one purpose. Made by Model::prepare and by GradCam.
 class ModelPlan {
  public:
-  ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, bool training);
+  /// `explained`: the tensor of an unfused graph that gradients go back to; explaining only.
+  ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, Purpose purpose,
+            int explained = -1);
 
   [[nodiscard]] std::int64_t batch_size() const { return n_; }
   [[nodiscard]] void* input() const { return value(0); }  // (n, height, width, 1), activations like all here
   [[nodiscard]] void* logits() const;                     // (n, n_logits)
-  /// Gradient of the logits; filled by the loss, read by backward. Training only.
+  /// Gradient of the logits; filled by the loss, read by backward. Not for scoring.
   [[nodiscard]] void* logit_gradients() const;
+  /// The explained tensor, behind forward, and the gradient of the logits with respect to it, behind backward.
+  [[nodiscard]] void* explained() const { return value(explained_); }
+  [[nodiscard]] void* explained_gradient() const { return gradient(explained_); }
 
   void forward(StepContext context);
-  /// Overwrites the gradients of all parameters.
+  /// Overwrites the gradients of all parameters; when explaining, of those behind the explained tensor, which then mean
+  /// nothing.
   void backward(StepContext context);
 
   [[nodiscard]] std::size_t arena_bytes() const { return memory_.total_bytes; }
@@ -46,6 +56,9 @@ class ModelPlan {
   struct TensorPlace {
     int value = -1, gradient = -1;
   };
+  [[nodiscard]] bool has_gradient(int tensor) const { return differentiated_[static_cast<std::size_t>(tensor)]; }
+  /// Whether the layer takes part in the backward pass.
+  [[nodiscard]] bool runs_backward(std::size_t layer) const;
   void plan_lifetimes();
   [[nodiscard]] void* place(int item) const;
   [[nodiscard]] void* value(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].value); }
@@ -55,7 +68,9 @@ class ModelPlan {
   Device& device_;
   const Graph& graph_;
   std::int64_t n_;
-  bool training_;
+  Purpose purpose_;
+  int explained_;
+  std::vector<bool> differentiated_;  // (tensors), those that have a gradient
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<TensorPlace> tensors_;
   std::vector<int> saved_;                       // memory item of each layer, -1: none

@@ -1,17 +1,23 @@
 #include "runtime/train/checkpoint.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <functional>
 
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
 #include "runtime/hdf5/file.h"
+#include "runtime/train/checkpoint_attributes.h"
 
 namespace xrai {
 namespace {
 
-constexpr std::int64_t kFormatVersion = 1;
+// 2: a temperature and the validation scores may be there.
+constexpr std::int64_t kFormatVersion = 2, kOldestVersion = 1;
+constexpr const char* kValidationLabels = "/validation/labels";
+constexpr const char* kValidationProbabilities = "/validation/probabilities";
 constexpr const char* kPlanChoices = "/plan_choices";
 
 // FNV-1a over 64-bit words (Fowler, Noll, Vo): finds damage, not malice.
@@ -70,93 +76,6 @@ std::vector<NamedTensor> collect_all(Model& model, const Optimiser* optimiser) {
   return tensors;
 }
 
-using Attributes = std::map<std::string, hdf5::Attribute>;
-
-Attributes attributes_of(const CheckpointFacts& facts, const TrainingState& s) {
-  Attributes a;
-  a["classes"] = facts.classes;
-  a["stored_size"] = facts.preprocessing.stored_size;
-  a["fit"] = facts.preprocessing.fit;
-  a["decoder"] = facts.preprocessing.decoder;
-  a["image_size"] = facts.input.image_size;
-  a["view_crop"] = static_cast<double>(facts.input.view.crop);
-  a["view_mean"] = static_cast<double>(facts.input.view.mean);
-  a["view_deviation"] = static_cast<double>(facts.input.view.deviation);
-  a["view_standardise"] = std::int64_t{facts.input.view.standardise};
-  a["seed"] = std::bit_cast<std::int64_t>(facts.seed);
-  a["threshold"] = facts.threshold;
-  a["threshold_rule"] = facts.threshold_rule;
-  a["synthetic"] = std::int64_t{facts.synthetic_data};
-  a["step"] = s.step;
-  a["epoch"] = s.epoch;
-  a["position"] = s.position;
-  a["epoch_loss_sum"] = s.epoch_loss_sum;
-  a["epoch_correct"] = s.epoch_correct;
-  if (s.best_score) a["best_score"] = *s.best_score;
-  a["best_epoch"] = s.best_epoch;
-  if (s.loss_scale) {
-    a["loss_scale"] = static_cast<double>(s.loss_scale->scale);
-    a["loss_scale_good_steps"] = std::int64_t{s.loss_scale->good_steps};
-    a["loss_scale_skipped_in_a_row"] = std::int64_t{s.loss_scale->skipped_in_a_row};
-    a["loss_scale_skipped"] = s.loss_scale->skipped;
-  }
-  return a;
-}
-
-// The state of training as text, for the checksum: doubles by their bits.
-std::string state_text(const Attributes& attributes) {
-  std::string text;
-  for (const auto& [name, value] : attributes) {
-    text += name + "=";
-    if (const auto* number = std::get_if<std::int64_t>(&value)) text += std::to_string(*number);
-    if (const auto* real = std::get_if<double>(&value)) text += std::to_string(std::bit_cast<std::uint64_t>(*real));
-    if (const auto* word = std::get_if<std::string>(&value)) text += *word;
-    if (const auto* words = std::get_if<std::vector<std::string>>(&value))
-      for (const std::string& word : *words) text += word + "\n";
-    text += ";";
-  }
-  return text;
-}
-
-template <class T>
-T needed(const hdf5::File& file, const std::string& name) {
-  const std::optional<hdf5::Attribute> value = file.attribute("/", name);
-  if (!value || !std::holds_alternative<T>(*value))
-    throw Error(ExitCode::kBadData, fmt::format("the checkpoint {} lacks '{}': it is damaged or not one of xrai's",
-                                                file.path().string(), name));
-  return std::get<T>(*value);
-}
-
-void read_facts(const hdf5::File& file, Checkpoint& c) {
-  CheckpointFacts& f = c.facts;
-  f.classes = needed<std::vector<std::string>>(file, "classes");
-  f.preprocessing = {needed<std::int64_t>(file, "stored_size"), needed<std::string>(file, "fit"),
-                     needed<std::string>(file, "decoder")};
-  f.input.image_size = needed<std::int64_t>(file, "image_size");
-  f.input.view.crop = static_cast<float>(needed<double>(file, "view_crop"));
-  f.input.view.mean = static_cast<float>(needed<double>(file, "view_mean"));
-  f.input.view.deviation = static_cast<float>(needed<double>(file, "view_deviation"));
-  f.input.view.standardise = needed<std::int64_t>(file, "view_standardise") != 0;
-  f.seed = std::bit_cast<std::uint64_t>(needed<std::int64_t>(file, "seed"));
-  f.threshold = needed<double>(file, "threshold");
-  f.threshold_rule = needed<std::string>(file, "threshold_rule");
-  f.synthetic_data = needed<std::int64_t>(file, "synthetic") != 0;
-  TrainingState& s = c.state;
-  s.step = needed<std::int64_t>(file, "step");
-  s.epoch = needed<std::int64_t>(file, "epoch");
-  s.position = needed<std::int64_t>(file, "position");
-  s.epoch_loss_sum = needed<double>(file, "epoch_loss_sum");
-  s.epoch_correct = needed<double>(file, "epoch_correct");
-  if (file.attribute("/", "best_score")) s.best_score = needed<double>(file, "best_score");
-  s.best_epoch = needed<std::int64_t>(file, "best_epoch");
-  if (file.attribute("/", "loss_scale"))
-    s.loss_scale =
-        kernels::LossScale{static_cast<float>(needed<double>(file, "loss_scale")),
-                           static_cast<std::int32_t>(needed<std::int64_t>(file, "loss_scale_good_steps")),
-                           static_cast<std::int32_t>(needed<std::int64_t>(file, "loss_scale_skipped_in_a_row")),
-                           needed<std::int64_t>(file, "loss_scale_skipped")};
-}
-
 void read_tensors(const hdf5::File& file, const std::string& group, Checkpoint& c) {
   if (!file.has(group)) return;
   for (const std::string& name : file.names_in(group)) {
@@ -196,9 +115,49 @@ std::string checksum_of(const std::map<std::string, std::vector<float>>& tensors
   }
   sum.add(model_toml);
   sum.add(facts.config_toml);
-  sum.add(state_text(attributes));
+  sum.add(attributes_text(attributes));
   for (const std::string& line : choice_lines(facts.plan_choices)) sum.add(line);
+  const ValidationScores& v = facts.validation;
+  sum.add(v.labels.data(), v.labels.size() * sizeof(std::int32_t));
+  sum.add(v.probabilities.data(), v.probabilities.size() * sizeof(float));
   return sum.text();
+}
+
+void write_facts(hdf5::File& file, const CheckpointFacts& facts, const Attributes& attributes,
+                 const std::string& model_toml, const std::string& checksum) {
+  file.write_strings("/model_toml", {model_toml});
+  file.write_strings("/config_toml", {facts.config_toml});
+  if (!facts.plan_choices.empty()) file.write_strings(kPlanChoices, choice_lines(facts.plan_choices));
+  if (const ValidationScores& v = facts.validation; !v.labels.empty()) {
+    file.write(kValidationLabels, {v.labels.size()}, v.labels.data());
+    file.write(kValidationProbabilities, {v.labels.size(), v.probabilities.size() / v.labels.size()},
+               v.probabilities.data());
+  }
+  for (const auto& [name, value] : attributes) file.set_attribute("/", name, value);
+  file.set_attribute("/", "xrai_checkpoint", kFormatVersion);
+  file.set_attribute("/", "checksum", checksum);
+}
+
+// What a checksum cannot see: a file that was wrong when it was written.
+void require_sound(const CheckpointFacts& facts, const std::filesystem::path& path) {
+  const auto refuse = [&](const char* what) {
+    throw Error(ExitCode::kBadData, fmt::format("the checkpoint {} is damaged: {}; use another one of the run's "
+                                                "checkpoints/",
+                                                path.string(), what));
+  };
+  if (facts.temperature && !(*facts.temperature > 0 && std::isfinite(*facts.temperature)))
+    refuse("its temperature is not a number above 0");
+  const auto n_classes = static_cast<std::int32_t>(facts.classes.size());
+  const ValidationScores& v = facts.validation;
+  if (v.probabilities.size() != v.labels.size() * facts.classes.size() ||
+      std::any_of(v.labels.begin(), v.labels.end(),
+                  [&](std::int32_t label) { return label < 0 || label >= n_classes; }))
+    refuse("its validation scores do not fit its classes");
+}
+
+ValidationScores read_validation(const hdf5::File& file) {
+  if (!file.has(kValidationLabels) || !file.has(kValidationProbabilities)) return {};
+  return {file.read<std::int32_t>(kValidationLabels), file.read<float>(kValidationProbabilities)};
 }
 
 }  // namespace
@@ -217,12 +176,7 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, const Opti
     hdf5::File file = hdf5::File::create(aside);
     for (const NamedTensor& tensor : tensors)
       file.write(tensor.path, {tensor.shape.begin(), tensor.shape.end()}, tensor.values.data());
-    file.write_strings("/model_toml", {model_toml});
-    file.write_strings("/config_toml", {facts.config_toml});
-    if (!facts.plan_choices.empty()) file.write_strings(kPlanChoices, choice_lines(facts.plan_choices));
-    for (const auto& [name, value] : attributes) file.set_attribute("/", name, value);
-    file.set_attribute("/", "xrai_checkpoint", kFormatVersion);
-    file.set_attribute("/", "checksum", checksum);
+    write_facts(file, facts, attributes, model_toml, checksum);
     file.close();
   });
 }
@@ -233,26 +187,44 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   if (!version || !std::holds_alternative<std::int64_t>(*version))
     throw Error(ExitCode::kBadData,
                 fmt::format("{} is not a checkpoint of xrai (a data set goes to --data)", path.string()));
-  if (std::get<std::int64_t>(*version) != kFormatVersion)
+  if (std::get<std::int64_t>(*version) < kOldestVersion || std::get<std::int64_t>(*version) > kFormatVersion)
     throw Error(ExitCode::kBadData,
-                fmt::format("the checkpoint {} has format version {}, this program reads version {}: use the xrai that "
-                            "wrote it",
-                            path.string(), std::get<std::int64_t>(*version), kFormatVersion));
+                fmt::format("the checkpoint {} has format version {}, this program reads versions {} to {}: use the "
+                            "xrai that wrote it",
+                            path.string(), std::get<std::int64_t>(*version), kOldestVersion, kFormatVersion));
   Checkpoint c;
   c.path = path;
-  read_facts(file, c);
+  read_attributes(file, c);
   for (const char* group : {"/parameters", "/statistics", "/optimiser"}) read_tensors(file, group, c);
   const std::string model_toml = text_dataset(file, "/model_toml");
   c.facts.config_toml = text_dataset(file, "/config_toml");
   c.facts.plan_choices = read_choices(file);
-  c.checksum = needed<std::string>(file, "checksum");
+  c.facts.validation = read_validation(file);
+  c.checksum = needed_text(file, "checksum");
   if (checksum_of(c.tensors, model_toml, c.facts, attributes_of(c.facts, c.state)) != c.checksum)
     throw Error(ExitCode::kBadData,
                 fmt::format("the checkpoint {} is damaged: its checksum does not match; use another "
                             "one of the run's checkpoints/",
                             path.string()));
+  require_sound(c.facts, path);
   c.model = parse_model_toml(model_toml, path.string());
   return c;
+}
+
+void rewrite_facts(const std::filesystem::path& path, const std::function<void(CheckpointFacts&)>& change) {
+  Checkpoint c = read_checkpoint(path);
+  change(c.facts);
+  const Attributes attributes = attributes_of(c.facts, c.state);
+  const std::string model_toml = to_toml(c.model);
+  const std::string checksum = checksum_of(c.tensors, model_toml, c.facts, attributes);
+  write_aside_and_rename(path, [&](const std::filesystem::path& aside) {
+    const hdf5::File before = hdf5::File::open(path);
+    hdf5::File file = hdf5::File::create(aside);
+    for (const char* group : {"/parameters", "/statistics", "/optimiser"})
+      if (before.has(group)) file.copy(before, group);
+    write_facts(file, c.facts, attributes, model_toml, checksum);
+    file.close();
+  });
 }
 
 void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser) {
@@ -287,14 +259,39 @@ void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser) {
   model.device().synchronize();
 }
 
-std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint) {
-  namespace fs = std::filesystem;
-  if (fs::is_regular_file(run_or_checkpoint)) return run_or_checkpoint;
+namespace {
+
+// Empty where there is none.
+std::filesystem::path checkpoint_in(const std::filesystem::path& run) {
   for (const char* name : {"best.h5", "last.h5"})
-    if (const fs::path path = run_or_checkpoint / "checkpoints" / name; fs::is_regular_file(path)) return path;
+    if (const std::filesystem::path path = run / "checkpoints" / name; std::filesystem::is_regular_file(path))
+      return path;
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint) {
+  if (std::filesystem::is_regular_file(run_or_checkpoint)) return run_or_checkpoint;
+  if (const std::filesystem::path path = checkpoint_in(run_or_checkpoint); !path.empty()) return path;
   throw Error(ExitCode::kBadData,
               fmt::format("{} is neither a checkpoint nor a run folder with checkpoints/best.h5 in it",
                           run_or_checkpoint.string()));
+}
+
+std::filesystem::path member_folder(const std::filesystem::path& run, std::int64_t member) {
+  return run / "members" / std::to_string(member);
+}
+
+std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint) {
+  std::vector<std::filesystem::path> found{find_checkpoint(run_or_checkpoint)};
+  if (!std::filesystem::is_directory(run_or_checkpoint)) return found;
+  for (std::int64_t member = 2;; ++member) {
+    const std::filesystem::path path = checkpoint_in(member_folder(run_or_checkpoint, member));
+    if (path.empty()) break;
+    found.push_back(path);
+  }
+  return found;
 }
 
 }  // namespace xrai

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,12 @@ struct TrainingState {
   friend bool operator==(const TrainingState&, const TrainingState&) = default;
 };
 
+/// What the network says about the validation pictures, before any temperature: what thresholds are chosen on.
+struct ValidationScores {
+  std::vector<std::int32_t> labels;  // (n); empty: not recorded
+  std::vector<float> probabilities;  // (n, classes)
+};
+
 /// What a checkpoint says about itself besides numbers of the network.
 struct CheckpointFacts {
   std::string config_toml;  // resolved configuration of the run
@@ -37,7 +44,11 @@ struct CheckpointFacts {
   InputSettings input;
   std::uint64_t seed = 1;
   double threshold = 0.5;
-  std::string threshold_rule = "0.5";  // how the threshold was chosen
+  std::string threshold_rule = "default";  // how the threshold was chosen, as --operating-point says it
+  std::string threshold_note{};            // on which pictures; empty: on none
+  std::optional<double> temperature{};     // of calibration.h; absent: probabilities are as the network gives them
+  std::string temperature_note{};          // on which pictures it was fitted, or why it was not
+  ValidationScores validation{};
   bool synthetic_data = false;
   PlanChoices plan_choices{};  // of a run with --autotune
 };
@@ -58,11 +69,22 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, const Opti
 /// Throws Error(kBadData): not a checkpoint, another format version, damaged (checksum).
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
+/// Changes what the file at `path` says about itself and nothing else; whole or not at all, as save_checkpoint. Throws
+/// as read_checkpoint does, and Error(kStorage).
+void rewrite_facts(const std::filesystem::path& path, const std::function<void(CheckpointFacts&)>& change);
+
 /// Copies weights, statistics and, if given, the optimiser's state to the device. Throws Error(kBadData) when the
 /// checkpoint does not fit the model or lacks this optimiser's state.
 void restore(const Checkpoint& checkpoint, Model& model, Optimiser* optimiser);
 
 /// A run folder's best checkpoint (else its last), or the file itself. Throws Error(kBadData).
 std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkpoint);
+
+/// Where the further networks of an ensemble are runs of their own: RUN/members/2, RUN/members/3, ...
+std::filesystem::path member_folder(const std::filesystem::path& run, std::int64_t member);
+
+/// All networks of an ensemble in order, the run's own first; one for a checkpoint file or a run without members. A
+/// member that has no checkpoint yet ends the list. Throws Error(kBadData).
+std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint);
 
 }  // namespace xrai

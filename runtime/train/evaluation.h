@@ -28,7 +28,7 @@ struct Metric {
   std::string name;  // as in JSON: "auroc", "balanced_accuracy" ...
   std::optional<double> value;
   std::optional<Interval> ci95;
-  std::string ci_method;  // "wilson", "delong", "bootstrap"; empty where a metric gets no interval
+  std::string ci_method;  // "wilson", "delong", "bootstrap", "basic bootstrap"; empty where there is no interval
 };
 
 /// One class against the rest; with two classes there is one entry, for the positive class.
@@ -37,6 +37,13 @@ struct ClassCurves {
   std::optional<double> auroc, average_precision;
   std::vector<RocPoint> roc;
   std::vector<PrecisionRecallPoint> precision_recall;
+};
+
+/// What temperature scaling (calibration.h) changed.
+struct Uncalibrated {
+  double temperature = 1.0;
+  std::vector<Metric> metrics;  // brier, ece, log_loss of the probabilities as the network gave them
+  std::vector<ReliabilityBin> reliability;
 };
 
 struct Evaluation {
@@ -48,6 +55,7 @@ struct Evaluation {
   std::vector<Metric> metrics;
   std::vector<ClassCurves> curves;
   std::vector<ReliabilityBin> reliability;
+  std::optional<Uncalibrated> uncalibrated;  // absent where no temperature was applied
 
   /// Throws Error(kFailure) for a name that is none of the twelve.
   [[nodiscard]] const Metric& metric(std::string_view name) const;
@@ -55,14 +63,15 @@ struct Evaluation {
 
 struct EvaluationOptions {
   double threshold = 0.5;
-  std::int64_t n_resamples = 2000;  // 0: no bootstrap, for a quick look during training
+  std::optional<double> temperature{};  // that was applied to the predictions already
+  std::int64_t n_resamples = 2000;      // 0: no bootstrap, for a quick look during training
   std::uint64_t seed = 20240229;
 };
 
 /// With more than two classes sensitivity, specificity, ppv, npv, f1, auroc and auprc are the plain mean over the
 /// classes that occur, each against the rest; absent when one of those is undefined. Intervals: Wilson for the five
 /// rates and DeLong for auroc treat every image as one observation; the others, and all means over classes, draw
-/// patients. ece gets none: its bootstrap is biased upwards and need not contain the value.
+/// patients. Resampling pushes ece upwards: its interval takes that off (basic_interval, or 0 where chance may do it).
 /// Throws Error(kBadData) when the arrays do not fit together, a label has no class or a probability is not finite.
 [[nodiscard]] Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& options = {});
 

@@ -236,6 +236,11 @@ std::optional<double> mean(std::span<const double> values, std::span<const std::
   return n == 0 ? std::nullopt : std::optional(sum / static_cast<double>(n));
 }
 
+std::size_t reliability_bin(double probability, std::int64_t n_bins) {
+  const auto bin = static_cast<std::int64_t>(probability * static_cast<double>(n_bins));
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(bin, 0, n_bins - 1));
+}
+
 std::vector<ReliabilityBin> reliability_bins(std::span<const std::int32_t> labels, std::span<const float> probabilities,
                                              std::int64_t n_classes, std::int64_t n_bins) {
   std::vector<ReliabilityBin> bins(static_cast<std::size_t>(n_bins));
@@ -247,8 +252,7 @@ std::vector<ReliabilityBin> reliability_bins(std::span<const std::int32_t> label
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int32_t c = n_classes == 2 ? 1 : predicted[i];
     const double p = static_cast<double>(probabilities[i * static_cast<std::size_t>(n_classes) + c]);
-    const auto bin = static_cast<std::int64_t>(p * static_cast<double>(n_bins));
-    ReliabilityBin& b = bins[static_cast<std::size_t>(std::clamp<std::int64_t>(bin, 0, n_bins - 1))];
+    ReliabilityBin& b = bins[reliability_bin(p, n_bins)];
     ++b.n_images;
     b.n_hits += labels[i] == c ? 1 : 0;
     b.mean_probability += p;

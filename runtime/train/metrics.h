@@ -111,6 +111,8 @@ struct ReliabilityBin {
   double mean_probability = 0.0;          // 0 when empty
 };
 inline constexpr std::int64_t kReliabilityBins = 10;
+/// Index of the bin, of kReliabilityBins or `n_bins` equal ones, that a probability falls into.
+std::size_t reliability_bin(double probability, std::int64_t n_bins = kReliabilityBins);
 
 /// Two classes: by the probability of class 1 against how often it is class 1 (Naeini et al., AAAI 2015). More: by the
 /// probability of the most probable class against how often it is right (Guo et al., ICML 2017).

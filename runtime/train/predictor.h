@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace xrai {
 
 class Device;
+class Explainer;
+struct CheckpointFacts;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
 struct Preprocessing {
@@ -21,7 +24,8 @@ struct Preprocessing {
 
 class Predictor {
  public:
-  /// `run_or_checkpoint`: a run folder (its best checkpoint) or a checkpoint file. Throws Error(kBadData).
+  /// `run_or_checkpoint`: a run folder (its best checkpoint, and those of RUN/members) or a checkpoint file. Throws
+  /// Error(kBadData).
   static Predictor load(const std::filesystem::path& run_or_checkpoint, Device& device, std::int64_t batch_size = 64);
   Predictor(Predictor&&) noexcept;
   ~Predictor();
@@ -32,14 +36,27 @@ class Predictor {
   [[nodiscard]] std::int64_t epoch() const;  // epochs that the network was trained for
   [[nodiscard]] const Preprocessing& preprocessing() const;
   [[nodiscard]] const std::string& config_toml() const;  // resolved configuration of the training run
+  [[nodiscard]] std::int64_t n_members() const;          // networks whose probabilities are averaged
   /// Probability of class 1 from which a binary network says class 1.
   [[nodiscard]] double threshold() const;
+  /// That predict() applies; absent: probabilities are as the network gives them.
+  [[nodiscard]] std::optional<double> temperature() const;
+  /// All that the checkpoint says about itself.
+  [[nodiscard]] const CheckpointFacts& facts() const;
   /// The network learnt from drawings: what it says of a real radiograph means nothing.
   [[nodiscard]] bool trained_on_synthetic() const;
 
-  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1.
+  /// pixels: (n, height, width) uint8 grey; returns (n, classes) probabilities, rows summing to 1: of an ensemble the
+  /// mean over its networks (Lakshminarayanan et al., NeurIPS 2017, section 2.4), calibrated by the run's temperature.
   [[nodiscard]] std::vector<float> predict(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                            std::int64_t width);
+  /// The same as the network gives them.
+  [[nodiscard]] std::vector<float> predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
+                                                        std::int64_t width);
+
+  /// Heat maps of this network (of an ensemble the first), which must outlive the explainer. `layer`: whose maps; empty
+  /// for the last convolution's. Throws Error(kUsage) for a layer that the network does not have.
+  [[nodiscard]] Explainer make_explainer(const std::string& layer = {});
 
  private:
   struct State;

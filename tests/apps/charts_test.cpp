@@ -125,6 +125,20 @@ TEST(EvaluationCharts, AreThereForTwoAndMoreClasses) {
   }
 }
 
+TEST(EvaluationCharts, TheCornerOfAGoodCurveIsEnlargedAndTheOperatingPointHasItsBars) {
+  const auto chart = [](float gap) {
+    Predictions p{{"NORMAL", "PNEUMONIA"}, {}, {}, {}, {}};
+    for (int i = 0; i < 60; ++i) {
+      const float score = 0.02f + 0.005f * static_cast<float>(i) + (i % 2 == 1 ? gap : 0.0f);
+      p.labels.push_back(i % 2);
+      p.probabilities.insert(p.probabilities.end(), {1.0f - score, score});
+    }
+    return roc_chart(evaluate(p, {.threshold = 0.3, .n_resamples = 0}));
+  };
+  EXPECT_NE(chart(0.25f).find("enlarged, with 95 % bars"), std::string::npos);
+  EXPECT_EQ(chart(0.05f).find("enlarged"), std::string::npos) << "nothing happens in the corner of a bad curve";
+}
+
 TEST(EvaluationCharts, OfOneClassOnlyLeaveOutWhatIsNotDefined) {
   Predictions p = sample_predictions(20, {"NORMAL", "PNEUMONIA"});
   for (std::int32_t& label : p.labels) label = 0;

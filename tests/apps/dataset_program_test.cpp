@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "loaders/hold_out.h"
+#include "runtime/core/error.h"
 #include "tests/support/picture_files.h"
 #include "tests/support/run_command.h"
 
@@ -40,6 +44,82 @@ void unpack_messy_set(const fs::path& folder) {
 
 std::string quoted(const fs::path& path) {
   return "'" + path.string() + "'";
+}
+
+TEST(DatasetProgram, HoldOutTrainsOnNoPictureAndNoPatientOfTheFamily) {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 80; ++i) {
+    const int patient = i / 2;
+    const std::string number = std::to_string(patient) + "-" + std::to_string(i);
+    const std::string names[] = {"NORMAL/IM-" + number, "NORMAL/NORMAL2-IM-" + number,
+                                 "PNEUMONIA/person" + std::to_string(patient) + "_bacteria_" + std::to_string(i),
+                                 "PNEUMONIA/person" + std::to_string(patient) + "_virus_" + std::to_string(i)};
+    // Patients 0 and 20 have a picture in both families of normals.
+    const bool both = patient % 20 == 0 && i % 2 == 1;
+    testing::Bytes pixels = testing::smooth_grey(24, 24, i);
+    pixels[0] = static_cast<std::uint8_t>(i);
+    write_bytes(folder / ("in/" + names[both ? 1 : patient % 4] + ".png"), testing::png_bytes(pixels, 24, 24));
+  }
+  const std::string whole = quoted(folder / "whole.h5"), held = quoted(folder / "held.h5");
+  ASSERT_EQ(run_command("xrai_dataset import " + quoted(folder / "in") + " " + whole + " --size 24 --splits " +
+                        "train=0.7,val=0.3 --quiet")
+                .exit_code,
+            0);
+  const auto result = run_command("xrai_dataset hold-out " + whole + " " + held + " --family NORMAL2 --json");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const auto before = open_dataset(folder / "whole.h5"), after = open_dataset(folder / "held.h5");
+  const auto trained = after->sources("train"), validated = after->sources("val");
+  std::map<std::string, std::pair<std::string, std::int64_t>> places;  // of each picture in the file before
+  std::size_t n_family = 0, n_pneumonia_in_val = 0;
+  for (const char* split : {"train", "val"}) {
+    const auto sources = before->sources(split);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      places[sources[i]] = {split, static_cast<std::int64_t>(i)};
+      n_family += sources[i].starts_with("NORMAL/NORMAL2") ? 1 : 0;
+      n_pneumonia_in_val += split == std::string("val") && sources[i].starts_with("PNEUMONIA") ? 1 : 0;
+    }
+  }
+  EXPECT_GT(n_family, 20U);
+  EXPECT_EQ(validated.size(), n_family + n_pneumonia_in_val);
+  for (const std::string& source : trained) EXPECT_FALSE(source.starts_with("NORMAL/NORMAL2")) << source;
+  const auto groups = after->groups("val");
+  const std::set<std::string> patients(groups.begin(), groups.end());
+  for (const std::string& patient : after->groups("train")) EXPECT_FALSE(patients.contains(patient)) << patient;
+  const json report = json::parse(result.output);
+  EXPECT_EQ(report["dropped"], 80 - trained.size() - validated.size());
+  EXPECT_EQ(report["dropped"], 2) << "the other pictures of the patients in both families";
+  // Pixels, labels and sizes travel with the name.
+  for (const char* split : {"train", "val"}) {
+    const auto sources = after->sources(split);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const auto& [from, row] = places.at(sources[i]);
+      const auto here = static_cast<std::int64_t>(i);
+      testing::Bytes expected(24 * 24), found(24 * 24);
+      before->read_rows(from, std::span(&row, 1), expected.data());
+      after->read_rows(split, std::span(&here, 1), found.data());
+      ASSERT_EQ(found, expected) << sources[i];
+      ASSERT_EQ(after->labels(split)[i], before->labels(from)[static_cast<std::size_t>(row)]);
+      ASSERT_EQ(after->original_sizes(split)[i].width, 24);
+    }
+  }
+  const auto unknown = run_command("xrai_dataset hold-out " + whole + " " + held + " --family NORMAL3 --force");
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.errors, HasSubstr("IM (")) << "says which families there are";
+}
+
+TEST(HoldOut, RefusesWhatLeavesAClassOut) {
+  const std::vector<std::string> classes{"NORMAL", "PNEUMONIA"};
+  const std::vector<HoldOutPicture> pictures{
+      {"train", 0, 0, "IM", "a"}, {"train", 1, 1, "virus", "b"}, {"train", 2, 1, "bacteria", "c"}};
+  for (const char* family : {"IM", "virus"}) {  // no other normals to train on; no normals to validate on
+    try {
+      (void)plan_hold_out(pictures, family, classes, "chest.h5");
+      FAIL() << "held out " << family;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kBadData);
+      EXPECT_THAT(error.what(), HasSubstr("no picture of class NORMAL left"));
+    }
+  }
 }
 
 TEST(DatasetProgram, ImportTakesAMessyFolderAndInfoReadsIt) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/support/devices.h"
+#include "loaders/image_decoder.h"
 #include "runtime/hdf5/file.h"
 #include "runtime/train/predictor.h"
 #include "tests/support/picture_files.h"
@@ -87,6 +88,27 @@ TEST_F(PredictProgram, AnUnreadablePictureDoesNotStopTheOthers) {
   EXPECT_THAT(csv.output, HasSubstr("bad, \"\"worse\"\".png\",,,,\"it is empty"));
   EXPECT_THAT(csv.errors, HasSubstr("cannot score"));
   EXPECT_THAT(csv.errors, HasSubstr("not a medical device"));
+}
+
+TEST_F(PredictProgram, DrawsAHeatMapForEachPictureAndSaysWhere) {
+  const std::string two =
+      quoted(*folder_ / "pictures/NORMAL/IM-0-1.jpeg") + " " + quoted(*folder_ / "pictures/PNEUMONIA/person1-1.jpeg");
+  const std::string to = " --heatmap " + quoted(*folder_ / "seen");
+  const auto result = predict(two + to + " --json");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const json answer = json::parse(result.output);
+  for (const json& prediction : answer["predictions"]) {
+    const fs::path drawn = prediction["heatmap"].get<std::string>();
+    EXPECT_EQ(drawn.filename(), fs::path(prediction["picture"].get<std::string>()).stem().string() + "-heatmap.png");
+    EXPECT_GT(load_square_picture(drawn, {64, Fit::kPad}).image.pixels.size(), 0U);
+  }
+  const auto again = predict(two + to);
+  EXPECT_EQ(again.exit_code, 7);
+  EXPECT_THAT(again.errors, HasSubstr("--force"));
+  EXPECT_EQ(predict(two + to + " --force --heatmap-class NORMAL --heatmap-layer pool4").exit_code, 0);
+  EXPECT_EQ(predict(two + to + " --force --heatmap-class OTHER").exit_code, 2);
+  EXPECT_EQ(predict(two + to + " --force --heatmap-layer dense").exit_code, 2);
+  EXPECT_EQ(predict(two + " --heatmap-class NORMAL").exit_code, 2);
 }
 
 TEST_F(PredictProgram, MistakesLeaveWithTheirCodes) {

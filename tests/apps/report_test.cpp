@@ -132,5 +132,39 @@ TEST(Report, OfASplitWithoutImagesOrWithOneClassIsStillAPage) {
   EXPECT_FALSE(holds(report_html(one), ">nan"));
 }
 
+TEST(Report, ShowsWhatTheTemperatureChangedOrWhyThereIsNone) {
+  ReportInput input = sample_report();
+  input.temperature_note = "too few mistakes";
+  EXPECT_TRUE(holds(report_html(input), "No temperature scaling: too few mistakes"));
+  input.evaluation = evaluate(input.predictions, {.temperature = 1.3, .n_resamples = 50});
+  input.temperature_note = "1.2 to 1.4 by 100 <pictures>";
+  const std::string page = report_html(input);
+  EXPECT_EQ(not_well_formed(page), "");
+  EXPECT_TRUE(holds(page, "before temperature scaling"));
+  EXPECT_TRUE(holds(page, "temperature 1.30 (1.2 to 1.4 by 100 &lt;pictures&gt;)"));
+  EXPECT_FALSE(holds(page, "No temperature scaling"));
+}
+
+TEST(Report, SaysWhereTheThresholdComesFrom) {
+  ReportInput input = sample_report();
+  EXPECT_TRUE(holds(report_html(input), "default, not tuned"));
+  input.point = {0.4, "youden", "631 validation pictures"};
+  EXPECT_TRUE(holds(report_html(input), "youden, chosen on 631 validation pictures"));
+}
+
+TEST(Report, ComparesWithAnotherNetworkWhereThereIsOne) {
+  ReportInput input = sample_report();
+  EXPECT_FALSE(holds(report_html(input), "Against another network"));
+  Predictions other = input.predictions;
+  for (std::size_t i = 0; i < 20; ++i) std::swap(other.probabilities[2 * i], other.probabilities[2 * i + 1]);
+  input.compared = ComparedRun{"runs/<other>", {}, {}, compare(input.predictions, other, {.n_resamples = 100})};
+  const std::string page = report_html(input);
+  EXPECT_EQ(not_well_formed(page), "");
+  EXPECT_TRUE(holds(page, "runs/&lt;other&gt;"));
+  EXPECT_TRUE(holds(page, "McNemar (exact binomial)"));
+  EXPECT_TRUE(holds(page, "DeLong, paired"));
+  EXPECT_TRUE(holds(page, "120 images come from 60 patients or groups"));
+}
+
 }  // namespace
 }  // namespace xrai

@@ -8,7 +8,9 @@
 
 #include "apps/report/evaluation_output.h"
 #include "apps/report/families.h"
+#include "apps/report/scoring_point.h"
 #include "apps/support/json_output.h"
+#include "apps/training/validation_fit.h"
 #include "runtime/core/error.h"
 #include "tests/apps/report_samples.h"
 
@@ -210,15 +212,45 @@ TEST(EvaluationJson, HasTheKeysThatScriptsRelyOn) {
                            "auprc", "brier", "ece", "log_loss"}) {
     ASSERT_TRUE(json["metrics"].contains(name)) << name;
     EXPECT_TRUE(json["metrics"][name]["value"].is_number()) << name;
-    EXPECT_EQ(json["metrics"][name]["ci95"].is_null(), std::string(name) == "ece") << name;
+    EXPECT_EQ(json["metrics"][name]["ci95"].size(), 2u) << name;
   }
   EXPECT_EQ(json["metrics"]["auroc"]["ci95"].size(), 2u);
+  EXPECT_EQ(json["operating_point"]["rule"], "default");
+  EXPECT_TRUE(json["calibration"]["uncalibrated"].is_null());
+  EXPECT_EQ(json["reliability"].size(), 10u);
+  EXPECT_EQ(json["curves"][0]["roc"].back()[1], 1.0);
   EXPECT_EQ(json["confusion_matrix"][1][0], e.confusion(1, 0));
   EXPECT_EQ(json["n_images"], 80);
   EXPECT_EQ(json["split"], "test");
   EXPECT_EQ(json["classes"][1], "PNEUMONIA");
   EXPECT_EQ(json["threshold"], 0.5);
   EXPECT_EQ(json["synthetic"], true);
+}
+
+TEST(EvaluationJson, ScoresAreCountedInTheirBins) {
+  const Predictions two{{"A", "B"}, {0, 1, 1}, {0.95f, 0.05f, 0.6f, 0.4f, 0.0f, 1.0f}, {}, {}};
+  const auto of_two = score_histogram_json(two);
+  EXPECT_EQ(of_two["A"][0], 1);
+  EXPECT_EQ(of_two["B"][4], 1);
+  EXPECT_EQ(of_two["B"][9], 1);
+  const Predictions three{{"A", "B", "C"}, {0, 1}, {0.75f, 0.05f, 0.2f, 0.1f, 0.35f, 0.55f}, {}, {}};
+  EXPECT_EQ(score_histogram_json(three)["right"][7], 1);
+  EXPECT_EQ(score_histogram_json(three)["wrong"][5], 1);
+}
+
+TEST(EvaluationJson, LongCurvesAreThinnedToTheirEnds) {
+  Predictions p{{"A", "B"}, {}, {}, {}, {}};
+  for (int i = 0; i < 1000; ++i) {
+    const float score = static_cast<float>(i) / 1000.0f;
+    p.labels.push_back(i % 3 == 0 ? 1 : 0);
+    p.probabilities.insert(p.probabilities.end(), {1.0f - score, score});
+  }
+  const Evaluation e = evaluate(p, {.n_resamples = 0});
+  const auto curve = evaluation_json(e, {"test", "a.h5", "best.h5", "cpu", "", true})["curves"][0];
+  EXPECT_EQ(curve["roc"].size(), 200u);
+  EXPECT_EQ(curve["roc"][0][0], 0.0);
+  EXPECT_EQ(curve["roc"].back()[0], 1.0);
+  EXPECT_EQ(curve["precision_recall"].back()[0], 1.0);
 }
 
 TEST(EvaluationJson, WhatIsNotDefinedIsNull) {
@@ -247,6 +279,82 @@ TEST(PredictionsCsv, QuotesNamesAndHasALineAnImage) {
             "source,group,label,predicted,p_NORMAL,\"p_PNEU,MONIA\"\n"
             "\"a \"\"b\"\", c.png\",g1,NORMAL,NORMAL,0.75,0.25\n"
             "d.png,g2,\"PNEU,MONIA\",\"PNEU,MONIA\",0.5,0.5\n");
+}
+
+TEST(ScoringPoint, IsTheStoredOneUnlessARuleAsksForAnother) {
+  MemoryData data;
+  data.held["val"] = {std::vector<std::int32_t>(40, 0), {}, {}};
+  for (std::size_t i = 20; i < 40; ++i) data.held["val"].labels[i] = 1;
+  CheckpointFacts facts;
+  facts.classes = data.names;
+  facts.threshold = 0.3;
+  facts.threshold_rule = "sens=0.9";
+  facts.threshold_note = "12 validation pictures";
+  const auto point = [&](const std::string& rule) {
+    return scoring_point(rule, facts, "best.h5", data, byte_as_probability);
+  };
+  EXPECT_EQ(point("").threshold, 0.3);
+  EXPECT_EQ(point("").rule, "sens=0.9");
+  EXPECT_EQ(point("default").threshold, 0.5);
+  // Nothing kept: picture i of the val split scores i / 100, the positive ones from 0.20 on.
+  EXPECT_NEAR(point("youden").threshold, 0.195, 1e-6);
+  EXPECT_NE(point("youden").chosen_on.find("val split of memory.h5"), std::string::npos);
+  facts.validation = {{0, 0, 1, 1}, {0.9f, 0.1f, 0.8f, 0.2f, 0.2f, 0.8f, 0.1f, 0.9f}};
+  EXPECT_NEAR(point("youden").threshold, 0.5, 1e-6);
+  EXPECT_NE(point("youden").chosen_on.find("the run's 4 validation pictures"), std::string::npos);
+  facts.temperature = 0.5;  // 0.2 and 0.8 become 1/17 and 16/17, 0.1 and 0.9 become 1/82 and 81/82
+  EXPECT_NEAR(point("sens=0.5").threshold, 0.5 * (16.0 / 17.0 + 81.0 / 82.0), 1e-6);
+}
+
+TEST(ScoringPoint, WithoutTwoClassesOrPicturesToChooseOnIsRefused) {
+  MemoryData data;
+  data.held["test"] = {{0, 1}, {}, {}};
+  CheckpointFacts facts;
+  facts.classes = data.names;
+  const auto code = [&](const std::string& rule) {
+    try {
+      (void)scoring_point(rule, facts, "best.h5", data, byte_as_probability);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ExitCode::kDone;
+  };
+  EXPECT_EQ(code("youden"), ExitCode::kBadData);
+  EXPECT_EQ(code(""), ExitCode::kDone);
+  facts.classes = {"BACTERIA", "NORMAL", "VIRUS"};
+  EXPECT_EQ(code("youden"), ExitCode::kUsage);
+  EXPECT_EQ(code("default"), ExitCode::kUsage);
+  EXPECT_EQ(code(""), ExitCode::kDone);
+}
+
+TEST(ScoringPoint, WarnsWhenValidationPicturesChoseAndAreScored) {
+  const OperatingPoint tuned{0.4, "youden", "9 validation pictures"};
+  EXPECT_NE(scoring_point_warning(tuned, "val"), "");
+  EXPECT_EQ(scoring_point_warning(tuned, "test"), "");
+  EXPECT_EQ(scoring_point_warning({}, "val"), "");
+}
+
+TEST(RefuseImpossibleRule, BeforeTrainingRatherThanBehindIt) {
+  const auto code = [](const std::string& rule, std::vector<std::string> classes, std::vector<std::int32_t> labels) {
+    const auto reader = std::make_shared<MemoryData>();
+    reader->names = std::move(classes);
+    reader->held["val"] = {std::move(labels), {}, {}};
+    TrainingData data;
+    data.file = data.reader = reader;
+    data.validation_split = "val";
+    data.validation_rows = {0, 1};
+    try {
+      refuse_impossible_rule(rule, data);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ExitCode::kDone;
+  };
+  EXPECT_EQ(code("youden", {"NORMAL", "PNEUMONIA"}, {0, 1, 1}), ExitCode::kDone);
+  EXPECT_EQ(code("youden", {"NORMAL", "PNEUMONIA"}, {0, 0, 1}), ExitCode::kBadData);
+  EXPECT_EQ(code("sens=0.9", {"NORMAL", "PNEUMONIA"}, {1, 1, 0}), ExitCode::kBadData);
+  EXPECT_EQ(code("default", {"NORMAL", "PNEUMONIA"}, {0, 0, 1}), ExitCode::kDone);
+  EXPECT_EQ(code("youden", {"BACTERIA", "NORMAL", "VIRUS"}, {0, 1, 2}), ExitCode::kUsage);
 }
 
 }  // namespace

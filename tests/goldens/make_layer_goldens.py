@@ -31,6 +31,7 @@ import pathlib
 import sys
 
 import golden_composites
+import golden_explanations
 import golden_layers
 import golden_training
 from golden_file import render
@@ -39,7 +40,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "layers"
 
 
 def all_goldens():
-    for module in (golden_layers, golden_composites, golden_training):
+    for module in (golden_layers, golden_composites, golden_training, golden_explanations):
         yield from module.goldens()
 
 

@@ -2,8 +2,8 @@
 """Records what scikit-learn and SciPy say about made-up predictions, for tests/runtime/train/*_test.cpp.
 
 Run with Debian's python3-sklearn and python3-scipy:  /usr/bin/python3 tests/goldens/make_metric_goldens.py
-Writes metrics.json beside itself. Neither library knows DeLong's interval; it is computed here from the definition
-(placement values of all pairs, O(n^2)), on the logit scale. The bootstrap over groups is NumPy's, with its own random
+Writes metrics.json beside itself. Neither library knows DeLong's interval or paired test; they are computed here from the
+definition (placement values of all pairs, O(n^2)), the interval on the logit scale. The bootstrap over groups is NumPy's, with its own random
 numbers and ten times the resamples, so that only statistics can make the two agree.
 """
 import json
@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 import scipy
 import sklearn
-from scipy import stats
+from scipy import optimize, special, stats
 from sklearn import metrics
 
 Z = stats.norm.ppf(0.975)
@@ -48,7 +48,7 @@ def bootstrap(labels, scores, threshold, groups, n_resamples=20000):
     rng = np.random.default_rng(7)
     names, of_image = np.unique(groups, return_inverse=True)
     members = [np.flatnonzero(of_image == g) for g in range(len(names))]
-    rows = {"balanced_accuracy": [], "f1": [], "auprc": [], "brier": []}
+    rows = {"balanced_accuracy": [], "f1": [], "auprc": [], "brier": [], "ece": []}
     for _ in range(n_resamples):
         take = np.concatenate([members[g] for g in rng.integers(len(names), size=len(names))])
         y, p = labels[take], scores[take]
@@ -60,9 +60,15 @@ def bootstrap(labels, scores, threshold, groups, n_resamples=20000):
         rows["balanced_accuracy"].append(0.5 * (tp / (tp + fn) + tn / (tn + fp)))
         rows["f1"].append(2 * tp / (2 * tp + fp + fn))
         rows["brier"].append(((p - y) ** 2).mean())
+        bins = np.minimum((p * 10).astype(int), 9)
+        rows["ece"].append(np.abs(np.bincount(bins, p - y, 10)).sum() / len(y))
         if len(rows["auprc"]) < 4000:  # scikit-learn is slow here
             rows["auprc"].append(metrics.average_precision_score(y, p))
-    return {name: list(np.quantile(values, [0.025, 0.975])) for name, values in rows.items()}
+    intervals = {name: list(np.quantile(values, [0.025, 0.975])) for name, values in rows.items()}
+    value = ece(labels, scores)  # the basic bootstrap, cut off at 0 and widened to hold the value
+    low, high = 2 * value - intervals["ece"][1], 2 * value - intervals["ece"][0]
+    intervals["ece"] = [min(max(low, 0.0), value), max(high, value)]
+    return intervals
 
 
 def binary_case(name, labels, scores, threshold, groups):
@@ -128,6 +134,70 @@ def three_class_case(rng, n=240):
     }
 
 
+def paired_delong(labels, a, b):
+    """From the definition: the covariance matrix of both areas, of placements over all pairs."""
+    areas, by_positive, by_negative = [], [], []
+    for scores in (a, b):
+        x, y = scores[labels == 1], scores[labels == 0]
+        wins = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+        areas.append(wins.mean())
+        by_positive.append(wins.mean(1))
+        by_negative.append(wins.mean(0))
+    covariance = np.cov(by_positive) / len(by_positive[0]) + np.cov(by_negative) / len(by_negative[0])
+    contrast = np.array([1.0, -1.0])
+    difference, error = areas[0] - areas[1], np.sqrt(contrast @ covariance @ contrast)
+    return {"difference": difference, "standard_error": error, "z": difference / error,
+            "p_value": 2 * stats.norm.sf(abs(difference / error)),
+            "ci95": [difference - Z * error, difference + Z * error]}
+
+
+def comparison_case(name, rng, n_negative, n_positive, separation, noise, threshold):
+    labels, first = scored(rng, n_negative, n_positive, separation, 12)
+    logit = np.log(np.clip(first, 1e-3, 1 - 1e-3) / (1 - np.clip(first, 1e-3, 1 - 1e-3)))
+    second = np.round(4096 / (1 + np.exp(-(logit + noise * rng.normal(size=len(labels)))))) / 4096
+    right = [((s >= threshold) == (labels == 1)) for s in (first, second)]
+    only_first, only_second = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
+    if only_first + only_second < 25:
+        p_value = stats.binomtest(only_first, only_first + only_second, 0.5).pvalue
+    else:
+        p_value = stats.chi2.sf((abs(only_first - only_second) - 1) ** 2 / (only_first + only_second), 1)
+    return {"name": name, "threshold": threshold, "labels": labels.tolist(), "first": first.tolist(),
+            "second": second.tolist(), "only_first_right": only_first, "only_second_right": only_second,
+            "both_right": int((right[0] & right[1]).sum()), "mcnemar_p": p_value,
+            "delong": paired_delong(labels, first, second),
+            "accuracy_difference": right[0].mean() - right[1].mean()}
+
+
+def temperature_case(name, labels, logits, weights):
+    """The minimum by SciPy, the sandwich error of ln T by differences of each picture's loss."""
+    p = special.softmax(logits, axis=1).astype(np.float32)
+    log_p, each = np.log(p.astype(np.float64)), np.arange(len(labels))
+    weight = np.array(weights)[labels]
+
+    def losses(log_t):
+        return -weight * special.log_softmax(log_p / np.exp(log_t), axis=1)[each, labels]
+
+    log_t = optimize.minimize_scalar(lambda v: losses(v).sum(), bracket=(-0.5, 0.5), tol=1e-12).x
+    h = 1e-4
+    slopes = (losses(log_t + h) - losses(log_t - h)) / (2 * h)
+    curvature = (losses(log_t + h).sum() - 2 * losses(log_t).sum() + losses(log_t - h).sum()) / h**2
+    error = np.sqrt((slopes**2).sum()) / curvature
+    return {"name": name, "labels": labels.tolist(), "weights": weights, "n_classes": logits.shape[1],
+            "probabilities": p.astype(float).ravel().tolist(), "temperature": float(np.exp(log_t)),
+            "ci95": [float(np.exp(log_t - Z * error)), float(np.exp(log_t + Z * error))],
+            "calibrated": special.softmax(log_p / np.exp(log_t), axis=1).ravel()[:60].tolist()}
+
+
+def temperature_cases(rng):
+    labels = (rng.random(400) < 0.74).astype(int)
+    logit = rng.normal(size=400) + (2 * labels - 1)
+    two = np.stack([np.zeros(400), 5.0 * logit], 1)  # far too sure
+    three_labels = rng.integers(0, 3, 300)
+    three = 0.4 * (rng.normal(size=(300, 3)) + 1.5 * np.eye(3)[three_labels])  # not sure enough
+    return [temperature_case("too sure", labels, two, [1.9, 0.67]),
+            temperature_case("three classes, not sure enough", three_labels, three, [1.0, 0.8, 1.3])]
+
+
 def scored(rng, n_negative, n_positive, separation, decimals):
     labels = np.r_[np.zeros(n_negative, int), np.ones(n_positive, int)]
     rng.shuffle(labels)
@@ -148,7 +218,12 @@ def main():
     cases.append(three_class_case(rng))
     versions = {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__}
     path = pathlib.Path(__file__).parent / "metrics.json"
-    path.write_text(json.dumps({"recorded_with": versions, "cases": cases}, indent=None) + "\n")
+    rng = np.random.default_rng(1988)  # of its own: more cases above leave these as they are
+    comparisons = [comparison_case("few disagreements", rng, 120, 200, 4.0, 0.35, 0.5),
+                   comparison_case("many disagreements", rng, 234, 390, 2.5, 1.2, 0.375)]
+    recorded = {"recorded_with": versions, "cases": cases, "comparisons": comparisons,
+                "temperatures": temperature_cases(rng)}
+    path.write_text(json.dumps(recorded, indent=None) + "\n")
 
 
 if __name__ == "__main__":

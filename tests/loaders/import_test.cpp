@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "loaders/cached_reader.h"
 #include "loaders/dataset_summary.h"
 #include "runtime/core/error.h"
 #include "tests/support/picture_files.h"
@@ -79,6 +80,28 @@ TEST(Import, WritesWhatTheDecoderSaw) {
     }
   }
   EXPECT_EQ(n, 120);
+}
+
+TEST(Import, KeepsTheSizeThatEachPictureHad) {
+  const TemporaryFolder folder;
+  add_pictures(folder / "data");
+  write_bytes(folder / "data" / "NORMAL" / "a_first.png", testing::png_bytes(smooth_grey(50, 40), 50, 40));
+  run(options_for(folder));
+  const std::shared_ptr<DatasetReader> reader = open_dataset(folder / "out.h5");
+  const auto kept = keep_in_memory(reader);
+  int n_larger = 0;
+  for (const char* split : {"train", "val"}) {
+    const auto sources = reader->sources(split);
+    const auto sizes = kept->original_sizes(split);
+    ASSERT_EQ(sizes.size(), sources.size());
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      const bool larger = sources[i] == "NORMAL/a_first.png";
+      n_larger += larger ? 1 : 0;
+      EXPECT_EQ(sizes[i].width, larger ? 50 : 30) << sources[i];
+      EXPECT_EQ(sizes[i].height, larger ? 40 : 20) << sources[i];
+    }
+  }
+  EXPECT_EQ(n_larger, 1);
 }
 
 TEST(Import, GroupsNeverStraddleAndBothClassesAreEverywhere) {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "loaders/batch_loader.h"
+#include "loaders/cached_reader.h"
 #include "runtime/core/error.h"
 #include "runtime/hdf5/file.h"
 
@@ -113,6 +114,32 @@ TEST_F(Dataset, WhatTheImporterWritesIsDescribed) {
   EXPECT_EQ(reader->attribute("fit"), hdf5::Attribute(std::string("pad")));
   EXPECT_EQ(reader->attribute("synthetic"), std::nullopt);
   EXPECT_THROW((void)reader->labels("val"), Error);
+}
+
+TEST_F(Dataset, SaysWhereLesionsAreWhereTheFileDoes) {
+  const auto write = [&](std::int64_t schema, const std::vector<std::uint64_t>& shape) {
+    std::filesystem::remove(path_);
+    hdf5::File file = hdf5::File::create(path_);
+    write_split(file, "train", {});
+    std::vector<float> lesions(36);
+    for (std::size_t i = 0; i < 36; ++i) lesions[i] = static_cast<float>(i) / 64;
+    file.write("/train/lesion", shape, lesions.data());
+    file.set_attribute("/", "classes", std::vector<std::string>{"NORMAL", "PNEUMONIA"});
+    if (schema > 0) file.set_attribute("/", "xrai_schema", schema);
+    file.close();
+  };
+  write(1, {12, 3});
+  const auto lesions = keep_in_memory(open_dataset(path_))->lesions("train");
+  ASSERT_EQ(lesions.size(), 12u);
+  EXPECT_EQ(lesions[11], (LesionPlace{33.0f / 64, 34.0f / 64, 35.0f / 64}));
+  // A file of somebody else's may call anything a lesion; one of the project's own may not.
+  write(0, {12, 3});
+  EXPECT_THAT(open_dataset(path_)->lesions("train"), IsEmpty());
+  write(1, {9, 4});
+  EXPECT_THROW((void)open_dataset(path_)->lesions("train"), Error);
+  std::filesystem::remove(path_);
+  write_dataset(path_, {});
+  EXPECT_THAT(open_dataset(path_)->lesions("train"), IsEmpty());
 }
 
 TEST_F(Dataset, RowsComeInTheOrderAskedFromEveryLayout) {

@@ -2,9 +2,11 @@
 // steps of the optimiser, in every precision.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "runtime/nn/grad_cam.h"
 #include "runtime/train/optimiser.h"
 #include "tests/cuda/device/device_pair.h"
 
@@ -179,6 +181,26 @@ TEST_P(Networks, TenStepsLeadToTheSameNetwork) {
     EXPECT_NEAR(on_cuda.take_step(step), on_cpu.take_step(step), 10 * bounds_.forward) << "step " << step;
   // AdamW divides by the gradient's size: where a gradient is next to nothing its rounding decides the direction.
   expect_alike(on_cuda.weights(), on_cpu.weights(), bounds_.ten_steps, 0.1, "weights");
+}
+
+// Evaluation mode, on both devices from the same weights.
+TEST_P(Networks, HeatMapsAgree) {
+  const Values pixels = testing::random_values(kImages * kSide * kSide, 17);
+  std::vector<std::int32_t> classes;
+  for (std::int64_t i = 0; i < kImages; ++i) classes.push_back(static_cast<std::int32_t>(i % network_.n_classes));
+  const auto maps_on = [&](Device& device) {
+    Model model(device, parse_model_toml(std::string("name = 'case'\n") + network_.layers, "case.toml"),
+                {1, kSide, kSide, 1}, network_.n_classes);
+    model.parameters().initialise(5);
+    GradCam grad_cam(model, kImages);
+    const Buffer x = testing::put(device, pixels);
+    device.copy(grad_cam.input(), x.data(), pixels.size() * size_of(device.activation_type()));
+    return testing::widened(grad_cam.maps(classes));
+  };
+  const Doubles expected = maps_on(*cpu_);
+  EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0);
+  EXPECT_LE(relative_distance(maps_on(*cuda_), expected, 1e-6), bounds_.gradient);
+  EXPECT_EQ(findings(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Networks,

@@ -111,6 +111,50 @@ TEST_F(CheckpointTest, EverythingComesBackToTheBit) {
   EXPECT_EQ(arenas(model_, optimiser_), arenas(other, optimiser));
 }
 
+TEST_F(CheckpointTest, WhatIsFittedAfterwardsIsWrittenBesideWeightsThatStay) {
+  save_checkpoint(path_, model_, &optimiser_, facts_, state_);
+  const Checkpoint before = read_checkpoint(path_);
+  EXPECT_FALSE(before.facts.temperature);
+  EXPECT_TRUE(before.facts.validation.labels.empty());
+  const auto change = [](CheckpointFacts& facts) {
+    facts.temperature = 1.25;
+    facts.temperature_note = "1.1 to 1.4";
+    facts.threshold = 0.37;
+    facts.threshold_note = "3 validation pictures";
+    facts.validation = {{0, 1, 1}, {0.9f, 0.1f, 0.25f, 0.75f, 0.5f, 0.5f}};
+  };
+  rewrite_facts(path_, change);
+  const Checkpoint after = read_checkpoint(path_);
+  EXPECT_EQ(after.facts.temperature, 1.25);
+  EXPECT_EQ(after.facts.temperature_note, "1.1 to 1.4");
+  EXPECT_EQ(after.facts.threshold, 0.37);
+  EXPECT_EQ(after.facts.threshold_note, "3 validation pictures");
+  EXPECT_EQ(after.facts.validation.labels, (std::vector<std::int32_t>{0, 1, 1}));
+  EXPECT_EQ(after.facts.validation.probabilities[3], 0.75f);
+  EXPECT_EQ(after.tensors, before.tensors);
+  EXPECT_EQ(after.state, before.state);
+  EXPECT_NE(after.checksum, before.checksum);
+  const std::string once = after.checksum;
+  rewrite_facts(path_, change);
+  EXPECT_EQ(read_checkpoint(path_).checksum, once);
+}
+
+TEST_F(CheckpointTest, FactsThatCannotBeAreRefused) {
+  save_checkpoint(path_, model_, &optimiser_, facts_, state_);
+  const auto with = [&](const std::function<void(CheckpointFacts&)>& change) {
+    rewrite_facts(path_, change);
+    const std::string sentence = refused(ExitCode::kBadData, [&] { (void)read_checkpoint(path_); });
+    save_checkpoint(path_, model_, &optimiser_, facts_, state_);
+    return sentence;
+  };
+  EXPECT_THAT(with([](CheckpointFacts& f) { f.temperature = 0.0; }), HasSubstr("temperature"));
+  EXPECT_THAT(with([](CheckpointFacts& f) {
+                f.validation = {{0, 2}, {0.5f, 0.5f, 0.5f, 0.5f}};
+              }),
+              HasSubstr("validation scores"));
+  EXPECT_THAT(with([](CheckpointFacts& f) { f.validation = {{0}, {0.5f}}; }), HasSubstr("validation scores"));
+}
+
 TEST_F(CheckpointTest, NoBestScoreYetIsNotAScoreOfZero) {
   state_.best_score.reset();
   save_checkpoint(path_, model_, &optimiser_, facts_, state_);
@@ -217,10 +261,10 @@ TEST_F(CheckpointTest, OtherFilesAreToldApart) {
   EXPECT_THAT(refused(ExitCode::kBadData, [&] { (void)read_checkpoint(data); }), HasSubstr("--data"));
   {
     hdf5::File file = hdf5::File::create(newer);
-    file.set_attribute("/", "xrai_checkpoint", std::int64_t{2});
+    file.set_attribute("/", "xrai_checkpoint", std::int64_t{3});
     file.close();
   }
-  EXPECT_THAT(refused(ExitCode::kBadData, [&] { (void)read_checkpoint(newer); }), HasSubstr("format version 2"));
+  EXPECT_THAT(refused(ExitCode::kBadData, [&] { (void)read_checkpoint(newer); }), HasSubstr("format version 3"));
   refused(ExitCode::kBadData, [&] { (void)read_checkpoint(folder_ / "missing.h5"); });
 }
 

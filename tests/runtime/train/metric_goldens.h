@@ -9,10 +9,11 @@
 
 namespace xrai {
 
-inline nlohmann::json metric_goldens() {
+/// "cases", "comparisons" or "temperatures".
+inline nlohmann::json metric_goldens(const char* part = "cases") {
   std::ifstream file(XRAI_SOURCE "/tests/goldens/metrics.json");
   if (!file) throw std::runtime_error("tests/goldens/metrics.json is missing");
-  return nlohmann::json::parse(file)["cases"];
+  return nlohmann::json::parse(file)[part];
 }
 
 inline Predictions predictions_of(const nlohmann::json& golden) {

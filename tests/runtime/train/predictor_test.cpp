@@ -103,5 +103,18 @@ TEST(Scores, LossIsTheWeightedMeanAndSurvivesACertainMistake) {
   EXPECT_EQ(Scores{}.loss({1, 1}), 0.0);
 }
 
+TEST_F(PredictorTest, AppliesTheCheckpointsTemperatureToWhatTheNetworkSays) {
+  const Values before = predict(23, 64);
+  rewrite_facts(run_->best(), [](CheckpointFacts& facts) { facts.temperature = 2.0; });
+  Predictor predictor = Predictor::load(folder_.path(), *run_->device, 64);
+  EXPECT_EQ(predictor.temperature(), 2.0);
+  EXPECT_EQ(predictor.predict_uncalibrated(pictures_.pixels.data(), 23, kToySide, kToySide), before);
+  const Values after = predictor.predict(pictures_.pixels.data(), 23, kToySide, kToySide);
+  for (std::size_t i = 0; i < before.size(); i += 2) {
+    const double odds = std::sqrt(static_cast<double>(before[i + 1]) / static_cast<double>(before[i]));
+    EXPECT_NEAR(after[i + 1], odds / (1.0 + odds), 1e-6);
+  }
+}
+
 }  // namespace
 }  // namespace xrai

@@ -1,4 +1,4 @@
-#include "apps/dataset/contact_sheet.h"
+#include "apps/report/contact_sheet.h"
 
 #include <cairo.h>
 #include <fmt/format.h>
@@ -65,9 +65,9 @@ void draw_thumbnail(cairo_t* context, const GreyImage& picture, double x, double
 }  // namespace
 
 void write_contact_sheet(const std::filesystem::path& path, const std::string& title,
-                         const std::vector<PictureSamples>& rows) {
+                         const std::vector<SheetRow>& rows) {
   std::size_t columns = 4;  // room for the title
-  for (const PictureSamples& row : rows) columns = std::max(columns, row.pictures.size());
+  for (const SheetRow& row : rows) columns = std::max(columns, row.pictures.size());
   const int width = 2 * kMargin + static_cast<int>(columns) * (kThumbnail + kGap) - kGap;
   const int row_height = kCaption + kThumbnail + kGap;
   const Surface sheet = new_surface(width, kMargin + kTitle + static_cast<int>(rows.size()) * row_height + kMargin);
@@ -77,9 +77,8 @@ void write_contact_sheet(const std::filesystem::path& path, const std::string& t
   cairo_select_font_face(context.get(), "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
   write_words(context.get(), kMargin, kMargin + 16, 16, 0.95, title);
   double y = kMargin + kTitle;
-  for (const PictureSamples& row : rows) {
-    write_words(context.get(), kMargin, y + 15, 13, 0.75,
-                fmt::format("{}: {}, {} pictures", row.split, row.class_name, row.n_pictures));
+  for (const SheetRow& row : rows) {
+    write_words(context.get(), kMargin, y + 15, 13, 0.75, row.caption);
     double x = kMargin;
     for (const GreyImage& picture : row.pictures) {
       draw_thumbnail(context.get(), picture, x, y + kCaption);

@@ -1,0 +1,202 @@
+// See shortcut_words.h.
+#include "apps/stress/shortcut_words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/stress/stress_words.h"
+
+namespace xrai {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string area_with_interval(const std::optional<double>& value, const std::optional<Interval>& interval) {
+  return interval ? fmt::format("{} ({:.3f} to {:.3f})", area_text(value), interval->low, interval->high)
+                  : area_text(value);
+}
+
+Json interval_json(const std::optional<Interval>& interval) {
+  return interval ? Json{interval->low, interval->high} : Json(nullptr);
+}
+
+Json area_json(const std::optional<double>& value, const std::optional<Interval>& interval) {
+  return {{"auroc", value ? Json(*value) : Json(nullptr)}, {"ci95", interval_json(interval)}};
+}
+
+std::string statistics_sentence(const ShortcutResult& r) {
+  if (r.statistics.empty()) return "Every figure is the same for all pictures.";
+  const auto best = std::max_element(
+      r.statistics.begin(), r.statistics.end(),
+      [](const StatisticResult& a, const StatisticResult& b) { return a.auroc.value_or(0) < b.auroc.value_or(0); });
+  if (best == r.statistics.end() || !best->auroc) return "The split has one class only: nothing can be told apart.";
+  const std::string found = fmt::format(
+      "Of the single figures, {} tells the classes apart best, with AUROC {:.3f} ({} "
+      "in {})",
+      best->label, *best->auroc, best->higher_when_positive ? "higher" : "lower", r.classes[1]);
+  return *best->auroc < 0.65 ? found + ": none gets far."
+                             : found + ": a network could get so far without seeing a lung.";
+}
+
+std::string model_sentence(const ShortcutResult& r) {
+  if (!r.model)
+    return "There is no training split beside the scored one to fit a model of all figures on (or it does not tell "
+           "original sizes).";
+  if (!r.model->auroc || !r.auroc) return "The split has one class only: nothing can be told apart.";
+  return fmt::format(
+      "All figures together, fitted on {} training pictures, reach AUROC {:.3f}; the network reaches "
+      "{:.3f}: the difference is what it must see beyond them.",
+      r.model->n_trained, *r.model->auroc, *r.auroc);
+}
+
+std::string mask_clause(const ShortcutResult& r, const MaskResult& m) {
+  const double lost = *r.auroc - *m.auroc;
+  switch (m.mask.mask) {
+    case Mask::kCorners:
+      return fmt::format(
+          "Without the corners AUROC is {:.3f} (from {:.3f}): {}", *m.auroc, *r.auroc,
+          lost > 0.01 ? "markers and corners matter to it." : "it does not live on markers in the corners.");
+    case Mask::kOutsideMiddle:
+      return fmt::format("With only the middle left it is {:.3f}.", *m.auroc);
+    case Mask::kMiddle:
+      return fmt::format(
+          "With the middle, and so most of the lungs, gone it is {:.3f}: {}", *m.auroc,
+          m.ci95 && m.ci95->low > 0.6 ? "what it still knows does not come from there." : "it then knows little.");
+  }
+  return {};
+}
+
+std::string masks_sentence(const ShortcutResult& r) {
+  std::string text;
+  for (const MaskResult& mask : r.masks)
+    if (mask.auroc && r.auroc) text += (text.empty() ? "" : " ") + mask_clause(r, mask);
+  return text.empty() ? "The split has one class only: nothing can be told apart."
+                      : text + " Masked pictures look like none it was trained on, which alone costs something.";
+}
+
+std::string correlation_sentence(const ShortcutResult& r) {
+  const StatisticResult* strongest = nullptr;
+  std::size_t of_class = 0;
+  for (const StatisticResult& s : r.statistics)
+    for (std::size_t label = 0; label < 2; ++label) {
+      if (!s.with_score[label]) continue;
+      if (strongest == nullptr ||
+          std::abs(s.with_score[label]->value) > std::abs(strongest->with_score[of_class]->value)) {
+        strongest = &s;
+        of_class = label;
+      }
+    }
+  if (strongest == nullptr) return "There are too few pictures of a class to correlate anything.";
+  const double value = strongest->with_score[of_class]->value;
+  return fmt::format("Within a class the score goes along most with {}: among {} the rank correlation is {:+.2f}{}",
+                     strongest->label, r.classes[of_class], value,
+                     std::abs(value) < 0.3 ? ", which is weak." : "; where that figure shifts, so will the score.");
+}
+
+std::string errors_of_class_clause(const ErrorsOfClass& e) {
+  if (!e.test)
+    return fmt::format("{}: {}", e.class_name,
+                       e.families.size() < 2 ? "one family only." : "all or none of the pictures are mistaken.");
+  const auto worst = std::max_element(
+      e.families.begin(), e.families.end(),
+      [](const FamilyErrors& a, const FamilyErrors& b) { return a.errors.value() < b.errors.value(); });
+  const std::string p = e.test->p_value < 0.001 ? "p < 0.001" : fmt::format("p = {:.3f}", e.test->p_value);
+  return fmt::format("{}: {} ({}, {}).", e.class_name,
+                     e.test->p_value < 0.05
+                         ? fmt::format("mistakes gather in {} ({:.1f} % of its {} pictures)", worst->family,
+                                       100.0 * *worst->errors.value(), worst->errors.of)
+                         : "mistakes spread over the families as chance has it",
+                     p, e.test->method == "fisher" ? "Fisher's exact test" : "chi-square test");
+}
+
+std::string errors_sentence(const ShortcutResult& r) {
+  if (r.errors.empty()) return "The file names no sources, so there are no families to compare.";
+  std::string text;
+  for (const ErrorsOfClass& e : r.errors) text += (text.empty() ? "" : " ") + errors_of_class_clause(e);
+  return text;
+}
+
+std::string correlation_text(const std::optional<Correlation>& correlation) {
+  return correlation ? fmt::format("{:+.2f}", correlation->value) : "-";
+}
+
+}  // namespace
+
+ShortcutSentences shortcut_sentences(const ShortcutResult& r) {
+  return {statistics_sentence(r), model_sentence(r), masks_sentence(r), correlation_sentence(r), errors_sentence(r)};
+}
+
+std::string shortcuts_text(const ShortcutResult& r) {
+  const ShortcutSentences words = shortcut_sentences(r);
+  std::string text = "\nShortcuts: what could be known without the lungs\n\n";
+  text += fmt::format("  {:<26}{:<26}{:>9}   score goes along with it within\n  {:<26}{:<26}{:>9}   {}\n", "",
+                      "AUROC (95 % interval)", "more in", "", "", "", fmt::join(r.classes, ", "));
+  for (const StatisticResult& s : r.statistics)
+    text += fmt::format("  {:<26}{:<26}{:>9}   {:>5}, {:>5}\n", s.label, area_with_interval(s.auroc, s.ci95),
+                        r.classes[s.higher_when_positive ? 1 : 0], correlation_text(s.with_score[0]),
+                        correlation_text(s.with_score[1]));
+  if (r.model)
+    text += fmt::format("  {:<26}{}\n", "all together, fitted", area_with_interval(r.model->auroc, r.model->ci95));
+  text += fmt::format("  {:<26}{}\n\n  {:<26}{:<26}{:>12}{:>12}\n", "the network", area_with_interval(r.auroc, r.ci95),
+                      "", "AUROC (95 % interval)", "change of p", "flipped");
+  for (const MaskResult& m : r.masks)
+    text += fmt::format("  {:<26}{:<26}{:>12.3f}{:>10.1f} %\n", m.mask.label, area_with_interval(m.auroc, m.ci95),
+                        m.mean_change, 100.0 * m.flipped);
+  text += "\n";
+  for (const ErrorsOfClass& e : r.errors)
+    for (const FamilyErrors& f : e.families)
+      text += fmt::format("  {:<26}{} of {} mistaken\n", e.class_name + ", " + f.family, f.errors.hits, f.errors.of);
+  for (const std::string& sentence : {words.statistics, words.model, words.masks, words.correlation, words.errors})
+    text += "\n  " + sentence;
+  return text + "\n";
+}
+
+nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
+  Json json{{"network", area_json(r.auroc, r.ci95)}, {"statistics", Json::array()}};
+  for (const StatisticResult& s : r.statistics) {
+    Json one{{"name", s.name}};
+    one.update(area_json(s.auroc, s.ci95));
+    one["higher_when_positive"] = s.higher_when_positive;
+    for (std::size_t label = 0; label < 2; ++label) {
+      const auto& c = s.with_score[label];
+      one["rank_correlation"][r.classes[label]] =
+          c ? Json{{"value", c->value}, {"ci95", interval_json(c->ci95)}} : Json(nullptr);
+    }
+    json["statistics"].push_back(one);
+  }
+  json["model"] = nullptr;
+  if (r.model) {
+    json["model"] = area_json(r.model->auroc, r.model->ci95);
+    json["model"]["n_trained"] = r.model->n_trained;
+    for (std::size_t i = 0; i < r.model->weights.size(); ++i)
+      json["model"]["weights"][r.statistics[i].name] = r.model->weights[i];
+  }
+  json["masks"] = Json::array();
+  for (const MaskResult& m : r.masks) {
+    Json one{{"name", m.mask.name}};
+    one.update(area_json(m.auroc, m.ci95));
+    one["mean_change"] = m.mean_change;
+    one["flipped"] = m.flipped;
+    json["masks"].push_back(one);
+  }
+  json["errors"] = Json::array();
+  for (const ErrorsOfClass& e : r.errors) {
+    Json one{{"class", e.class_name}, {"families", Json::array()}};
+    for (const FamilyErrors& f : e.families)
+      one["families"].push_back({{"family", f.family}, {"errors", f.errors.hits}, {"n", f.errors.of}});
+    one["p_value"] = e.test ? Json(e.test->p_value) : Json(nullptr);
+    one["method"] = e.test ? Json(e.test->method) : Json(nullptr);
+    json["errors"].push_back(one);
+  }
+  const ShortcutSentences words = shortcut_sentences(r);
+  json["sentences"] = {{"statistics", words.statistics},
+                       {"model", words.model},
+                       {"masks", words.masks},
+                       {"correlation", words.correlation},
+                       {"errors", words.errors}};
+  return json;
+}
+
+}  // namespace xrai

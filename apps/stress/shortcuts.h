@@ -1,0 +1,82 @@
+// What a network could know without looking at lungs, and whether it does: how far exposure, rim, corners, sharpness
+// and size alone predict the label, how the score changes when parts of the pictures are masked, how it goes along with
+// each statistic within a class, and whether mistakes gather in a family. Two classes only.
+// (DeGrave, Janizek and Lee, "AI for radiographic COVID-19 detection selects shortcuts over signal", Nature Machine
+// Intelligence 3:610, 2021; Zech et al., PLOS Medicine 15:e1002683, 2018.)
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/report/score_split.h"
+#include "loaders/stress/masks.h"
+#include "loaders/stress/picture_statistics.h"
+#include "runtime/train/association.h"
+#include "runtime/train/evaluation.h"
+
+namespace xrai {
+
+/// How far one figure tells the classes apart. Of the two directions the better one is taken on the same pictures, so
+/// a figure that says nothing comes out a little above 0.5.
+struct StatisticResult {
+  std::string name, label;
+  bool higher_when_positive = true;
+  std::optional<double> auroc;  // at least 0.5
+  std::optional<Interval> ci95;
+  std::array<std::optional<Correlation>, 2> with_score;  // within each class: the statistic and the network's score
+};
+
+/// A logistic regression over all statistics, fitted on the training split.
+struct StatisticsModel {
+  std::int64_t n_trained = 0;
+  std::vector<double> weights;  // change of the log odds by one standard deviation, in the order of the statistics
+  std::optional<double> auroc;
+  std::optional<Interval> ci95;
+};
+
+struct MaskResult {
+  MaskDescription mask;
+  std::optional<double> auroc;
+  std::optional<Interval> ci95;
+  double mean_change = 0.0;  // mean |change of the probability of the positive class|
+  double flipped = 0.0;      // share of pictures that are called otherwise than before
+};
+
+struct FamilyErrors {
+  std::string family;
+  Rate errors;
+};
+/// Mistakes of one class by family.
+struct ErrorsOfClass {
+  std::string class_name;
+  std::vector<FamilyErrors> families;
+  std::optional<IndependenceTest> test;
+};
+
+struct ShortcutResult {
+  std::vector<std::string> classes;
+  std::optional<double> auroc;  // of the network
+  std::optional<Interval> ci95;
+  std::vector<StatisticResult> statistics;
+  std::optional<StatisticsModel> model;  // absent when there is no training split apart from the scored one
+  std::vector<MaskResult> masks;
+  std::vector<ErrorsOfClass> errors;  // empty without file names
+};
+
+/// Pictures that are scored for each one of the split.
+std::int64_t shortcut_variants();
+
+/// Throws Error(kUsage) when there are not two classes.
+void require_two_classes(const DatasetReader& data, const Predictions& clean);
+
+/// `clean`: the predictions of the split; `columns`: its statistics. Throws Error(kUsage) as above, and what reading
+/// and `predict` throw.
+ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, const Predictions& clean,
+                                 double threshold, const std::vector<StatisticColumn>& columns, const Predict& predict,
+                                 const std::function<void(std::int64_t)>& on_images);
+
+}  // namespace xrai
