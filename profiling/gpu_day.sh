@@ -75,7 +75,7 @@ trap 'rm -rf "$data"' EXIT
 step data "$bin/xrai_dataset" synth "$data/synthetic.h5"
 for precision in fp32 tf32 bf16 fp16; do
   step "train-$precision" "$bin/xrai_gpu_train" --data "$data/synthetic.h5" --out "$data/$precision" --device cuda \
-    --precision "$precision"
+    --precision "$precision" --members 1
   step "evaluate-$precision" "$bin/xrai_evaluate" --checkpoint "$data/$precision" --data "$data/synthetic.h5" --json
 done
 

@@ -48,7 +48,7 @@ std::vector<Shown> with_lesions(const std::vector<LesionPlace>& places, std::spa
 }  // namespace
 
 Explanations explain_result(DatasetReader& data, const std::string& split, std::span<const std::int64_t> rows,
-                            const Predictions& predictions, double threshold, Predictor& predictor) {
+                            const Predictions& predictions, double threshold, const Predictor& predictor) {
   Explanations explanations{mistakes_with_pixels(data, split, rows, predictions, threshold), std::nullopt};
   try {
     Explainer explainer = predictor.make_explainer();
@@ -103,7 +103,8 @@ std::string pointing_text(const PointingResult& result) {
   const PointingGame& game = result.game;
   const auto interval = wilson_interval(game.accuracy());
   return fmt::format(
-      "\n  pointing game: {} of {} heat maps are highest on the lesion, {} ({} to {}; by chance {})\n"
+      "\n  pointing game: {} of {} heat maps are highest on the lesion or half a cell beside, {} ({} to {}; by chance "
+      "{})\n"
       "  {} of the heat lies on it, which covers {} of what is seen (Grad-CAM at {}, {} x {} cells)\n",
       game.accuracy().hits, game.accuracy().of, percent(game.accuracy().value().value_or(0.0)),
       percent(interval ? interval->low : 0.0), percent(interval ? interval->high : 1.0),
@@ -116,7 +117,8 @@ std::string pointing_section(const PointingResult& result) {
   const auto interval = wilson_interval(game.accuracy());
   return fmt::format(
       "<section>\n<h2>Does it look at the lesion?</h2>\n<p>This data set says where the lesions are. Of {} heat maps "
-      "(Grad-CAM at {}, {} x {} cells) <b>{}</b> are highest on the lesion (95 % interval {} to {}); by chance it "
+      "(Grad-CAM at {}, {} x {} cells) <b>{}</b> are highest on the lesion or half a cell beside (95 % interval {} to "
+      "{}); by chance it "
       "would be "
       "{}. {} of the heat lies on lesions, which cover {} of what the network sees.</p>\n</section>\n",
       game.accuracy().of, html_escape(result.layer), result.map_height, result.map_width,

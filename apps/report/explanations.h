@@ -23,7 +23,7 @@ struct Explanations {
 /// `rows` and `predictions` as given to and by score_split. A network without maps (no convolution) is explained by
 /// nothing, which is no error.
 Explanations explain_result(DatasetReader& data, const std::string& split, std::span<const std::int64_t> rows,
-                            const Predictions& predictions, double threshold, Predictor& predictor);
+                            const Predictions& predictions, double threshold, const Predictor& predictor);
 
 /// Heat maps of the evidence for the class of every picture with a lesion, held against it. Absent where there are
 /// none.

@@ -59,8 +59,7 @@ void draw_legend(PngCanvas& canvas, double left, double top, const HeatMap& map,
       {.size = 13, .bold = true});
   canvas.words({text, top + 28},
                map.highest() > 0
-                   ? fmt::format("relative to this picture's strongest place; Grad-CAM at {}, {} x {} cells",
-                                 words.layer, map.height, map.width)
+                   ? fmt::format("relative to this picture's strongest place; Grad-CAM at {}", words.layer)
                    : fmt::format("no place speaks for {}; Grad-CAM at {}", words.class_name, words.layer),
                small);
   canvas.words({text, top + 45}, "research and teaching only: shows what the network used, not where disease is",

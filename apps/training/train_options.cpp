@@ -67,7 +67,7 @@ void add_model_options(CommandLine& c, TrainOptions& o) {
          .value_name = "N",
          .at_least = 8,
          .at_most = 2048,
-         .default_text = "3/4 of the stored side, 32 to 96"});
+         .default_text = "3/4 of the stored side, 32 to 64"});
 }
 
 void add_training_options(CommandLine& c, TrainOptions& o) {
@@ -103,7 +103,7 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .help = "highest learning rate",
          .value_name = "RATE",
          .above = 0,
-         .default_text = "0.002 for adamw, 0.05 for sgd"});
+         .default_text = "0.004 for adamw, 0.05 for sgd"});
   c.add({.group = g,
          .name = "weight-decay",
          .target = &o.weight_decay,

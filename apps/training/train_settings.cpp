@@ -7,7 +7,7 @@
 namespace xrai {
 
 std::int64_t default_image_size(std::int64_t stored_size) {
-  return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 96);
+  return std::clamp<std::int64_t>(stored_size * 3 / 4 / 8 * 8, 32, 64);
 }
 
 void refuse_contradictions(const TrainOptions& o) {
@@ -22,7 +22,7 @@ void refuse_contradictions(const TrainOptions& o) {
 }
 
 void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
-  if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 2e-3;
+  if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 4e-3;
   if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
   if (!o.val_seed) o.val_seed = o.seed;
   if (!o.image_size) o.image_size = default_image_size(stored_size);

@@ -1,4 +1,4 @@
-// Heat maps of a trained network for stored radiographs, seen exactly as scoring sees them.
+// Heat maps of a trained network for stored radiographs, in the view that scoring has of them.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@ class Explainer {
   Explainer(Model& model, const InputSettings& input, const std::string& layer = {});
 
   [[nodiscard]] const std::string& layer() const { return grad_cam_.layer(); }
-  [[nodiscard]] std::int64_t map_height() const { return grad_cam_.height(); }  // cells
+  [[nodiscard]] std::int64_t map_height() const { return grad_cam_.height(); }  // cells of the layer
   [[nodiscard]] std::int64_t map_width() const { return grad_cam_.width(); }
-  /// pixels: (n, height, width) uint8 grey; classes: (n), whose evidence is asked for.
+  /// pixels: (n, height, width) uint8 grey; classes: (n), whose evidence is asked for. Twice the layer's cells a side.
   std::vector<HeatMap> explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
                                std::span<const std::int32_t> classes);
 

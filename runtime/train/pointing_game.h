@@ -53,7 +53,7 @@ class PointingGame {
 struct PointingResult {
   PointingGame game;
   std::string layer;                           // whose maps
-  std::int64_t map_height = 0, map_width = 0;  // cells
+  std::int64_t map_height = 0, map_width = 0;  // cells of that layer
 };
 
 }  // namespace xrai

@@ -113,7 +113,7 @@ std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, s
   return mean;
 }
 
-Explainer Predictor::make_explainer(const std::string& layer) {
+Explainer Predictor::make_explainer(const std::string& layer) const {
   Member& first = *state_->members.front();
   return {first.model, first.checkpoint.facts.input, layer};
 }

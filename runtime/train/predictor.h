@@ -56,7 +56,7 @@ class Predictor {
 
   /// Heat maps of this network (of an ensemble the first), which must outlive the explainer. `layer`: whose maps; empty
   /// for the last convolution's. Throws Error(kUsage) for a layer that the network does not have.
-  [[nodiscard]] Explainer make_explainer(const std::string& layer = {});
+  [[nodiscard]] Explainer make_explainer(const std::string& layer = {}) const;
 
  private:
   struct State;

@@ -13,7 +13,7 @@ enum class OptimiserKind { kAdamW, kSgd };
 
 struct OptimiserSettings {
   OptimiserKind kind = OptimiserKind::kAdamW;
-  double learning_rate = 2e-3;
+  double learning_rate = 4e-3;
   double weight_decay = 1e-2;                         // on weights only
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // AdamW
   double momentum = 0.9;                              // SGD, Nesterov
@@ -24,12 +24,12 @@ enum class ScheduleKind { kCosine, kOneCycle, kStep, kConstant };
 
 struct ScheduleSettings {
   ScheduleKind kind = ScheduleKind::kCosine;
-  double warmup_epochs = 2.4;  // linear from 0; one-cycle has its own rise and ignores it
+  double warmup_epochs = 1.2;  // linear from 0; one-cycle has its own rise and ignores it
 };
 
 /// How pictures are looked at; part of the checkpoint, since evaluation must do the same.
 struct InputSettings {
-  std::int64_t image_size = 96;  // side of what the network sees, in pixels
+  std::int64_t image_size = 64;  // side of what the network sees, in pixels
   kernels::ViewSettings view;
 };
 
@@ -39,7 +39,7 @@ struct ProfileSettings {
 };
 
 struct TrainSettings {
-  std::int64_t epochs = 12;
+  std::int64_t epochs = 6;
   std::int64_t max_steps = 0;  // stops there; 0: no limit. The schedule spans the epochs all the same
   std::int64_t batch_size = 32;
   std::int64_t evaluation_batch_size = 64;

@@ -40,7 +40,7 @@ class PredictProgram : public ::testing::Test {
     const auto import = run_command("xrai_dataset import " + quoted(*folder_ / "pictures") + " " +
                                     quoted(*folder_ / "data.h5") + " --size 48 --fit pad --splits train=0.75,val=0.25");
     ASSERT_EQ(import.exit_code, 0) << import.errors;
-    const auto train = run_command("xrai_gpu_train --device cpu --epochs 1 --batch-size 8 --data " +
+    const auto train = run_command("xrai_gpu_train --device cpu --members 1 --epochs 1 --batch-size 8 --data " +
                                    quoted(*folder_ / "data.h5") + " --out " + quoted(*folder_ / "run"));
     ASSERT_EQ(train.exit_code, 0) << train.errors;
   }

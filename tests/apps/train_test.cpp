@@ -67,7 +67,7 @@ TEST_F(Train, TheFlagBeatsTheFileAndTheFileBeatsTheDefault) {
   const std::string config = text_of(run("r") / "config.toml");
   EXPECT_THAT(config, AllOf(HasSubstr("epochs = 1\n"), HasSubstr("batch_size = 16\n"), HasSubstr("rotation = 4.0\n"),
                             HasSubstr("scale = 0.15\n")));
-  EXPECT_THAT(config, AllOf(HasSubstr("lr = 0.002\n"), HasSubstr("warmup_epochs = 0.2\n"),
+  EXPECT_THAT(config, AllOf(HasSubstr("lr = 0.004\n"), HasSubstr("warmup_epochs = 0.2\n"),
                             HasSubstr("image_size = 32\n"), Not(HasSubstr("not set"))));
   EXPECT_THAT(result.errors, HasSubstr(config)) << "what is saved is printed";
 }

@@ -130,7 +130,7 @@ class TrainingRuns : public ::testing::Test {
     return "xrai_gpu_train --data " + quoted(data()) + " --out " + quoted(run(name)) + " --threads 1 " + more;
   }
   [[nodiscard]] std::string new_run(const std::string& name, const std::string& more) const {
-    return command(name, "--model " + quoted(folder_ / "tiny.toml") + " " + more);
+    return command(name, "--members 1 --model " + quoted(folder_ / "tiny.toml") + " " + more);
   }
   [[nodiscard]] std::vector<std::string> words(const std::string& name, const std::vector<std::string>& more) const {
     std::vector<std::string> all{"xrai_gpu_train",
@@ -139,6 +139,8 @@ class TrainingRuns : public ::testing::Test {
                                  "--out",
                                  run(name).string(),
                                  "--threads",
+                                 "1",
+                                 "--members",
                                  "1",
                                  "--model",
                                  (folder_ / "tiny.toml").string()};
