@@ -178,8 +178,10 @@ int evaluate_checkpoint(const Options& o) {
   Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);
   if (data->classes() != predictor.classes()) {
     (void)class_places(data->classes(), predictor.classes(), o.data.string(), predictor.checkpoint_path().string());
-    log::warning(fmt::format("{} orders the classes {}, the network {}; labels are matched by name", o.data.string(),
-                             fmt::join(data->classes(), ", "), fmt::join(predictor.classes(), ", ")));
+    const bool by_order = are_numbers(data->classes()) || are_numbers(predictor.classes());
+    log::warning(fmt::format("{} has the classes {}, the network {}; labels are matched by {}", o.data.string(),
+                             fmt::join(data->classes(), ", "), fmt::join(predictor.classes(), ", "),
+                             by_order ? "their order, since numbers are no names: is it the same in both?" : "name"));
   }
   subject.data = o.data.string();
   subject.checkpoint = predictor.checkpoint_path().string();

@@ -28,6 +28,7 @@ void walk(const hdf5::File& file, std::size_t index, const std::string& group, i
   std::vector<std::string> names = file.names_in(group.empty() ? "/" : group);
   if (names.size() > kManyNames) names.resize(kFewNames);
   for (const std::string& name : names) {
+    if (name.starts_with('#')) continue;  // MATLAB's own: "#refs#", "#subsystem#"
     if (found.size() >= kMostDatasets) return;
     const std::string object = group + "/" + name;
     if (!file.has(object)) continue;  // a link that leads nowhere

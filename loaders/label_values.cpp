@@ -132,6 +132,16 @@ void check_rows(const hdf5::DatasetInfo& info, std::int64_t n_images, const std:
   }
 }
 
+/// The data set's shape; a row (1, N), as MATLAB's columns stand in HDF5, as a column.
+hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
+  hdf5::DatasetInfo info = file.info(object);
+  const bool is_row =
+      info.shape.size() > 1 && info.shape.back() == static_cast<std::uint64_t>(n_images) &&
+      std::all_of(info.shape.begin(), info.shape.end() - 1, [](std::uint64_t axis) { return axis == 1; });
+  if (is_row) info.shape = {info.shape.back()};
+  return info;
+}
+
 bool is_column(const hdf5::DatasetInfo& info) {
   return std::all_of(info.shape.begin() + 1, info.shape.end(), [](std::uint64_t axis) { return axis == 1; });
 }
@@ -184,7 +194,7 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
                         const std::vector<std::string>& names, std::int64_t n_images) {
   LabelColumn labels{.where = where(file, object)};
   if (!file.is_dataset(object)) refuse(labels.where, "it is missing; each picture needs a label");
-  const hdf5::DatasetInfo info = file.info(object);
+  const hdf5::DatasetInfo info = info_of_column(file, object, n_images);
   check_rows(info, n_images, labels.where);
   if (info.type == hdf5::Type::kString) {
     if (!is_column(info))
@@ -192,7 +202,8 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
     take_words(labels, file.read_strings(object));
     return labels;
   }
-  if (info.type == hdf5::Type::kOther) refuse(labels.where, "labels must be whole numbers or strings, one a picture");
+  if (hdf5::element_bytes(info.type) == 0)
+    refuse(labels.where, "labels must be whole numbers or strings, one a picture");
   Table table{file.read<double>(object), n_images};
   table.columns = static_cast<std::int64_t>(table.values.size()) / n_images;
   if (is_column(info)) {
@@ -252,7 +263,7 @@ std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColu
 
 std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
   const std::string place = where(file, object);
-  const hdf5::DatasetInfo info = file.info(object);
+  const hdf5::DatasetInfo info = info_of_column(file, object, n_images);
   if (info.shape.empty() || !is_column(info) || info.shape[0] != static_cast<std::uint64_t>(n_images)) {
     refuse(place, fmt::format("its shape is {} for {} pictures", shape_text(info), n_images));
   }

@@ -24,8 +24,8 @@ struct LabelColumn {
   std::vector<std::string> classes{};  // what 0 and 1 mean, when the column is a finding
 };
 
-/// A data set (N), (N, 1), (N, 1, 1, 1) of whole numbers of any type, bool or strings, or (N, K): one-hot, or one
-/// column a finding. `column`: its number or its name in `names` (K); empty: one-hot, or the finding. Throws
+/// A data set (N), (N, 1), (N, 1, 1, 1), (1, N) of whole numbers of any type, bool or strings, or (N, K): one-hot, or
+/// one column a finding. `column`: its number or its name in `names` (K); empty: one-hot, or the finding. Throws
 /// Error(kBadData).
 LabelColumn read_labels(const hdf5::File& file, const std::string& object, const std::string& column,
                         const std::vector<std::string>& names, std::int64_t n_images);

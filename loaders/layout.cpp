@@ -21,21 +21,26 @@ std::string place(const Layout& layout, std::size_t file, const std::string& obj
   return file == 0 ? object : fmt::format("{} of {}", object, layout.files[file].filename().string());
 }
 
+std::string encoded_text(const std::string& where, const SplitLayout& split) {
+  return fmt::format("{} JPEG or PNG files in {}, decoded and scaled to {} x {}", split.n_images, where,
+                     split.format.height, split.format.width);
+}
+
 std::string pictures_text(const Layout& layout, const SplitLayout& split) {
-  if (!split.encoded.empty()) {
-    return fmt::format("{} JPEG or PNG files in data sets of their own ({}), decoded and scaled to {} x {}",
-                       split.n_images, some(split.encoded), split.format.height, split.format.width);
-  }
+  if (!split.encoded.empty())
+    return encoded_text(fmt::format("data sets of their own ({})", some(split.encoded)), split);
   std::vector<std::string> parts;
   for (const PicturePart& part : split.parts) {
     parts.push_back(place(layout, part.file, part.object) + " " + shape_text(part.info));
   }
+  if (split.is_encoded()) return encoded_text(some(parts), split);
   const PixelFormat& format = split.format;
   std::string text =
       fmt::format("{} {}{}", some(parts), format.big_endian ? "big-endian " : "",
                   format.type == hdf5::Type::kInt8 ? "int8 read as uint8" : hdf5::type_name(format.type));
   if (!split.range.empty()) text += ", " + split.range;
   if (split.parts.front().info.shape.size() == 4) text += format.axes == Axes::kNCHW ? ", NCHW" : ", NHWC";
+  if (format.transposed) text += ", turned as MATLAB stores them";
   if (format.channels > 1) text += split.channels_differ ? ", channels turned to grey" : ", grey stored as RGB";
   return text;
 }

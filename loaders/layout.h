@@ -25,7 +25,7 @@ struct LayoutOptions {
 /// "" when `text` is empty or LOW-HIGH with LOW below HIGH, else what is wrong with it.
 std::string range_complaint(const std::string& text);
 
-/// Rows of one data set.
+/// Rows of one data set: pixels, or one JPEG or PNG file each (values of variable length).
 struct PicturePart {
   std::size_t file = 0;  // in Layout::files
   std::string object;
@@ -51,6 +51,11 @@ struct SplitLayout {
   std::string label_form;                 // "one-hot", "column Pneumonia of 14", or empty for plain class numbers
   std::string groups_from, sources_from;  // data sets of names, in the file of the first part; often empty
   std::int64_t n_images = 0;
+
+  /// Whether pictures are JPEG or PNG files, to be decoded.
+  [[nodiscard]] bool is_encoded() const {
+    return !encoded.empty() || (!parts.empty() && parts.front().info.type == hdf5::Type::kBytes);
+  }
 };
 
 struct Layout {

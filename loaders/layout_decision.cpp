@@ -88,9 +88,34 @@ void Decision::take_candidates() {
       }
     }
   }
+  if (!candidates_.empty() || !options_.images_key.empty()) return;
+  for (const auto& found : found_) {
+    for (const FoundDataset& dataset : found) {
+      if (holds_a_file_a_row(dataset)) candidates_.push_back(&dataset);
+    }
+  }
+}
+
+// JPEG or PNG files of their own length, told from other bytes by the first.
+bool Decision::holds_a_file_a_row(const FoundDataset& dataset) const {
+  const hdf5::DatasetInfo& info = dataset.info;
+  if (info.type != hdf5::Type::kBytes || info.shape.size() != 1 || info.shape[0] == 0) return false;
+  return sniff_format(files_[dataset.file]->read_bytes_of_row(dataset.object, 0)) != PictureFormat::kOther;
+}
+
+// MATLAB's arrays have their first axis innermost, and it says of each object what it was.
+bool Decision::is_of_matlab(const FoundDataset& dataset) const {
+  return files_[dataset.file]->attribute(dataset.object, "MATLAB_class").has_value();
 }
 
 void Decision::refuse_without_pictures() const {
+  for (const FoundDataset& dataset : found_.front()) {
+    if (dataset.name.role != Role::kPictures || dataset.info.shape.size() != 2 || !is_of_matlab(dataset)) continue;
+    refuse(dataset,
+           fmt::format("it is one picture {} in a file of its own, as MATLAB saves a struct; xrai trains on files "
+                       "of many: put them together as (N, height, width) with a label for each",
+                       shape_text(dataset.info)));
+  }
   Candidates all;
   for (const FoundDataset& dataset : found_.front()) all.push_back(&dataset);
   const std::string names = all.empty() ? "nothing" : objects_text(all);
@@ -198,9 +223,19 @@ Candidates Decision::choose(const Candidates& candidates) {
 }
 
 void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
+  if (dataset.info.type == hdf5::Type::kBytes) {
+    if (!holds_a_file_a_row(dataset) || (!split.parts.empty() && !split.is_encoded())) {
+      refuse(dataset, "its values are not a JPEG or PNG file each");
+    }
+    split.parts.push_back({dataset.file, dataset.object, dataset.info});
+    split.n_images += static_cast<std::int64_t>(dataset.info.shape[0]);
+    return;
+  }
   PixelFormat format;
   try {
     format = format_of_shape(dataset.info, options_.axes);
+    format.transposed = options_.axes.empty() && is_of_matlab(dataset);
+    if (format.transposed) std::swap(format.height, format.width);
   } catch (const Error& error) {
     refuse(dataset, error.what());
   }
@@ -212,9 +247,10 @@ void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
     refuse(dataset, fmt::format("its shape is {}, but only {} bytes were written; was the writing interrupted?",
                                 shape_text(info), info.stored_bytes));
   }
-  if (!split.parts.empty() && (format.elements() != split.format.elements() || format.width != split.format.width ||
-                               format.type != split.format.type || format.axes != split.format.axes ||
-                               format.big_endian != split.format.big_endian)) {
+  if (!split.parts.empty() &&
+      (format.elements() != split.format.elements() || format.width != split.format.width ||
+       format.type != split.format.type || format.axes != split.format.axes ||
+       format.big_endian != split.format.big_endian || format.transposed != split.format.transposed)) {
     refuse(dataset, fmt::format("its shape is {} of {}, unlike that of {}", shape_text(info),
                                 hdf5::type_name(info.type), split.parts.front().object));
   }

@@ -34,6 +34,8 @@ class Decision {
   [[noreturn]] void refuse_without_pictures() const;
   void open(const std::filesystem::path& path);
   void take_candidates();
+  [[nodiscard]] bool holds_a_file_a_row(const FoundDataset& dataset) const;
+  [[nodiscard]] bool is_of_matlab(const FoundDataset& dataset) const;
   bool take_encoded_pictures();
   void open_other_splits();
   void read_class_names();

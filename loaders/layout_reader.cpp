@@ -39,7 +39,7 @@ LayoutReader::LayoutReader(Layout layout, OpenFiles files, const LayoutOptions& 
 
 void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, const RowOptions& row_options) {
   SplitLayout& layout = *split.layout;
-  if (!layout.encoded.empty()) {
+  if (layout.is_encoded()) {
     layout.format.height = layout.format.width = kEncodedTarget.size;
     return;
   }
@@ -90,9 +90,9 @@ void LayoutReader::read_labels() {
           xrai::read_labels(*files_[place.file], place.object, place.column, layout_.classes, layout.n_images));
     } else {
       columns.push_back({.where = layout.parts.front().object});
-      for (std::size_t part = 0; part < split.parts.size(); ++part) {
+      for (std::size_t part = 0; part < layout.parts.size(); ++part) {
         columns.back().numbers.insert(columns.back().numbers.end(),
-                                      static_cast<std::size_t>(split.parts[part].rows->n_rows()),
+                                      static_cast<std::size_t>(layout.parts[part].info.shape[0]),
                                       static_cast<std::int64_t>(part));
       }
     }
@@ -222,15 +222,25 @@ void LayoutReader::read_converted(const Split& split, std::span<const std::int64
   }
 }
 
+std::vector<std::uint8_t> LayoutReader::encoded_picture(const SplitLayout& layout, std::int64_t row) const {
+  if (!layout.encoded.empty()) return files_.front()->read_bytes(layout.encoded[static_cast<std::size_t>(row)]);
+  auto part = layout.parts.begin();
+  auto of_part = static_cast<std::uint64_t>(row);
+  for (; of_part >= part->info.shape[0]; ++part) of_part -= part->info.shape[0];
+  return files_[part->file]->read_bytes_of_row(part->object, of_part);
+}
+
 void LayoutReader::read_encoded(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
+  const SplitLayout& layout = *split.layout;
   for (const std::int64_t row : rows) {
-    const std::string& object = split.layout->encoded[static_cast<std::size_t>(row)];
     try {
-      const DecodedPicture picture = square_picture(files_.front()->read_bytes(object), kEncodedTarget);
+      const DecodedPicture picture = square_picture(encoded_picture(layout, row), kEncodedTarget);
       pixels = std::copy(picture.image.pixels.begin(), picture.image.pixels.end(), pixels);
     } catch (const Error& error) {
+      const std::string name = layout.encoded.empty() ? fmt::format("{} of {}", row, layout.parts.front().object)
+                                                      : layout.encoded[static_cast<std::size_t>(row)];
       throw Error(error.code(),
-                  fmt::format("picture {} of {} cannot be used: {}", object, path().string(), error.what()));
+                  fmt::format("picture {} of {} cannot be used: {}", name, path().string(), error.what()));
     }
   }
 }
@@ -242,7 +252,7 @@ void LayoutReader::read_rows(std::string_view name, std::span<const std::int64_t
     throw Error(ExitCode::kBadData, fmt::format("row {} was asked for, but split '{}' of {} has {} pictures", row, name,
                                                 path().string(), from.layout->n_images));
   }
-  if (!from.layout->encoded.empty()) return read_encoded(from, rows, pixels);
+  if (from.layout->is_encoded()) return read_encoded(from, rows, pixels);
   if (from.parts.size() > 1 || !from.layout->format.is_grey8()) return read_converted(from, rows, pixels);
   from.parts.front().rows->read(rows, reinterpret_cast<std::byte*>(pixels));
 }

@@ -53,6 +53,8 @@ class LayoutReader final : public DatasetReader {
   /// As they are stored, whichever parts they are in.
   void read_stored(const Split& split, std::span<const std::int64_t> rows, std::byte* out) const;
   void read_converted(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;
+  /// The JPEG or PNG file of a row.
+  [[nodiscard]] std::vector<std::uint8_t> encoded_picture(const SplitLayout& layout, std::int64_t row) const;
   void read_encoded(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;
 
   OpenFiles files_;  // outlive the rows

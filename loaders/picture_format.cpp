@@ -24,7 +24,7 @@ constexpr std::uint64_t kExpensiveChunk = std::uint64_t{16} << 20;  // bytes
 }
 
 bool is_number(hdf5::Type type) {
-  return type != hdf5::Type::kString && type != hdf5::Type::kOther;
+  return hdf5::element_bytes(type) > 0;
 }
 
 bool is_float(hdf5::Type type) {

@@ -1,10 +1,12 @@
 // Hot loops: one a stored type, compiled for several instruction sets, without branches so that they vectorise.
 #include "loaders/pixel_conversion.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
 #include "kernels/vectorise.h"
 #include "runtime/core/error.h"
@@ -150,14 +152,29 @@ bool is_byte(hdf5::Type type) {
 }  // namespace
 
 bool PixelFormat::is_grey8() const {
-  return is_byte(type) && channels == 1 && low == 0 && high == 255;
+  return is_byte(type) && channels == 1 && low == 0 && high == 255 && !transposed;
 }
 
 void to_doubles(hdf5::Type type, bool big_endian, const std::byte* stored, std::int64_t n, double* out) {
   conversion_of(type).widen(stored, n, big_endian, out);
 }
 
-bool to_grey8(const PixelFormat& format, const std::byte* stored, std::uint8_t* scratch, std::uint8_t* grey) {
+namespace {
+
+/// (width, height) to (height, width), in squares that stay in the nearest cache.
+void turn(const std::uint8_t* columns, std::int64_t height, std::int64_t width, std::uint8_t* rows) {
+  constexpr std::int64_t kSide = 32;
+  for (std::int64_t top = 0; top < height; top += kSide) {
+    for (std::int64_t left = 0; left < width; left += kSide) {
+      for (std::int64_t x = left; x < std::min(left + kSide, width); ++x) {
+        for (std::int64_t y = top; y < std::min(top + kSide, height); ++y)
+          rows[y * width + x] = columns[x * height + y];
+      }
+    }
+  }
+}
+
+bool to_grey8_as_stored(const PixelFormat& format, const std::byte* stored, std::uint8_t* scratch, std::uint8_t* grey) {
   const std::int64_t n = format.height * format.width;
   std::uint8_t* const levels = format.channels == 1 ? grey : scratch;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(stored);
@@ -175,6 +192,16 @@ bool to_grey8(const PixelFormat& format, const std::byte* stored, std::uint8_t* 
   } else {
     luma_of_triples(bytes, n, grey);
   }
+  return true;
+}
+
+}  // namespace
+
+bool to_grey8(const PixelFormat& format, const std::byte* stored, std::uint8_t* scratch, std::uint8_t* grey) {
+  if (!format.transposed) return to_grey8_as_stored(format, stored, scratch, grey);
+  std::vector<std::uint8_t> columns(static_cast<std::size_t>(format.height * format.width));
+  if (!to_grey8_as_stored(format, stored, scratch, columns.data())) return false;
+  turn(columns.data(), format.height, format.width, grey);
   return true;
 }
 

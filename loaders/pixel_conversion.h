@@ -18,6 +18,7 @@ struct PixelFormat {
   Axes axes = Axes::kNHW;
   std::int64_t height = 0, width = 0, channels = 1;  // channels: 1, 3 (red, green, blue) or 4 (the last is ignored)
   double low = 0, high = 255;
+  bool transposed = false;  // stored column by column: (width, height)
 
   [[nodiscard]] std::int64_t elements() const { return height * width * channels; }
   /// Whether a stored picture is what is wanted, byte for byte.
@@ -28,8 +29,9 @@ struct PixelFormat {
 void to_doubles(hdf5::Type type, bool big_endian, const std::byte* stored, std::int64_t n, double* out);
 
 /// One picture to (height, width) grey: each value to round(255 (v - low) / (high - low)), then Rec. 601 luma of the
-/// channels, which leaves three equal channels as they are. `scratch` is room for elements() bytes, not needed for one
-/// channel. False when a value is not a finite number; the pixels are then worth nothing.
+/// channels, which leaves three equal channels as they are; turned when it is stored transposed. `scratch` is room for
+/// elements() bytes, not needed for one channel. False when a value is not a finite number; the pixels are then worth
+/// nothing.
 bool to_grey8(const PixelFormat& format, const std::byte* stored, std::uint8_t* scratch, std::uint8_t* grey);
 
 }  // namespace xrai

@@ -50,7 +50,7 @@ class Repacker {
   }
 
   static bool holds_pictures(const hdf5::DatasetInfo& info) {
-    const bool numbers = info.type != hdf5::Type::kString && info.type != hdf5::Type::kOther;
+    const bool numbers = hdf5::element_bytes(info.type) > 0;
     return numbers && info.shape.size() >= 3 && info.shape[0] > 1 && info.row_bytes() > 0;
   }
 

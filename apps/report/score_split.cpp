@@ -32,11 +32,23 @@ std::vector<std::string> chosen_names(const std::vector<std::string>& names, con
 
 }  // namespace
 
+bool are_numbers(const std::vector<std::string>& names) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), is_digit);
+  });
+}
+
 std::vector<std::int32_t> class_places(const std::vector<std::string>& found, const std::vector<std::string>& wanted,
                                        const std::string& found_in, const std::string& wanted_by) {
   std::vector<std::string> a = found, b = wanted;
   std::sort(a.begin(), a.end());
   std::sort(b.begin(), b.end());
+  if (a != b && a.size() == b.size() && (are_numbers(found) || are_numbers(wanted))) {
+    std::vector<std::int32_t> in_order(found.size());
+    std::iota(in_order.begin(), in_order.end(), 0);
+    return in_order;
+  }
   if (a != b) {
     throw Error(ExitCode::kBadData,
                 fmt::format("the classes of {} are {}, but {} was trained on {}; score a file with the same classes, "

@@ -13,8 +13,12 @@
 
 namespace xrai {
 
-/// Place in `wanted` of each of `found`. Throws Error(kBadData) when the two do not hold the same names; the sentence
-/// says whose names they are (`found_in`, `wanted_by`: files).
+/// Whether all names are whole numbers, as a file without names of its classes gives.
+bool are_numbers(const std::vector<std::string>& names);
+
+/// Place in `wanted` of each of `found`: by name, or in order where one of the two has numbers for names. Throws
+/// Error(kBadData) when the names differ otherwise; the sentence says whose names they are (`found_in`, `wanted_by`:
+/// files).
 std::vector<std::int32_t> class_places(const std::vector<std::string>& found, const std::vector<std::string>& wanted,
                                        const std::string& found_in, const std::string& wanted_by);
 

@@ -42,6 +42,17 @@ std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, s
   return batch;
 }
 
+std::int64_t scoring_batch(std::int64_t picture_bytes) {
+  constexpr std::int64_t kMost = 64, kBytes = std::int64_t{16} << 20;
+  return std::clamp<std::int64_t>(kBytes / std::max<std::int64_t>(picture_bytes, 1), 1, kMost);
+}
+
+int batches_ahead(int asked, std::int64_t batch_bytes) {
+  constexpr std::int64_t kBytes = std::int64_t{64} << 20, kLeast = 2;
+  return static_cast<int>(std::clamp(kBytes / std::max<std::int64_t>(batch_bytes, 1),
+                                     std::min<std::int64_t>(kLeast, asked), std::int64_t{asked}));
+}
+
 void require_memory(const MemoryNeed& need, std::int64_t training_batch, std::int64_t scoring_batch,
                     std::uint64_t free_bytes, const Shape& picture) {
   const double usable = kUsablePart * static_cast<double>(free_bytes);

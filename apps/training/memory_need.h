@@ -21,6 +21,12 @@ MemoryNeed memory_need(Model& model);
 std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, std::int64_t n_train,
                            std::uint64_t free_bytes);
 
+/// Pictures that are scored at once: 64, or fewer where their stored pixels would take more than 16 MiB. At least 1.
+std::int64_t scoring_batch(std::int64_t picture_bytes);
+
+/// Batches that the loader's thread keeps ready: `asked`, or fewer where they would take more than 64 MiB; at least 2.
+int batches_ahead(int asked, std::int64_t batch_bytes);
+
 /// Throws Error(kOutOfMemory) that names the need, what is free and a batch size that fits. free_bytes 0: unknown.
 void require_memory(const MemoryNeed& need, std::int64_t training_batch, std::int64_t scoring_batch,
                     std::uint64_t free_bytes, const Shape& picture);

@@ -25,12 +25,19 @@ namespace {
 constexpr std::int64_t kFastDevSteps = 4;
 constexpr std::size_t kFastDevValidation = 256;
 
-BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int slots, Order order) {
+/// One picture as it is stored.
+std::int64_t picture_bytes(const DatasetReader& reader, const std::string& split) {
+  return reader.height(split) * reader.width(split);
+}
+
+/// So much memory is taken whatever the size of the file.
+BatchLoaderOptions loader_options(Device& device, const TrainSettings& settings, int workers,
+                                  std::int64_t picture_bytes, Order order) {
   BatchLoaderOptions options;
   options.batch_size = order == Order::kSequential ? settings.evaluation_batch_size : settings.batch_size;
   options.order = order;
   options.seed = settings.seed;
-  options.n_slots = slots + BatchFeeder::kMostLent;
+  options.n_slots = batches_ahead(workers, options.batch_size * picture_bytes) + BatchFeeder::kMostLent;
   options.trace = device.trace();
   options.allocate = [&device](std::size_t bytes) -> std::shared_ptr<void> {
     auto memory = std::make_shared<Buffer>(device.allocate_staging(bytes));
@@ -65,7 +72,8 @@ void TrainingRun::prepare() {
                                            ? balanced_class_weights(data_.train_labels, n_classes)
                                            : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f));
   const auto n_validation = static_cast<std::int64_t>(data_.validation_rows.size());
-  settings_.evaluation_batch_size = std::min(settings_.evaluation_batch_size, n_validation);
+  settings_.evaluation_batch_size =
+      std::min(scoring_batch(picture_bytes(reader, data_.validation_split)), n_validation);
   // A run that goes on has its network with it: the model file may have been changed or moved since.
   spec_ = start_ && !model_asked_for ? start_->model : find_model(options_.model);
   if (start_)
@@ -161,10 +169,12 @@ RunEnd TrainingRun::train() {
   const Order order = options_.shuffle == "chunk" ? Order::kShuffledByChunk : Order::kShuffled;
   store_ = std::make_unique<PictureStore>(data_, *device_, options_.cache, options_.quiet || options_.json);
   log::info(store_->remark());
-  train_source_ =
-      store_->loader("train", data_.train_rows, loader_options(*device_, settings_, options_.workers, order));
+  const auto options = [&](const std::string& split, Order of_split) {
+    return loader_options(*device_, settings_, options_.workers, picture_bytes(*data_.reader, split), of_split);
+  };
+  train_source_ = store_->loader("train", data_.train_rows, options("train", order));
   validation_source_ = store_->loader(data_.validation_split, data_.validation_rows,
-                                      loader_options(*device_, settings_, options_.workers, Order::kSequential));
+                                      options(data_.validation_split, Order::kSequential));
   trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
   if (start_) trainer_->resume(*start_);

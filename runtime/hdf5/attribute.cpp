@@ -104,7 +104,7 @@ std::optional<Attribute> File::attribute(std::string_view object, const std::str
   if (n != 1) fail(task, fmt::format("one number was expected, but it holds {}", n));
   const H5T_class_t number_class = H5Tget_class(type.get());
   if (number_class == H5T_FLOAT) return read_number<double>(attribute.get(), type.get(), task);
-  if (kind == Type::kOther) fail(task, "it is neither a number nor a string");
+  if (element_bytes(kind) == 0) fail(task, "it is neither a number nor a string");
   return read_number<std::int64_t>(attribute.get(), type.get(), task);
 }
 

@@ -1,4 +1,4 @@
-// Opening, making and closing files; what is in them.
+// Making and closing files; what is in them.
 #include "runtime/hdf5/file.h"
 
 #include <algorithm>
@@ -8,19 +8,6 @@
 
 namespace xrai::hdf5 {
 namespace {
-
-Handle file_access(const Task& task) {
-  Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, task);
-  // Data sets that are read are never written to again, and files are written aside and renamed, so a lock protects
-  // nothing here; many network mounts refuse it.
-  check(H5Pset_file_locking(access.get(), false, true), task);
-  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), task);
-  // Readable by every library since 1.8, with checksums on headers and attributes of any length.
-  check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), task);
-  // By default 64 KiB are read for each row of a contiguous data set that is smaller than that.
-  check(H5Pset_sieve_buf_size(access.get(), 4096), task);
-  return access;
-}
 
 herr_t keep_name(hid_t /*group*/, const char* name, const H5L_info_t* /*info*/, void* names) {
   try {
@@ -64,29 +51,6 @@ File::~File() {
   } catch (const std::exception& error) {
     log::warning(error.what());
   }
-}
-
-File File::open(const std::filesystem::path& path, Links links) {
-  const Task task{"opening", "", path, ExitCode::kBadData};
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) {
-    throw Error(ExitCode::kBadData,
-                fmt::format("opening {} failed: there is no such file; check the path", path.string()));
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    throw Error(ExitCode::kBadData,
-                fmt::format("opening {} failed: it is not a file; give the path of an HDF5 file", path.string()));
-  }
-  const LibraryLock lock;
-  auto state = std::make_unique<State>();
-  state->path = path;
-  state->links = links;
-  const Handle access = file_access(task);
-  state->file = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, task);
-  struct stat status_now {};
-  if (stat(path.c_str(), &status_now) == 0) state->opened_as = status_now;
-  return File(std::move(state));
 }
 
 File File::create(const std::filesystem::path& path) {

@@ -32,6 +32,7 @@ enum class Type {
   kFloat32,
   kFloat64,
   kString,
+  kBytes,  // as many as each value likes: h5py's vlen_dtype('uint8')
   kOther
 };
 
@@ -110,6 +111,8 @@ class File {
   [[nodiscard]] std::vector<std::string> read_strings(std::string_view dataset) const;
   /// All bytes of a data set that holds a file: opaque, a string of fixed length, or integers of 8 bits.
   [[nodiscard]] std::vector<std::uint8_t> read_bytes(std::string_view dataset) const;
+  /// One value of a data set (N) of kBytes, as large as that value is.
+  [[nodiscard]] std::vector<std::uint8_t> read_bytes_of_row(std::string_view dataset, std::uint64_t row) const;
   /// Rows [first, first + count) of the outermost axis into `out` (count * product of the other axes elements).
   template <class T>
   void read_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, T* out) const;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "runtime/core/log.h"
+#include "runtime/hdf5/lzf_filter.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -31,11 +32,16 @@ std::string system_reason(const std::string& text) {
 
 struct Translation {
   std::string_view library;  // part of the library's text
-  const char* reason;
+  std::string_view reason;
+  std::string_view advice = kCopyAgain;
 };
 constexpr std::array kTranslations{
-    Translation{"file signature not found", "it is not an HDF5 file"},
-    Translation{"unable to find a valid file signature", "it is not an HDF5 file"},
+    Translation{"unable to lock file", "its folder refuses file locks, or another program holds one",
+                "set HDF5_USE_FILE_LOCKING=FALSE, or copy the file to a local disk"},
+    Translation{"already open for write", "a program has it open for writing, or ended without closing it",
+                "close it there; if nobody has it open, h5clear -s FILE clears the mark"},
+    Translation{"file signature not found", kNotHdf5},
+    Translation{"unable to find a valid file signature", kNotHdf5},
     Translation{"truncated file", "it is truncated, as after a copy or download that stopped half-way"},
     Translation{"addr overflow", "it is truncated or damaged (an address lies past the end of the file)"},
     Translation{"incorrect metadata checksum", "it is damaged (a checksum does not match)"},
@@ -51,6 +57,8 @@ LibraryLock::LibraryLock() : guard_(library_mutex()) {
   static const herr_t no_exit_handler = H5dont_atexit();
   static_cast<void>(no_exit_handler);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  static const bool has_lzf = (register_lzf_filter(), true);
+  static_cast<void>(has_lzf);
 }
 
 Handle& Handle::operator=(Handle&& other) noexcept {
@@ -73,15 +81,19 @@ herr_t Handle::close() {
   return id < 0 ? 0 : closer_(id);
 }
 
-std::string reason_from_library() {
+Cause cause_of(const std::string& text) {
+  for (const auto& [library, reason, advice] : kTranslations) {
+    if (text.find(library) != std::string::npos) return {std::string(reason), advice};
+  }
+  if (std::string reason = system_reason(text); !reason.empty()) return {std::move(reason)};
+  return {text.empty() ? "the HDF5 library gives no reason" : "the HDF5 library says '" + text + "'"};
+}
+
+Cause cause_from_library() {
   std::string text;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &text);
   H5Eclear2(H5E_DEFAULT);
-  if (std::string reason = system_reason(text); !reason.empty()) return reason;
-  for (const auto& [library, reason] : kTranslations) {
-    if (text.find(library) != std::string::npos) return reason;
-  }
-  return text.empty() ? "the HDF5 library gives no reason" : "the HDF5 library says '" + text + "'";
+  return cause_of(text);
 }
 
 void fail(const Task& task, const std::string& reason, std::string_view advice) {
@@ -91,9 +103,9 @@ void fail(const Task& task, const std::string& reason, std::string_view advice) 
 }
 
 void fail_in_library(const Task& task) {
-  const std::string reason = reason_from_library();
+  const Cause cause = cause_from_library();
   const bool writes = task.code == ExitCode::kStorage;
-  fail(task, reason, writes ? "check the folder's free space, permissions and quota" : kCopyAgain);
+  fail(task, cause.reason, writes ? "check the folder's free space, permissions and quota" : cause.advice);
 }
 
 std::string trimmed(const char* text, std::size_t length, bool space_padded) {

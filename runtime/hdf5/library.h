@@ -56,14 +56,25 @@ struct Task {
 };
 
 inline constexpr std::string_view kCopyAgain = "copy or make the file again";
+inline constexpr std::string_view kNotHdf5 = "it is not an HDF5 file";
 inline constexpr std::string_view kLookInside = "h5ls -r lists what it holds";
 
 /// Throws Error "<verb> <object> of <file> failed: <reason>; <what to try>".
 [[noreturn]] void fail(const Task& task, const std::string& reason, std::string_view advice = kLookInside);
 /// The same for what the library reports: reason and advice come from its error stack.
 [[noreturn]] void fail_in_library(const Task& task);
-/// The reason that the library's error stack of this thread gives, in words; clears the stack.
-std::string reason_from_library();
+
+/// Why the library failed, in words, and what to try. `text`: the innermost entry of its error stack.
+struct Cause {
+  std::string reason;
+  std::string_view advice = kCopyAgain;
+};
+Cause cause_of(const std::string& text);
+/// The cause that the library's error stack of this thread gives; clears the stack.
+Cause cause_from_library();
+inline std::string reason_from_library() {
+  return cause_from_library().reason;
+}
 
 /// The value of a library call, or an Error with the library's reason when it is negative.
 template <class Status>

@@ -15,7 +15,7 @@ void File::State::read(const OpenDataset& dataset, hid_t memory_space, hid_t fil
   if (kind != H5T_ENUM) {
     const herr_t status = H5Dread(dataset.id.get(), memory_type(type), memory_space, file_space, H5P_DEFAULT, out);
     check_unchanged(task);
-    check(status, task);
+    check_values(status, dataset, task);
     return;
   }
   // The library converts integers, not enumerations: read them as they are and convert what they are made of.
@@ -26,7 +26,7 @@ void File::State::read(const OpenDataset& dataset, hid_t memory_space, hid_t fil
   const herr_t status =
       H5Dread(dataset.id.get(), enumeration.get(), memory_space, file_space, H5P_DEFAULT, values.data());
   check_unchanged(task);
-  check(status, task);
+  check_values(status, dataset, task);
   check(H5Tconvert(integers.get(), memory_type(type), n, values.data(), nullptr, H5P_DEFAULT), task);
   std::copy_n(values.data(), n * out_bytes, static_cast<std::uint8_t*>(out));
 }
@@ -71,7 +71,7 @@ void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uin
   const Handle memory_space = rows_in_memory(dataset, count, task);
   const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
   state().check_unchanged(task);
-  check(status, task);
+  check_values(status, dataset, task);
 }
 
 // There may be hundreds of thousands of these, so none is kept open.
@@ -89,8 +89,23 @@ std::vector<std::uint8_t> File::read_bytes(std::string_view name) const {
   if (bytes.empty()) return bytes;
   const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
   state().check_unchanged(task);
-  check(status, task);
+  check_values(status, dataset, task);
   return bytes;
+}
+
+std::vector<std::uint8_t> File::read_bytes_of_row(std::string_view name, std::uint64_t row) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  if (classify(dataset.type.get()) != Type::kBytes || dataset.shape.size() != 1) {
+    fail(task, "its values are not the bytes of a file each");
+  }
+  const Handle file_space = state().select_rows(dataset, row, 1, task), memory_space = rows_in_memory(dataset, 1, task);
+  return read_variable_bytes(state(), task, [&](hid_t type, void* out) {
+    const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
+    state().check_unchanged(task);
+    return check_values(status, dataset, task);
+  });
 }
 
 std::vector<std::string> File::read_strings(std::string_view name) const {
@@ -102,7 +117,7 @@ std::vector<std::string> File::read_strings(std::string_view name) const {
   return read_all_strings(state(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
     const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
     state().check_unchanged(task);
-    return status;
+    return check_values(status, dataset, task);
   });
 }
 

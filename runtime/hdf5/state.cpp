@@ -98,6 +98,23 @@ std::vector<std::string> files_of_values(hid_t creation, H5D_layout_t layout, co
   return files;
 }
 
+/// The first filter of a data set that is neither part of the library nor found as a plug-in.
+std::string missing_filter(hid_t creation, const Task& task) {
+  const int n = check(H5Pget_nfilters(creation), task);
+  for (int i = 0; i < n; ++i) {
+    unsigned flags = 0, config = 0;
+    std::size_t n_values = 0;
+    char name[64] = "";
+    const H5Z_filter_t id =
+        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &n_values, nullptr, sizeof name - 1, name, &config);
+    if (H5Zfilter_avail(check(id, task)) <= 0) {
+      H5Eclear2(H5E_DEFAULT);
+      return name[0] != '\0' ? fmt::format("{} ({})", name, id) : fmt::format("number {}", id);
+    }
+  }
+  return "";
+}
+
 void describe(OpenDataset& dataset, const File::State& state, const Task& task) {
   dataset.type = own(H5Dget_type(dataset.id.get()), H5Tclose, task);
   const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
@@ -108,6 +125,7 @@ void describe(OpenDataset& dataset, const File::State& state, const Task& task) 
     dataset.chunk.resize(dataset.shape.size());
     check(H5Pget_chunk(creation.get(), static_cast<int>(dataset.chunk.size()), dataset.chunk.data()), task);
     dataset.filtered = check(H5Pget_nfilters(creation.get()), task) > 0;
+    dataset.missing_filter = missing_filter(creation.get(), task);
   }
   const std::vector<std::string> files = files_of_values(creation.get(), layout, task);
   H5O_info_t file_info{}, info{};
@@ -136,6 +154,15 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
   std::vector<hsize_t> extent = dataset.shape;
   extent[0] = count;
   return own(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose, task);
+}
+
+herr_t check_values(herr_t status, const OpenDataset& dataset, const Task& task) {
+  if (status >= 0 || dataset.missing_filter.empty()) return check(status, task);
+  H5Eclear2(H5E_DEFAULT);
+  fail(task,
+       fmt::format("it is compressed with the filter {}, which the HDF5 library does not have", dataset.missing_filter),
+       "install the plug-in and name its folder in HDF5_PLUGIN_PATH, or write the file again where it can be read "
+       "(h5repack -f GZIP=4)");
 }
 
 bool File::State::has(std::string_view object) const {

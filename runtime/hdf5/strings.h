@@ -1,4 +1,4 @@
-// Strings of a data set or an attribute, of fixed or variable length. Callers hold a LibraryLock.
+// Values of variable length, and strings of a data set or an attribute of fixed length too. Callers hold a LibraryLock.
 #pragma once
 
 #include <functional>
@@ -13,5 +13,8 @@ using ReadAll = std::function<herr_t(hid_t type, void* out)>;
 /// n strings whose type in the file is `stored`. Throws Error.
 std::vector<std::string> read_all_strings(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
                                           const ReadAll& read);
+
+/// The bytes of one value of variable length. `read` fills in its reference.
+std::vector<std::uint8_t> read_variable_bytes(const File::State& state, const Task& task, const ReadAll& read);
 
 }  // namespace xrai::hdf5

@@ -22,14 +22,14 @@ bool is_ordinary(hid_t type, H5T_class_t kind) {
 }  // namespace
 
 std::string_view type_name(Type type) {
-  constexpr std::array<std::string_view, 13> kNames{"int8",    "uint8",   "int16",  "uint16",  "int32",
+  constexpr std::array<std::string_view, 14> kNames{"int8",    "uint8",   "int16",  "uint16",  "int32",
                                                     "uint32",  "int64",   "uint64", "float16", "float32",
-                                                    "float64", "strings", "other"};
+                                                    "float64", "strings", "bytes",  "other"};
   return kNames.at(static_cast<std::size_t>(type));
 }
 
 std::size_t element_bytes(Type type) {
-  constexpr std::array<std::size_t, 13> kBytes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0};
+  constexpr std::array<std::size_t, 14> kBytes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0, 0};
   return kBytes.at(static_cast<std::size_t>(type));
 }
 
@@ -57,6 +57,7 @@ hid_t memory_type(Type type) {
       return H5T_NATIVE_DOUBLE;
     case Type::kFloat16:  // the library has none
     case Type::kString:
+    case Type::kBytes:
     case Type::kOther:
       break;
   }
@@ -87,6 +88,7 @@ hid_t stored_type(Type type) {
       return H5T_IEEE_F64LE;
     case Type::kFloat16:  // the library has none
     case Type::kString:
+    case Type::kBytes:
     case Type::kOther:
       break;
   }
@@ -96,6 +98,12 @@ hid_t stored_type(Type type) {
 Type classify(hid_t type) {
   const H5T_class_t kind = H5Tget_class(type);
   if (kind == H5T_STRING) return Type::kString;
+  if (kind == H5T_VLEN) {
+    const Handle element(H5Tget_super(type), H5Tclose);
+    const bool is_byte =
+        element.get() >= 0 && H5Tget_class(element.get()) == H5T_INTEGER && H5Tget_size(element.get()) == 1;
+    return is_byte ? Type::kBytes : Type::kOther;
+  }
   if (kind == H5T_ENUM) {
     const Handle integers(H5Tget_super(type), H5Tclose);
     return integers.get() < 0 ? Type::kOther : classify(integers.get());

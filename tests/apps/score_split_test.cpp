@@ -124,6 +124,15 @@ TEST(ScoreSplit, LabelsFollowTheNamesWhenTheFileOrdersThemOtherwise) {
   EXPECT_EQ(p.labels[1], 0);
 }
 
+TEST(ScoreSplit, NumbersAreNoNamesAndAreMatchedByTheirOrder) {
+  const std::vector<std::string> names{"NORMAL", "PNEUMONIA"};
+  EXPECT_EQ(class_places({"0", "1"}, names, "x.h5", "best.h5"), (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(class_places({"1", "2"}, names, "x.h5", "best.h5"), (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(class_places(names, {"0", "1"}, "x.h5", "best.h5"), (std::vector<std::int32_t>{0, 1}));
+  EXPECT_THROW((void)class_places({"0", "1", "2"}, names, "x.h5", "best.h5"), Error);
+  EXPECT_THROW((void)class_places({"0", "sick"}, names, "x.h5", "best.h5"), Error);
+}
+
 TEST(ScoreSplit, OtherClassesAreBadDataAndBothListsAreNamed) {
   MemoryData data = fifty();
   data.names = {"NORMAL", "COVID"};

@@ -99,15 +99,20 @@ class StartedProgram {
   /// Waits for its end.
   int exit_code() {
     int status = 0;
-    ::waitpid(id_, &status, 0);
+    rusage used{};
+    ::wait4(id_, &status, 0, &used);
     id_ = -1;
+    peak_bytes_ = static_cast<double>(used.ru_maxrss) * 1024;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
+  /// Most memory that it held at a time; after exit_code().
+  [[nodiscard]] double peak_bytes() const { return peak_bytes_; }
   [[nodiscard]] std::string errors() const { return text_of(errors_); }
 
  private:
   std::filesystem::path errors_;
   pid_t id_ = -1;
+  double peak_bytes_ = 0;
 };
 
 class TrainingRuns : public ::testing::Test {

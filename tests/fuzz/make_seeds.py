@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Writes small files, one for each layout and way of storing, as seeds for tests/fuzz (needs h5py)."""
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import h5py
@@ -21,6 +23,31 @@ def write(folder, name, libver="earliest", **datasets):
         for key, value in datasets.items():
             values, options = value if isinstance(value, tuple) else (value, {})
             file.create_dataset(key, data=values, **options)
+
+
+def matlab(folder):
+    """As save -v7.3 writes arrays (height, width, N) and (N, 1): axes turned around, and a word about each."""
+    with h5py.File(folder / "matlab.h5", "w", userblock_size=512) as file:
+        for name, values in (("images", np.swapaxes(pictures(), 1, 2)), ("labels", (np.arange(N) % 2 + 1.0).reshape(1, N))):
+            file[name] = values
+            file[name].attrs["MATLAB_class"] = np.bytes_("uint8" if name == "images" else "double")
+
+
+def png():
+    """Grey, 8 x 8 pixels."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    rows = b"".join(b"\0" + bytes(range(0, 8 * 30, 30)) for _ in range(8))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def encoded_rows(folder):
+    with h5py.File(folder / "encoded.h5", "w") as file:
+        rows = file.create_dataset("images", (N,), dtype=h5py.vlen_dtype("uint8"))
+        for i in range(N):
+            rows[i] = np.frombuffer(png(), "uint8")
+        file["labels"] = np.arange(N) % 2
 
 
 def main():
@@ -44,6 +71,9 @@ def main():
     write(folder, "classes", train_set_x=pictures(0, 1, "f8"), train_set_y=labels, list_classes=np.array([b"a", b"b"]))
     write(folder, "findings", images=pictures(), Pneumonia=labels.astype(bool), Mass=labels.astype(bool))
     write(folder, "per_class", NORMAL=pictures(), PNEUMONIA=pictures())
+    write(folder, "lzf_labels", images=pictures(), labels=(labels, {"chunks": (3,), "compression": "lzf"}))
+    matlab(folder)
+    encoded_rows(folder)
 
 
 main()

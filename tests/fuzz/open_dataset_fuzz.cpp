@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -19,22 +18,18 @@ constexpr std::size_t kCounters = 1 << 16;
 
 // libFuzzer looks at what stands in this section as at counters of its own.
 [[gnu::section("__libfuzzer_extra_counters")]] std::uint8_t counters[kCounters];
-/// The bytes as a file in memory, in a folder of its own: files beside it would be looked at.
-class MemoryFile {
- public:
-  MemoryFile(const std::uint8_t* bytes, std::size_t n) {
-    if (mkdtemp(folder_.data()) == nullptr) abort();
-    std::ofstream(path(), std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes), static_cast<std::streamsize>(n));
-  }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::string path() const { return folder_ + "/data.h5"; }
 
- private:
-  std::string folder_ = "/dev/shm/xrai-fuzz-XXXXXX";
-};
+/// The bytes as a file in memory, in a folder of its own: files beside it would be looked at. scripts/fuzz removes it.
+const std::string& file_of(const std::uint8_t* bytes, std::size_t n) {
+  static const std::string path = [] {
+    const char* const asked = getenv("XRAI_FUZZ_FOLDER");
+    std::string folder = std::string(asked != nullptr ? asked : "/dev/shm") + "/xrai-fuzz-XXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) abort();
+    return folder + "/data.h5";
+  }();
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes), static_cast<std::streamsize>(n));
+  return path;
+}
 
 void read_some(xrai::DatasetReader& reader) {
   for (const std::string& split : reader.splits()) {
@@ -61,10 +56,10 @@ extern "C" void __sanitizer_cov_trace_cmpf(float, float) {}    // NOLINT: the co
 extern "C" void __sanitizer_cov_trace_cmpd(double, double) {}  // NOLINT
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t n) {
-  const MemoryFile file(bytes, n);
+  const std::string& path = file_of(bytes, n);
   for (const bool through_library : {false, true}) {
     try {
-      const auto reader = xrai::open_dataset(file.path(), {}, {.n_threads = 1, .through_library = through_library});
+      const auto reader = xrai::open_dataset(path, {}, {.n_threads = 1, .through_library = through_library});
       read_some(*reader);
     } catch (const xrai::Error&) {
     }

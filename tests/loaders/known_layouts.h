@@ -111,6 +111,34 @@ inline std::filesystem::path wrapped_int8(const std::filesystem::path& folder) {
   return folder / "a.h5";
 }
 
+/// save -v7.3 of arrays (height, width, N) and (N, 1): HDF5 has the axes the other way round.
+inline std::filesystem::path matlab_arrays(const std::filesystem::path& folder) {
+  std::vector<double> turned;
+  for (std::int64_t n = 0; n < kPictures; ++n) {
+    for (std::int64_t i = 0; i < kPixels; ++i) turned.push_back(grey(n, i % kHeight * kWidth + i / kHeight));
+  }
+  const LayoutFile file(folder / "a.mat");
+  file.numbers("/images", {kPictures, kWidth, kHeight}, turned);
+  file.numbers("/labels", {1, kPictures}, {1, 2, 1, 2, 1, 2}, H5T_IEEE_F64LE);
+  file.matlab_class("/images", "uint8");
+  file.matlab_class("/labels", "double");
+  return folder / "a.mat";
+}
+
+/// The same with three channels, (height, width, 3, N) of numbers from 0 to 1.
+inline std::filesystem::path matlab_channels(const std::filesystem::path& folder) {
+  std::vector<double> turned;
+  for (std::int64_t i = 0; i < kPictures * 3 * kPixels; ++i) {
+    const std::int64_t pixel = i % kPixels;
+    turned.push_back(grey(i / (3 * kPixels), pixel % kHeight * kWidth + pixel / kHeight) / 255.0);
+  }
+  const LayoutFile file(folder / "a.mat");
+  file.numbers("/XTrain", {kPictures, 3, kWidth, kHeight}, turned, H5T_IEEE_F64LE);
+  file.labels("/YTrain", H5T_STD_U8LE, {1, kPictures});
+  file.matlab_class("/XTrain", "double");
+  return folder / "a.mat";
+}
+
 inline std::filesystem::path half_floats(const std::filesystem::path& folder) {
   const hid_t half = half_type();
   const auto path = with_type(folder, half, 0, 1);
@@ -129,6 +157,9 @@ inline std::vector<KnownLayout> known_layouts() {
       {"DataSetPerFinding", "labels /Pneumonia, 2 classes (no Pneumonia, Pneumonia)", data_set_per_finding},
       {"ListOfClasses", "labels /train_set_y, 2 classes (normal, pneumonia)", list_of_classes},
       {"LabelsAsWords", "big-endian uint16, 0 to 4095; labels /ytrain, 2 classes (NORMAL, PNEUMONIA)", labels_as_words},
+      {"MatlabArrays", "/images (6, 8, 10) uint8, turned as MATLAB stores them; labels /labels, 2 classes (1, 2)",
+       matlab_arrays},
+      {"MatlabChannels", "float64, 0 to 1, NCHW, turned as MATLAB stores them, grey stored as RGB", matlab_channels},
       {"WrappedInt8", "int8 read as uint8", wrapped_int8},
       {"HalfFloats", "float16, 0 to 1", half_floats},
       {"Float32", "float32, 0 to 1", [](const auto& folder) { return with_type(folder, H5T_IEEE_F32LE, 0, 1); }},

@@ -56,6 +56,25 @@ class LayoutFile {
     write(name, {words.size()}, bytes.data(), type, type, 0, {});
     H5Tclose(type);
   }
+  /// Bytes of their own length a row, as h5py's vlen_dtype('uint8').
+  void byte_rows(const std::string& name, const std::vector<Bytes>& rows) const {
+    const hid_t type = H5Tvlen_create(H5T_STD_U8LE);
+    std::vector<hvl_t> values;
+    for (const Bytes& row : rows) values.push_back({row.size(), const_cast<unsigned char*>(row.data())});
+    write(name, {rows.size()}, values.data(), type, type, 0, {});
+    H5Tclose(type);
+  }
+  /// What MATLAB says of each array that it saves.
+  void matlab_class(const std::string& object, const std::string& name) const {
+    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, name.size());
+    const hid_t attribute =
+        H5Acreate_by_name(id_, object.c_str(), "MATLAB_class", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Awrite(attribute, type, name.data());
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+  }
   /// A scalar of opaque bytes, as h5py writes numpy.void.
   void bytes(const std::string& name, const Bytes& content) const {
     const hid_t type = H5Tcreate(H5T_OPAQUE, content.size());

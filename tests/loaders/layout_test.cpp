@@ -105,6 +105,45 @@ TEST(Layout, JpegFilesUnderTheirIdsAreDecoded) {
   EXPECT_EQ(pixels, square_picture(jpeg, {}).image.pixels);
 }
 
+TEST(Layout, JpegFilesInRowsAreDecoded) {
+  const testing::TemporaryFolder folder;
+  const auto first = testing::jpeg_bytes(testing::smooth_grey(300, 260), 300, 260);
+  const auto second = testing::jpeg_bytes(testing::smooth_grey(120, 240), 120, 240);
+  {
+    const LayoutFile file(folder / "a.h5");
+    for (const std::string split : {"train", "test"}) {
+      file.byte_rows("/" + split + "_images", {first, second, first, second, first, second});
+      file.labels("/" + split + "_labels");
+    }
+  }
+  const auto reader = open_dataset(folder / "a.h5");
+  EXPECT_THAT(reader->splits(), ElementsAre("train", "test"));
+  EXPECT_THAT(reader->labels("test"), ElementsAre(0, 1, 0, 1, 0, 1));
+  EXPECT_THAT(described(*reader),
+              HasSubstr("6 JPEG or PNG files in /train_images (6), decoded and scaled to 224 x 224"));
+  const std::vector<std::int64_t> rows{5, 0};
+  std::vector<std::uint8_t> pixels(2 * 224 * 224);
+  reader->read_rows("train", rows, pixels.data());
+  const auto expected = square_picture(second, {}).image.pixels;
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), pixels.begin()));
+  EXPECT_TRUE(std::equal(pixels.begin() + 224 * 224, pixels.end(), square_picture(first, {}).image.pixels.begin()));
+  LayoutFile(folder / "b.h5").byte_rows("/images", {{1, 2, 3, 4, 5, 6, 7, 8}});
+  EXPECT_THAT(refusal(folder / "b.h5"), HasSubstr("has no pictures; it holds /images"));
+  EXPECT_THAT(refusal(folder / "b.h5", {.images_key = "images"}), HasSubstr("not a JPEG or PNG file each"));
+}
+
+TEST(Layout, OnePictureOfMatlabIsNamedAsSuch) {
+  const testing::TemporaryFolder folder;
+  {
+    const LayoutFile file(folder / "1.mat");
+    file.numbers("/cjdata/image", {40, 40}, std::vector<double>(1600, 7), H5T_STD_I16LE);
+    file.numbers("/cjdata/label", {1, 1}, {2}, H5T_IEEE_F64LE);
+    file.matlab_class("/cjdata/image", "int16");
+  }
+  EXPECT_THAT(refusal(folder / "1.mat"),
+              AllOf(HasSubstr("/cjdata/image"), HasSubstr("one picture (40, 40) in a file")));
+}
+
 TEST(Layout, OneFindingOfSeveralIsChosenByName) {
   const testing::TemporaryFolder folder;
   std::vector<double> findings;

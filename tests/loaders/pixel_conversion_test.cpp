@@ -163,5 +163,22 @@ TEST(PixelConversionLimits, ValuesThatAreNoNumbersAreNoticedWhereverTheyStand) {
   }
 }
 
+TEST(PixelConversion, PicturesStoredColumnByColumnAreTurned) {
+  for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {32, 64}, {45, 70}, {70, 3}}) {
+    const PixelFormat format{.height = height, .width = width, .transposed = true};
+    const auto n = static_cast<std::size_t>(height * width);
+    std::vector<std::byte> stored(n);
+    for (std::size_t i = 0; i < n; ++i) stored[i] = static_cast<std::byte>(i * 7 % 251);
+    std::vector<std::uint8_t> grey(n);
+    ASSERT_FALSE(format.is_grey8());
+    ASSERT_TRUE(to_grey8(format, stored.data(), nullptr, grey.data()));
+    for (std::int64_t y = 0; y < height; ++y) {
+      for (std::int64_t x = 0; x < width; ++x) {
+        ASSERT_EQ(grey[static_cast<std::size_t>(y * width + x)], (x * height + y) * 7 % 251) << y << " " << x;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace xrai

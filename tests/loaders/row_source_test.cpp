@@ -194,8 +194,9 @@ void make_raw_chunks(const std::filesystem::path& path, const RowFile& wanted, H
   const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
   testing::require(H5Pset_chunk(properties, static_cast<int>(wanted.chunk.size()), wanted.chunk.data()) >= 0);
   if (filter == H5Z_FILTER_DEFLATE) testing::require(H5Pset_deflate(properties, 1) >= 0);
+  const std::vector<unsigned> values{4, 0x0105, static_cast<unsigned>(wanted.chunk[0] * wanted.chunk[1])};
   if (filter != H5Z_FILTER_DEFLATE) {
-    testing::require(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, 0, nullptr) >= 0);
+    testing::require(H5Pset_filter(properties, filter, H5Z_FLAG_OPTIONAL, values.size(), values.data()) >= 0);
   }
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   const hid_t space = H5Screate_simple(static_cast<int>(wanted.shape.size()), wanted.shape.data(), nullptr);
@@ -218,7 +219,7 @@ RowFile two_rows_of(hsize_t bytes) {
 
 constexpr H5Z_filter_t kLzf = 32000;
 
-TEST(RowSource, ReadsLzfThatTheLibraryCannot) {
+TEST(RowSource, ReadsLzfAsH5pyWritesIt) {
   const testing::TemporaryFolder folder;
   const RowFile wanted = two_rows_of(64);
   std::vector<unsigned char> values(128), stored(200);
@@ -232,6 +233,7 @@ TEST(RowSource, ReadsLzfThatTheLibraryCannot) {
   EXPECT_EQ(std::memcmp(bytes.data() + 64, values.data(), 64), 0);
   EXPECT_EQ(bytes[128], std::byte{0}) << "a chunk that was never written";
   EXPECT_EQ(source->rows_per_chunk(), 2);
+  EXPECT_EQ(read(*open_rows(file, kValues, few_threads(true)), {3, 2, 0}), bytes) << "labels go through the library";
 }
 
 TEST(RowSource, AChunkThatInflatesToMoreThanItsShapeIsRefused) {
@@ -263,6 +265,15 @@ TEST(RowSource, OtherFiltersGoThroughTheLibraryWithTheReason) {
   const hdf5::File file = hdf5::File::open(folder / "other.h5");
   EXPECT_THAT(open_rows(file, kValues)->how(),
               StartsWith("through the HDF5 library, because its filter 32015 is none"));
+}
+
+TEST(RowSource, AFilterThatNobodyHasIsNamedWithWhereToPutIt) {
+  const testing::TemporaryFolder folder;
+  make_raw_chunks(folder / "other.h5", two_rows_of(64), 32001, 0, std::vector<unsigned char>(128));
+  const hdf5::File file = hdf5::File::open(folder / "other.h5");
+  const std::string why = testing::refused(ExitCode::kBadData, [&] { (void)read(*open_rows(file, kValues), {1}); });
+  EXPECT_THAT(why, HasSubstr("the filter number 32001, which the HDF5 library does not have"));
+  EXPECT_THAT(why, HasSubstr("HDF5_PLUGIN_PATH"));
 }
 
 }  // namespace

@@ -51,8 +51,26 @@ class Summary(unittest.TestCase):
 
 class Scripts(unittest.TestCase):
     def test_an_unknown_argument_is_refused_before_anything_is_done(self):
-        for script in ("setup", "run", "format", "cuda_coverage"):
+        for script in ("setup", "run", "format", "cuda_coverage", "fuzz"):
             self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
+
+    def test_fuzz_takes_a_number_of_seconds_and_words_for_libfuzzer(self):
+        for arguments in (["--seconds"], ["--seconds", "none"], ["--seconds", "0"], ["60"], ["--seconds", "9", "runs=3"]):
+            done = run(ROOT / "scripts/fuzz", *arguments)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn("usage: scripts/fuzz", done.stderr)
+
+    def test_seeds_of_fuzzing_are_whole_files(self):
+        if run("/usr/bin/python3", "-c", "import h5py").returncode:
+            self.skipTest("/usr/bin/python3 has no h5py")
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("/usr/bin/python3", ROOT / "tests/fuzz/make_seeds.py", folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            seeds = sorted(pathlib.Path(folder).glob("*.h5"))
+            self.assertGreaterEqual(len(seeds), 20)
+            for seed in seeds:
+                self.assertLess(seed.stat().st_size, 65536, f"{seed.name}: scripts/fuzz cuts what is longer")
+                self.assertIn(b"\x89HDF\r\n\x1a\n", seed.read_bytes()[:520], seed.name)
 
     def test_a_build_without_counters_is_not_taken_for_a_covered_one(self):
         with tempfile.TemporaryDirectory() as folder:
