@@ -128,7 +128,7 @@ TEST_F(Resume, TheSameFlagsAgainAndMoreEpochsAreWelcome) {
   const auto more = run_command(new_run("r", "--epochs 2 --batch-size 8 --seed 3 --lr 0.001 --resume auto"));
   ASSERT_EQ(more.exit_code, 0) << more.errors;
   EXPECT_THAT(more.errors, HasSubstr("--epochs is now 2, was 1"));
-  EXPECT_THAT(more.errors, HasSubstr("--lr is now 0.001, was 0.002"));
+  EXPECT_THAT(more.errors, HasSubstr("--lr is now 0.001, was 0.004"));
   EXPECT_EQ(read_history(run("r")).size(), 2U);
   const auto again = run_command(command("r", "--resume auto"));
   EXPECT_EQ(again.exit_code, 0) << again.errors;
