@@ -197,6 +197,8 @@ int evaluate_checkpoint(const Options& o) {
     subject.warning += (subject.warning.empty() ? "" : "; ") + flatters;
   if (!subject.warning.empty()) log::warning(subject.warning);
 
+  if (predictor.n_members() > 1)
+    log::info(fmt::format("an ensemble: the probabilities of {} networks are averaged", predictor.n_members()));
   const Predictions predictions = score(o, *data, subject.split, predictor);
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
   const FurtherResults further = measure_further(
@@ -206,6 +208,7 @@ int evaluate_checkpoint(const Options& o) {
       },
       o.json);
   subject.further = further.json;
+  subject.further["n_networks"] = predictor.n_members();
   ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
       explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());

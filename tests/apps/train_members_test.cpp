@@ -47,6 +47,8 @@ TEST_F(Members, AreRunsOfTheirOwnWithSeedsOfTheirOwnAndTheSameValidationPictures
               AllOf(HasSubstr("\nseed = 1001\n"), HasSubstr("\nval_seed = 1\n"), HasSubstr("\nmembers = 1\n")));
   EXPECT_NE(checksum("r"), read_checkpoint(second / "checkpoints" / "last.h5").checksum);
   EXPECT_THAT(trained.errors, HasSubstr("network 2 of 2, with seed 1001"));
+  EXPECT_THAT(text_of(run("r") / "report.html"), HasSubstr("the mean of 2 networks"));
+  EXPECT_THAT(text_of(run("r") / "eval" / "val.json"), HasSubstr("\"n_networks\": 2"));
   // A member is what a run with its configuration is.
   ASSERT_EQ(run_command(new_run("alone", "--epochs 2 --batch-size 8 --seed 1001 --val-seed 1")).exit_code, 0);
   const Checkpoint member = read_checkpoint(second / "checkpoints" / "last.h5");
