@@ -14,8 +14,10 @@ namespace xrai {
 namespace {
 
 /// Recorded by tests/goldens/make_association_goldens.py.
-nlohmann::json goldens() {
-  return nlohmann::json::parse(std::ifstream(std::string(XRAI_SOURCE) + "/tests/goldens/association.json"));
+const nlohmann::json& goldens() {
+  static const auto read =
+      nlohmann::json::parse(std::ifstream(std::string(XRAI_SOURCE) + "/tests/goldens/association.json"));
+  return read;
 }
 
 TEST(SpearmanCorrelation, AgreesWithSciPyTiesIncluded) {
