@@ -191,7 +191,7 @@ int evaluate_checkpoint(const Options& o) {
   if (predictor.trained_on_synthetic() && !subject.synthetic)
     subject.warning += std::string(subject.warning.empty() ? "" : "; ") +
                        "the network was trained on synthetic drawings: what it says of real radiographs means nothing";
-  set_network(subject, predictor.facts());
+  set_network(subject, predictor);
   subject.point = point_of(o, predictor, *data);
   if (const std::string flatters = scoring_point_warning(subject.point, subject.split); !flatters.empty())
     subject.warning += (subject.warning.empty() ? "" : "; ") + flatters;
@@ -208,7 +208,6 @@ int evaluate_checkpoint(const Options& o) {
       },
       o.json);
   subject.further = further.json;
-  subject.further["n_networks"] = predictor.n_members();
   ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
       explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());

@@ -63,10 +63,10 @@ void DatasetWriter::append(std::string_view split_name, DatasetRow row, const Le
   lesions.insert(lesions.end(), lesion.begin(), lesion.end());
 }
 
-void DatasetWriter::append(std::string_view split_name, DatasetRow row, const PictureSize& original_size) {
+void DatasetWriter::append(std::string_view split_name, DatasetRow row, OriginalSize original_size) {
   append(split_name, std::move(row));
   std::vector<std::int32_t>& sizes = splits_.find(split_name)->second.original_sizes;
-  sizes.insert(sizes.end(), original_size.begin(), original_size.end());
+  sizes.insert(sizes.end(), {original_size.height, original_size.width});
 }
 
 void DatasetWriter::write_waiting(const std::string& name, Split& split) {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loaders/lesion.h"
+#include "loaders/picture_facts.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -32,9 +32,6 @@ struct DatasetRow {
   std::string group, source;
 };
 
-/// Height and width of the picture in the file it came from, pixels.
-using PictureSize = std::array<std::int32_t, 2>;
-
 /// Collects pictures to whole chunks of about 1 MB, so memory stays at one chunk a split whatever the number of
 /// pictures.
 class DatasetWriter {
@@ -47,7 +44,7 @@ class DatasetWriter {
   /// The same with a row of /split/lesion; a split has lesions for all of its pictures or for none.
   void append(std::string_view split, DatasetRow row, const LesionPlace& lesion);
   /// The same with a row of /split/original_size; a split has it for all of its pictures or for none.
-  void append(std::string_view split, DatasetRow row, const PictureSize& original_size);
+  void append(std::string_view split, DatasetRow row, OriginalSize original_size);
   /// Writes what is left and closes; must be called once at the end. Throws Error(kStorage).
   void close();
 

@@ -124,8 +124,7 @@ void write_hold_out(DatasetReader& data, const HoldOutPlan& plan, const std::fil
       data.read_rows(picture.split, std::span(&picture.row, 1), pixels.data());
       DatasetRow row{pixels.data(), static_cast<std::uint8_t>(picture.label), picture.group, sources[picture.split][i]};
       if (sized) {
-        const OriginalSize& size = sizes[picture.split][i];
-        writer.append(name, std::move(row), PictureSize{size.height, size.width});
+        writer.append(name, std::move(row), sizes[picture.split][i]);
       } else {
         writer.append(name, std::move(row));
       }

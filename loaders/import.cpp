@@ -94,7 +94,7 @@ class Importer {
       return;
     }
     writer.append(picture.split, {decoded.square.pixels.data(), picture.label, picture.group, picture.path},
-                  PictureSize{decoded.source.height, decoded.source.width});
+                  OriginalSize{decoded.source.height, decoded.source.width});
     SplitCount& count = report_.splits[picture.split];
     count.of_class.resize(report_.classes.size());
     ++count.of_class[picture.label];

@@ -12,19 +12,11 @@
 #include <vector>
 
 #include "loaders/layout.h"
-#include "loaders/lesion.h"
+#include "loaders/picture_facts.h"
 #include "loaders/row_source.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
-
-/// The data set beside a split's pictures that holds their original sizes, (N, 2) whole numbers.
-inline constexpr const char* kOriginalSizeName = "original_size";
-
-/// Size of a picture in the file it was imported from, pixels.
-struct OriginalSize {
-  std::int32_t height = 0, width = 0;
-};
 
 /// What is returned was checked when the file was opened: at least one split, each with at least one picture and a
 /// label per picture that names a class. Methods that take a split throw Error(kBadData) when there is none of that

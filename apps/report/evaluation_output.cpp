@@ -7,6 +7,8 @@
 #include <array>
 
 #include "apps/report/words.h"
+#include "apps/support/csv_field.h"
+#include "runtime/train/checkpoint.h"
 
 namespace xrai {
 namespace {
@@ -119,16 +121,11 @@ std::string confusion_text(const Evaluation& e) {
   return text;
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 }  // namespace
 
-void set_network(EvaluationSubject& subject, const CheckpointFacts& facts) {
+void set_network(EvaluationSubject& subject, const Predictor& predictor) {
+  const CheckpointFacts& facts = predictor.facts();
+  subject.n_networks = predictor.n_members();
   subject.point = {facts.threshold, facts.threshold_rule, facts.threshold_note};
   subject.temperature = facts.temperature;
   subject.temperature_note = facts.temperature_note;
@@ -166,6 +163,7 @@ nlohmann::ordered_json evaluation_json(const Evaluation& e, const EvaluationSubj
   json["split"] = subject.split;
   json["data"] = subject.data;
   json["checkpoint"] = subject.checkpoint;
+  json["n_networks"] = subject.n_networks;
   json["device"] = subject.device;
   json["synthetic"] = subject.synthetic;
   json["warning"] = subject.warning.empty() ? Json(nullptr) : Json(subject.warning);

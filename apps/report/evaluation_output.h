@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "runtime/train/checkpoint.h"
 #include "runtime/train/evaluation.h"
 #include "runtime/train/operating_point.h"
+#include "runtime/train/predictor.h"
 
 namespace xrai {
 
@@ -23,14 +23,15 @@ struct EvaluationSubject {
   std::string device;   // "cpu", "cuda:0"
   std::string warning;  // may be empty
   bool synthetic = false;
+  std::int64_t n_networks = 1;                                        // whose probabilities were averaged
   nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
   OperatingPoint point{};                                             // that is scored at
   std::optional<double> temperature{};
   std::string temperature_note{};  // what it was fitted on, or why there is none
 };
 
-/// Operating point and calibration as the checkpoint has them.
-void set_network(EvaluationSubject& subject, const CheckpointFacts& facts);
+/// What the run says of its network or networks: operating point, calibration, how many they are.
+void set_network(EvaluationSubject& subject, const Predictor& predictor);
 /// How predictions of this subject are to be judged.
 EvaluationOptions options_of(const EvaluationSubject& subject);
 /// "youden, chosen on 631 validation pictures: ...", "default: 0.5, not tuned".

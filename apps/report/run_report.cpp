@@ -11,6 +11,7 @@
 #include "apps/support/json_output.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/train/checkpoint.h"
 
 namespace xrai {
 namespace {
@@ -42,8 +43,8 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
       fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
                                                  : run_folder.filename().string());
   input.checkpoint = subject.checkpoint;
-  if (const std::int64_t n = subject.further.value("n_networks", std::int64_t{1}); n > 1)
-    input.checkpoint += fmt::format(", with those of members/: the mean of {} networks", n);
+  if (subject.n_networks > 1)
+    input.checkpoint += fmt::format(", with those of members/: the mean of {} networks", subject.n_networks);
   input.data_file = subject.data;
   input.split = subject.split;
   input.split_note = subject.warning;
@@ -112,8 +113,7 @@ Evaluation write_validation_report(const std::filesystem::path& run_folder, Pred
     subject.warning = fmt::format(
         "{} chosen on these pictures, so the figures are a little too good; a test split tells more.", chosen);
   }
-  set_network(subject, predictor.facts());
-  subject.further["n_networks"] = predictor.n_members();
+  set_network(subject, predictor);
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
   write_run_evaluation(run_folder,
                        run_report_input(run_folder, subject, evaluation, predictions,

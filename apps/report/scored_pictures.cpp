@@ -4,21 +4,10 @@
 
 #include <algorithm>
 
+#include "apps/support/csv_field.h"
 #include "apps/support/json_output.h"
 
 namespace xrai {
-namespace {
-
-/// RFC 4180.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char character : text) quoted += character == '"' ? std::string("\"\"") : std::string(1, character);
-  return quoted + "\"";
-}
-
-}  // namespace
-
 void print_table(const Predictor& predictor, const std::vector<ScoredPicture>& scores) {
   if (std::none_of(scores.begin(), scores.end(), [](const ScoredPicture& score) { return score.failure.empty(); }))
     return;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "runtime/train/scorer.h"
+
 namespace xrai {
 namespace {
 
@@ -90,15 +92,9 @@ void Explainer::explain_batch(const std::uint8_t* pixels, std::int64_t height, s
   const auto bytes = static_cast<std::size_t>(n * height * width);
   if (pixels_.size_bytes() < bytes) pixels_ = device.allocate(bytes);
   device.upload(pixels_.data(), pixels, bytes, Queue::kCompute);
-  kernels::AugmentArguments view;
-  view.pixels = pixels_.as<std::uint8_t>();
+  kernels::AugmentArguments view = evaluation_view(input_, pixels_.as<std::uint8_t>(), n, height, width);
   view.sample_ids = sample_ids_.as<std::int64_t>();
   view.out = grad_cam_.input();
-  view.n = n;
-  view.stored_height = height;
-  view.stored_width = width;
-  view.height = view.width = input_.image_size;
-  view.view = input_.view;
   device.augment(view);
   const std::vector<float> values = grad_cam_.maps(classes);
   const std::int64_t cells = map_height() * map_width();

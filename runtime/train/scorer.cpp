@@ -43,6 +43,18 @@ std::optional<double> Scores::mean_auroc(std::int64_t n_classes) const {
   return sum / static_cast<double>(n_classes - first);
 }
 
+kernels::AugmentArguments evaluation_view(const InputSettings& input, const std::uint8_t* pixels, std::int64_t n,
+                                          std::int64_t height, std::int64_t width) {
+  kernels::AugmentArguments view;
+  view.pixels = pixels;
+  view.n = n;
+  view.stored_height = height;
+  view.stored_width = width;
+  view.height = view.width = input.image_size;
+  view.view = input.view;
+  return view;
+}
+
 Scorer::Scorer(Model& model, const InputSettings& input, std::int64_t batch_size)
     : model_(model), input_(input), batch_size_(batch_size) {
   Device& device = model.device();
@@ -76,17 +88,11 @@ void Scorer::compute(const std::uint8_t* pixels, const std::int64_t* rows, std::
                      std::int64_t width, std::vector<float>& probabilities) {
   Device& device = model_.device();
   ModelPlan& plan = model_.prepare(batch_size_, false);
-  kernels::AugmentArguments view;
-  view.pixels = pixels;
+  // A last batch that is smaller leaves old pictures behind it: they are computed and not looked at.
+  kernels::AugmentArguments view = evaluation_view(input_, pixels, n, height, width);
   view.rows = rows;
   view.sample_ids = sample_ids_.as<std::int64_t>();
   view.out = plan.input();
-  // A last batch that is smaller leaves old pictures behind it: they are computed and not looked at.
-  view.n = n;
-  view.stored_height = height;
-  view.stored_width = width;
-  view.height = view.width = input_.image_size;
-  view.view = input_.view;
   {
     const Span augment(device.trace(), "augment");
     device.augment(view);

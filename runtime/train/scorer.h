@@ -24,6 +24,11 @@ struct Scores {
   [[nodiscard]] std::optional<double> mean_auroc(std::int64_t n_classes) const;
 };
 
+/// The view that scoring has of stored pictures, in the device's memory: no ranges, the settings of `input`.
+/// sample_ids, out and rows are the caller's to fill in.
+kernels::AugmentArguments evaluation_view(const InputSettings& input, const std::uint8_t* pixels, std::int64_t n,
+                                          std::int64_t height, std::int64_t width);
+
 class Scorer {
  public:
   Scorer(Model& model, const InputSettings& input, std::int64_t batch_size);

@@ -10,7 +10,7 @@
 
 namespace xrai::testing {
 
-constexpr std::int64_t kPictureSizes[] = {96, 224};  // the default, and the one of the literature
+constexpr std::int64_t kPictureSizes[] = {96, 224};  // of recipes/best.toml, and the one of the literature
 constexpr std::int64_t kBatches[] = {1, 32, 256};
 
 /// One line of a table: what belongs together, and the questions behind it.
