@@ -7,7 +7,7 @@
 namespace xrai {
 namespace {
 
-constexpr int kDeepest = 4;  // groups; hard links can lead in circles
+constexpr int kDeepestGroup = 4;  // groups; hard links can lead in circles
 constexpr std::size_t kFewNames = 4;
 constexpr std::size_t kMostDatasets = 4096;  // with circles and branches, before depth ends them
 
@@ -36,7 +36,7 @@ void walk(const hdf5::File& file, std::size_t index, const std::string& group, i
       FoundDataset dataset{index, object, file.info(object), parse_object_name(object)};
       if (dataset.name.split.empty()) dataset.name.split = parse_object_name(file.path().stem().string()).split;
       found.push_back(std::move(dataset));
-    } else if (depth < kDeepest) {
+    } else if (depth < kDeepestGroup) {
       walk(file, index, object, depth + 1, found);
     }
   }

@@ -128,8 +128,8 @@ class Scanner {
   }
 
   void descend_into_lone_folder() {
-    constexpr int kDeepest = 8;  // a link may lead back up
-    for (int depth = 0; depth < kDeepest; ++depth) {
+    constexpr int kDeepestFolder = 8;  // a link may lead back up
+    for (int depth = 0; depth < kDeepestFolder; ++depth) {
       const std::vector<fs::path> folders = folders_in(root_);
       if (folders.size() != 1 || split_of_folder(folders[0].filename().string()) || folders_in(folders[0]).empty())
         return;

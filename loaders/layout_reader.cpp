@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kNewestSchema = 1;
 constexpr DecodeTarget kEncodedTarget{};  // what the importer makes by default
 // Stored rows are converted so many bytes at a time, whatever the batch.
-constexpr std::int64_t kBytesAtATime = std::int64_t{32} << 20;
+constexpr std::int64_t kRowBytesAtATime = std::int64_t{32} << 20;
 
 void check_schema(const hdf5::File& file) {
   const auto schema = file.attribute("/", "xrai_schema");
@@ -205,7 +205,7 @@ void LayoutReader::read_stored(const Split& split, std::span<const std::int64_t>
 void LayoutReader::read_converted(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
   const SplitLayout& layout = *split.layout;
   const std::int64_t row_bytes = split.parts.front().rows->row_bytes();
-  const auto n_at_a_time = static_cast<std::size_t>(std::max<std::int64_t>(kBytesAtATime / row_bytes, 1));
+  const auto n_at_a_time = static_cast<std::size_t>(std::max<std::int64_t>(kRowBytesAtATime / row_bytes, 1));
   std::vector<std::byte> stored(std::min(n_at_a_time, rows.size()) * static_cast<std::size_t>(row_bytes));
   std::vector<std::uint8_t> scratch(static_cast<std::size_t>(layout.format.elements()));
   for (std::size_t first = 0; first < rows.size(); first += n_at_a_time) {

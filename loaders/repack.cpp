@@ -11,7 +11,7 @@
 namespace xrai {
 namespace {
 
-constexpr std::uint64_t kChunkBytes = 1 << 20;
+constexpr std::uint64_t kPlainChunkBytes = 1 << 20;
 constexpr std::uint64_t kCompressedChunkBytes = 64 << 10;  // what one picture of a shuffled epoch has inflated
 constexpr std::uint64_t kBytesAtOnce = 8 << 20;
 constexpr int kDeepest = 32;  // groups in groups; more is a circle of links
@@ -56,7 +56,7 @@ class Repacker {
 
   [[nodiscard]] std::vector<std::uint64_t> chunk_shape(const hdf5::DatasetInfo& info) const {
     std::vector<std::uint64_t> chunk = info.shape;
-    const std::uint64_t wanted = options_.gzip > 0 ? kCompressedChunkBytes : kChunkBytes;
+    const std::uint64_t wanted = options_.gzip > 0 ? kCompressedChunkBytes : kPlainChunkBytes;
     chunk[0] = options_.chunk_rows > 0 ? options_.chunk_rows : std::max<std::uint64_t>(1, wanted / info.row_bytes());
     chunk[0] = std::min(chunk[0], info.shape[0]);
     if (chunk[0] > UINT32_MAX / info.row_bytes()) {

@@ -11,7 +11,7 @@ namespace xrai {
 namespace {
 
 /// A stretch of one axis of the source, in pixels; fractions are allowed.
-struct Span {
+struct Stretch {
   double begin = 0.0, length = 0.0;
 };
 
@@ -24,7 +24,7 @@ struct Taps {
 };
 
 /// Triangle filter, antialiased: its half width is one output pixel, but at least one source pixel.
-Taps triangle_taps(int source_length, Span span, int output_length) {
+Taps triangle_taps(int source_length, Stretch span, int output_length) {
   const double scale = span.length / output_length;
   const double reach = std::max(scale, 1.0);
   Taps taps;
@@ -76,7 +76,7 @@ XRAI_VECTORISE void weigh_columns(const float* lines, const Taps& taps, int n_ou
 }
 
 /// Rows first: the sum over source rows runs along memory, and most of the data are gone before the columns' turn.
-GreyImage resample(const GreyImage& source, Span columns, Span rows, Extent output) {
+GreyImage resample(const GreyImage& source, Stretch columns, Stretch rows, Extent output) {
   const Taps row_taps = triangle_taps(source.height, rows, output.height);
   const Taps column_taps = triangle_taps(source.width, columns, output.width);
   GreyImage result{output.width, output.height, {}};
@@ -139,7 +139,7 @@ Extent scaled_extent(Extent source, int size, Fit fit) {
 
 GreyImage resize_to_square(GreyImage source, int size, Fit fit) {
   if (source.width == size && source.height == size) return source;
-  const Span all_columns{0.0, static_cast<double>(source.width)}, all_rows{0.0, static_cast<double>(source.height)};
+  const Stretch all_columns{0.0, static_cast<double>(source.width)}, all_rows{0.0, static_cast<double>(source.height)};
   if (fit == Fit::kSquash) return resample(source, all_columns, all_rows, {size, size});
   if (fit == Fit::kPad) {
     const Extent inside = scaled_extent({source.width, source.height}, size, fit);

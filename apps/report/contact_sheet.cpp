@@ -13,7 +13,7 @@
 namespace xrai {
 namespace {
 
-constexpr int kThumbnail = 128, kGap = 6, kMargin = 16, kTitle = 34, kCaption = 24;
+constexpr int kThumbnail = 128, kThumbnailGap = 6, kSheetMargin = 16, kTitle = 34, kCaption = 24;
 
 struct DestroySurface {
   void operator()(cairo_surface_t* surface) const noexcept { cairo_surface_destroy(surface); }
@@ -68,21 +68,21 @@ void write_contact_sheet(const std::filesystem::path& path, const std::string& t
                          const std::vector<SheetRow>& rows) {
   std::size_t columns = 4;  // room for the title
   for (const SheetRow& row : rows) columns = std::max(columns, row.pictures.size());
-  const int width = 2 * kMargin + static_cast<int>(columns) * (kThumbnail + kGap) - kGap;
-  const int row_height = kCaption + kThumbnail + kGap;
-  const Surface sheet = new_surface(width, kMargin + kTitle + static_cast<int>(rows.size()) * row_height + kMargin);
+  const int width = 2 * kSheetMargin + static_cast<int>(columns) * (kThumbnail + kThumbnailGap) - kThumbnailGap;
+  const int row_height = kCaption + kThumbnail + kThumbnailGap;
+  const Surface sheet = new_surface(width, kSheetMargin + kTitle + static_cast<int>(rows.size()) * row_height + kSheetMargin);
   const Context context(cairo_create(sheet.get()));
   cairo_set_source_rgb(context.get(), 0.11, 0.12, 0.13);
   cairo_paint(context.get());
   cairo_select_font_face(context.get(), "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-  write_words(context.get(), kMargin, kMargin + 16, 16, 0.95, title);
-  double y = kMargin + kTitle;
+  write_words(context.get(), kSheetMargin, kSheetMargin + 16, 16, 0.95, title);
+  double y = kSheetMargin + kTitle;
   for (const SheetRow& row : rows) {
-    write_words(context.get(), kMargin, y + 15, 13, 0.75, row.caption);
-    double x = kMargin;
+    write_words(context.get(), kSheetMargin, y + 15, 13, 0.75, row.caption);
+    double x = kSheetMargin;
     for (const GreyImage& picture : row.pictures) {
       draw_thumbnail(context.get(), picture, x, y + kCaption);
-      x += kThumbnail + kGap;
+      x += kThumbnail + kThumbnailGap;
     }
     y += row_height;
   }

@@ -16,7 +16,7 @@
 namespace xrai {
 namespace {
 
-constexpr double kPanelWidth = 380.0, kPanelHeight = 290.0, kGap = 24.0, kMargin = 16.0;
+constexpr double kPanelWidth = 380.0, kPanelHeight = 290.0, kPanelGap = 24.0, kMargin = 16.0;
 constexpr std::size_t kMostDots = 30;  // epochs up to which every point gets a dot
 
 enum class Quantity { kLoss, kAccuracy, kAuroc };
@@ -105,7 +105,7 @@ std::vector<Quantity> quantities(const std::vector<EpochRecord>& history) {
 
 double sheet_width(std::size_t n_panels) {
   const auto n = static_cast<double>(std::max<std::size_t>(n_panels, 1));
-  return 2.0 * kMargin + n * kPanelWidth + (n - 1.0) * kGap;
+  return 2.0 * kMargin + n * kPanelWidth + (n - 1.0) * kPanelGap;
 }
 
 void draw_sheet(Canvas& canvas, const std::vector<EpochRecord>& history) {
@@ -117,7 +117,7 @@ void draw_sheet(Canvas& canvas, const std::vector<EpochRecord>& history) {
   double x = kMargin;
   for (const Quantity q : panels) {
     draw_panel(canvas, {x, kMargin, kPanelWidth, kPanelHeight}, history, q);
-    x += kPanelWidth + kGap;
+    x += kPanelWidth + kPanelGap;
   }
 }
 
