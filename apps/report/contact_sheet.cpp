@@ -70,7 +70,8 @@ void write_contact_sheet(const std::filesystem::path& path, const std::string& t
   for (const SheetRow& row : rows) columns = std::max(columns, row.pictures.size());
   const int width = 2 * kSheetMargin + static_cast<int>(columns) * (kThumbnail + kThumbnailGap) - kThumbnailGap;
   const int row_height = kCaption + kThumbnail + kThumbnailGap;
-  const Surface sheet = new_surface(width, kSheetMargin + kTitle + static_cast<int>(rows.size()) * row_height + kSheetMargin);
+  const Surface sheet =
+      new_surface(width, kSheetMargin + kTitle + static_cast<int>(rows.size()) * row_height + kSheetMargin);
   const Context context(cairo_create(sheet.get()));
   cairo_set_source_rgb(context.get(), 0.11, 0.12, 0.13);
   cairo_paint(context.get());
