@@ -19,7 +19,7 @@
 #include "tests/apps/page_checks.h"
 
 namespace xrai {
-namespace {
+namespace stress_test {
 
 using ::testing::HasSubstr;
 
@@ -87,7 +87,7 @@ std::vector<float> by_exposure(const std::uint8_t* pixels, std::int64_t n, std::
 
 void not_told(std::int64_t) {}
 
-struct Stress : testing::Test {
+struct Stress : ::testing::Test {
   // One thread: on a busy machine more of them wait for each other.
   Stress() { kernels::set_thread_count(1); }
   ~Stress() override { kernels::set_thread_count(threads_before); }
@@ -353,5 +353,5 @@ TEST_F(Stress, SectionsAreWellFormedWhateverTheNames) {
   EXPECT_EQ(clusters_section({}, 1.0), "");
 }
 
-}  // namespace
+}  // namespace stress_test
 }  // namespace xrai
