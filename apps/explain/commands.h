@@ -13,7 +13,7 @@ namespace xrai {
 struct FilterCommand {
   PictureChoice image;
   std::filesystem::path output;  // empty: NAME-FILTER.png in the working folder
-  std::string kernel = "edge", pool = "max", fit = "squash", at, device = "auto";
+  std::string kernel = "edge", pool = "max", fit = "squash", at, language = "en", device = "auto";
   int size = 128;
   bool numbers = false, json = false, quiet = false, force = false;
 
@@ -25,7 +25,7 @@ struct FilterCommand {
 struct NetworkCommand {
   std::filesystem::path run_folder, folder = ".";
   PictureChoice image;
-  std::string device = "auto";
+  std::string language = "en", device = "auto";
   bool json = false, quiet = false, force = false;
 
   void register_options(CommandLine& options);

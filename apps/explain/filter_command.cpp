@@ -4,6 +4,7 @@
 
 #include "apps/explain/commands.h"
 #include "apps/explain/filter_picture.h"
+#include "apps/explain/filter_words.h"
 #include "apps/support/devices.h"
 #include "apps/support/json_output.h"
 #include "loaders/import.h"
@@ -75,6 +76,11 @@ void register_output(CommandLine& options, FilterCommand& command, const std::st
                .help = "row and column where --numbers begins; odd ones are rounded down",
                .value_name = "ROW,COLUMN",
                .default_text = "0,0"});
+  options.add({.group = group,
+               .name = "language",
+               .target = &command.language,
+               .help = "of the words in the drawing and the tables",
+               .allowed = languages()});
   options.add({.group = group, .name = "json", .target = &command.json, .help = "print JSON", .in_config = false});
   options.add({.group = group,
                .name = "quiet",
@@ -118,6 +124,7 @@ int FilterCommand::run() const {
   if (!at.empty() && !numbers) throw Error(ExitCode::kUsage, "--at says where --numbers begins; add --numbers");
   FilterPicture drawn;
   drawn.kernel = find_filter_kernel(kernel);
+  drawn.language = language;
   if (pool == "average") drawn.pooling = PoolingKind::kAverage;
   if (numbers) drawn.framed = at.empty() ? TablePlace{} : table_place(at);
   const std::filesystem::path target =
@@ -127,8 +134,9 @@ int FilterCommand::run() const {
   // In float32 whatever the card does best: the numbers are there to be checked by hand.
   const auto made = make_device({device, 0, "fp32"});
   drawn.steps = apply_filter(*made, picture, drawn.kernel, drawn.pooling);
-  const std::string tables =
-      drawn.framed ? tables_text(number_tables(drawn.steps, drawn.kernel, *drawn.framed), drawn.pooling) : "";
+  const std::string tables = drawn.framed ? tables_text(number_tables(drawn.steps, drawn.kernel, *drawn.framed),
+                                                        drawn.pooling, filter_words(language))
+                                          : "";
   write_filter_picture(target, drawn);
   if (json) {
     print_json(result_json(*this, target, drawn));

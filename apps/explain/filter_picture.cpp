@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "apps/explain/filter_words.h"
 #include "apps/explain/map_colours.h"
 #include "apps/report/png_canvas.h"
 
@@ -107,35 +108,37 @@ ColourRange range_of_result(const FilterPicture& picture) {
   return range;
 }
 
-std::string size_text(std::int64_t height, std::int64_t width, const char* what) {
+std::string size_text(std::int64_t height, std::int64_t width, const std::string& what) {
   return fmt::format("{} x {} {}", height, width, what);
 }
 
 }  // namespace
 
 void write_filter_picture(const std::filesystem::path& path, const FilterPicture& picture) {
-  const auto& [steps, kernel, pooling, framed] = picture;
+  const auto& [steps, kernel, pooling, language, framed] = picture;
   const bool largest = pooling == PoolingKind::kMax;
+  const FilterWords& words = filter_words(language);
   PngCanvas canvas(kWidth, kHeight, 1);
   const ColourRange grey{0, 255, false}, weights = range_of(kernel.weights), result = range_of_result(picture);
-  draw_heading(canvas, panel(0), "1  picture", size_text(steps.picture.height, steps.picture.width, "pixels"));
+  draw_heading(canvas, panel(0), "1  " + words.picture,
+               size_text(steps.picture.height, steps.picture.width, words.pixels));
   draw_map(canvas, panel(0), steps.picture, grey);
-  draw_bar(canvas, panel(0), grey, "black to white");
+  draw_bar(canvas, panel(0), grey, words.black_to_white);
 
-  draw_heading(canvas, panel(1), fmt::format("2  filter: {}", kernel.name),
-               size_text(kernel.height, kernel.width, "numbers"));
+  draw_heading(canvas, panel(1), "2  " + words.filter + kernel.name,
+               size_text(kernel.height, kernel.width, words.numbers));
   draw_filter(canvas, kernel, weights);
-  draw_bar(canvas, panel(1), weights,
-           fmt::format("sum of the numbers: {}", weight_text(static_cast<float>(kernel.sum()))));
+  draw_bar(canvas, panel(1), weights, words.sum + weight_text(static_cast<float>(kernel.sum())));
 
-  draw_heading(canvas, panel(2), "3  convolution", size_text(steps.convolved.height, steps.convolved.width, "results"));
+  draw_heading(canvas, panel(2), "3  " + words.convolution,
+               size_text(steps.convolved.height, steps.convolved.width, words.results));
   draw_map(canvas, panel(2), steps.convolved, result);
-  draw_bar(canvas, panel(2), result, result.signed_colours ? "blue below 0, orange above" : "black to white");
+  draw_bar(canvas, panel(2), result, result.signed_colours ? words.signed_colours : words.black_to_white);
 
-  draw_heading(canvas, panel(3), largest ? "4  max pooling" : "4  average pooling",
-               size_text(steps.pooled.height, steps.pooled.width, largest ? "maxima" : "means"));
+  draw_heading(canvas, panel(3), "4  " + (largest ? words.max_pooling : words.average_pooling),
+               size_text(steps.pooled.height, steps.pooled.width, largest ? words.maxima : words.means));
   draw_map(canvas, panel(3), steps.pooled, result);
-  draw_bar(canvas, panel(3), result, largest ? "the largest of every 2 x 2" : "the mean of every 2 x 2");
+  draw_bar(canvas, panel(3), result, largest ? words.largest : words.mean);
 
   draw_arrow(canvas, 0, "*");
   draw_arrow(canvas, 1, "=");

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "apps/explain/filter_steps.h"
 #include "apps/explain/number_tables.h"
@@ -13,6 +14,7 @@ struct FilterPicture {
   FilterSteps steps;
   FilterKernel kernel;
   PoolingKind pooling = PoolingKind::kMax;
+  std::string language = "en";
   std::optional<TablePlace> framed;  // the corner whose numbers were printed
 };
 

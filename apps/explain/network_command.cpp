@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/explain/commands.h"
+#include "apps/explain/filter_words.h"
 #include "apps/explain/network_page.h"
 #include "apps/report/scored_pictures.h"
 #include "apps/support/devices.h"
@@ -51,6 +52,7 @@ void add_heat_map(NetworkPage& page, const Predictor& predictor) {
 
 NetworkPage explain(Predictor& predictor, const NetworkCommand& command) {
   NetworkPage page;
+  page.language = command.language;
   page.picture_name = command.image.title();
   page.model_name = predictor.model_name();
   page.run_name = run_name(command.run_folder);
@@ -108,6 +110,11 @@ void NetworkCommand::register_options(CommandLine& options) {
                .help = "folder for the page, NAME-network.html; it is made",
                .value_name = "DIR",
                .default_text = "the working folder"});
+  options.add({.group = "Input and output",
+               .name = "language",
+               .target = &language,
+               .help = "of the page",
+               .allowed = languages()});
   options.add({.group = "Input and output",
                .name = "force",
                .target = &force,

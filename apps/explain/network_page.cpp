@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "apps/explain/filter_kernel.h"
 #include "apps/explain/map_colours.h"
+#include "apps/explain/network_words.h"
 #include "apps/report/heat_map_picture.h"
 #include "apps/report/html.h"
 #include "apps/report/html_page.h"
 #include "apps/report/mistakes.h"
 #include "apps/report/png_data.h"
-#include "apps/report/report.h"
 
 namespace xrai {
 namespace {
@@ -64,15 +65,20 @@ std::string rgb_image(std::span<const float> values, std::int64_t height, std::i
   return png_data(rgb, width, height, PngColours::kRgb);
 }
 
+/// A sentence of network_words.h with what belongs into its places.
+template <class... Values>
+std::string filled(const std::string& sentence, const Values&... values) {
+  return fmt::format(fmt::runtime(sentence), values...);
+}
+
 std::string number(double value) {
   return fmt::format("{:.3g}", value);
 }
 
-std::string bar(const ColourRange& range) {
-  return fmt::format(
-      "<p class=\"bar\"><span>{}</span><img src=\"{}\" alt=\"colours from the lowest to the highest value\"/>"
-      "<span>{}</span></p>\n",
-      number(range.low), png_data(colour_bar(range, kBarSteps), kBarSteps, 1, PngColours::kRgba), number(range.high));
+std::string bar(const ColourRange& range, const NetworkWords& words) {
+  return fmt::format("<p class=\"bar\"><span>{}</span><img src=\"{}\" alt=\"{}\"/><span>{}</span></p>\n",
+                     number(range.low), png_data(colour_bar(range, kBarSteps), kBarSteps, 1, PngColours::kRgba),
+                     words.colours, number(range.high));
 }
 
 std::string section(std::string_view step, const std::string& title, const std::string& body) {
@@ -88,21 +94,18 @@ std::string figure(const std::string& image, const std::string& words, std::stri
 
 // ---- the picture ----
 
-std::string picture_section(const NetworkPage& page) {
+std::string picture_section(const NetworkPage& page, const NetworkWords& words) {
   const LayerMaps& seen = page.layers.front();
   const auto [least, most] = std::minmax_element(seen.values.begin(), seen.values.end());
   const ColourRange grey{*least, *most > *least ? *most : *least + 1, false};
+  const std::int64_t height = seen.shape.height, width = seen.shape.width;
   return section(
-      "The picture", "What goes in",
-      fmt::format(
-          "<p>To a network a picture is a table of numbers. The radiograph is brought to {} x {} pixels, its centre is "
-          "taken, and grey levels become numbers around 0, here from {} (black) to {} (white).</p>\n"
-          "<div class=\"shots\">\n{}{}</div>\n",
-          seen.shape.height, seen.shape.width, number(*least), number(*most),
-          figure(png_data_uri(page.picture.pixels, page.picture.width, page.picture.height),
-                 fmt::format("the picture, {} x {} pixels", page.picture.height, page.picture.width)),
-          figure(rgb_image(seen.values, seen.shape.height, seen.shape.width, grey),
-                 fmt::format("what the network sees, {} x {}", seen.shape.height, seen.shape.width))));
+      words.picture_step, words.picture_title,
+      fmt::format("<p>{}</p>\n<div class=\"shots\">\n{}{}</div>\n",
+                  filled(words.picture_text, height, width, number(*least), number(*most)),
+                  figure(png_data_uri(page.picture.pixels, page.picture.width, page.picture.height),
+                         filled(words.stored_picture, page.picture.height, page.picture.width)),
+                  figure(rgb_image(seen.values, height, width, grey), filled(words.seen_picture, height, width))));
 }
 
 // ---- the first filters ----
@@ -118,7 +121,7 @@ std::string weights_words(std::span<const float> weights, std::int64_t width) {
   return words;
 }
 
-std::string filters_section(const FirstFilters& filters) {
+std::string filters_section(const FirstFilters& filters, const NetworkWords& words) {
   if (filters.layer.empty()) return {};
   const Shape& shape = filters.shape;
   const std::int64_t places = shape.height * shape.width;
@@ -128,18 +131,13 @@ std::string filters_section(const FirstFilters& filters) {
     std::vector<float> weights;  // of the first channel: the picture has one
     for (std::int64_t place = 0; place < places; ++place)
       weights.push_back(filters.weights[static_cast<std::size_t>((filter * places + place) * shape.channels)]);
-    tiles +=
-        fmt::format("<figure><img src=\"{}\" alt=\"filter {}\" title=\"{}\"/><figcaption>{}</figcaption></figure>\n",
-                    rgb_image(weights, shape.height, shape.width, range), filter + 1,
-                    weights_words(weights, shape.width), filter + 1);
+    tiles += fmt::format("<figure><img src=\"{}\" alt=\"{} {}\" title=\"{}\"/><figcaption>{}</figcaption></figure>\n",
+                         rgb_image(weights, shape.height, shape.width, range), words.filter, filter + 1,
+                         weights_words(weights, shape.width), filter + 1);
   }
-  return section(
-      "The filters", fmt::format("The filters of {}", html_escape(filters.layer)),
-      fmt::format("<p>A filter is a small table of numbers, here {} x {}. Nobody chose these: they began as random "
-                  "numbers, and every training step moved them a little to where the mistakes became fewer. A row "
-                  "of orange beside a row of blue answers to an edge. Point at one to read its numbers.</p>\n"
-                  "{}<div class=\"maps filters\">\n{}</div>\n",
-                  shape.height, shape.width, bar(range), tiles));
+  return section(words.filters_step, filled(words.filters_title, html_escape(filters.layer)),
+                 fmt::format("<p>{}</p>\n{}<div class=\"maps filters\">\n{}</div>\n",
+                             filled(words.filters_text, shape.height, shape.width), bar(range, words), tiles));
 }
 
 // ---- the layers ----
@@ -158,118 +156,123 @@ std::vector<std::int64_t> strongest_maps(const LayerMaps& layer) {
   return order;
 }
 
-std::string layer_maps(const LayerMaps& layer, const std::vector<std::int64_t>& chosen) {
+std::string layer_maps(const LayerMaps& layer, const std::vector<std::int64_t>& chosen, const NetworkWords& words) {
   const ColourRange range = range_of(layer.values);
   std::string tiles;
   for (const std::int64_t channel : chosen)
-    tiles += fmt::format("<figure><img src=\"{}\" alt=\"map {} of {}\"/><figcaption>{}</figcaption></figure>\n",
-                         rgb_image(channel_of(layer, channel), layer.shape.height, layer.shape.width, range),
+    tiles += fmt::format("<figure><img src=\"{}\" alt=\"{} {}, {}\"/><figcaption>{}</figcaption></figure>\n",
+                         rgb_image(channel_of(layer, channel), layer.shape.height, layer.shape.width, range), words.map,
                          channel + 1, html_escape(layer.name), channel + 1);
-  return bar(range) + "<div class=\"maps\">\n" + tiles + "</div>\n";
+  return bar(range, words) + "<div class=\"maps\">\n" + tiles + "</div>\n";
 }
 
-std::string layer_vector(const LayerMaps& layer) {
+std::string layer_vector(const LayerMaps& layer, const std::vector<ClassProbability>& classes,
+                         const NetworkWords& words) {
+  const auto count = static_cast<std::int64_t>(layer.values.size());
+  if (count == 1 && classes.size() == 2)
+    return fmt::format("<p class=\"figure\">{} <span class=\"name\">{}</span></p>\n", number(layer.values[0]),
+                       filled(words.speaks_for, html_escape(classes[layer.values[0] > 0 ? 1 : 0].name)));
   const ColourRange range = range_of(layer.values);
-  if (layer.values.size() == 1) return fmt::format("<p class=\"figure\">{}</p>\n", number(layer.values[0]));
-  return bar(range) + fmt::format("<img class=\"strip\" src=\"{}\" alt=\"{} numbers side by side\"/>\n",
-                                  rgb_image(layer.values, 1, static_cast<std::int64_t>(layer.values.size()), range),
-                                  layer.values.size());
+  return bar(range, words) + fmt::format("<img class=\"strip\" src=\"{}\" alt=\"{}\"/>\n",
+                                         rgb_image(layer.values, 1, count, range), filled(words.numbers, count));
 }
 
-std::string layer_heading(const LayerMaps& layer, std::size_t shown) {
+std::string layer_heading(const LayerMaps& layer, std::size_t shown, const NetworkWords& words) {
   const Shape& shape = layer.shape;
-  std::string size = has_maps(layer) ? fmt::format("{} maps of {} x {}", shape.channels, shape.height, shape.width)
-                     : shape.channels == 1 ? std::string("one number")
-                                           : fmt::format("{} numbers", shape.channels);
-  if (has_maps(layer) && shown < static_cast<std::size_t>(shape.channels))
-    size += fmt::format(", the {} strongest shown", shown);
+  std::string size = has_maps(layer)       ? filled(words.maps, shape.channels, shape.height, shape.width)
+                     : shape.channels == 1 ? words.one_number
+                                           : filled(words.numbers, shape.channels);
+  if (has_maps(layer) && shown < static_cast<std::size_t>(shape.channels)) size += filled(words.strongest, shown);
   return fmt::format("<h3>{} <span class=\"name\">{}</span></h3>\n", html_escape(layer.name), size);
 }
 
+// Where the stage that begins with layer `first` ends: at the next convolution, or where the maps end.
+std::size_t end_of_stage(const std::vector<LayerMaps>& layers, std::size_t first) {
+  const bool maps = has_maps(layers[first]);
+  std::size_t end = first + 1;
+  while (end < layers.size() && has_maps(layers[end]) == maps && !(maps && layers[end].kind == "convolution")) ++end;
+  return end;
+}
+
 // One section for every convolution with what follows it, one for what stands behind the last maps.
-std::string layer_sections(const std::vector<LayerMaps>& layers) {
+std::string layer_sections(const NetworkPage& page, const NetworkWords& words) {
+  const std::vector<LayerMaps>& layers = page.layers;
+  std::set<std::string> met;  // kinds of layers
   std::string sections;
-  for (std::size_t first = 1, stage = 1; first < layers.size(); ++stage) {
-    std::size_t end = first + 1;
-    const bool maps = has_maps(layers[first]);
-    while (end < layers.size() && has_maps(layers[end]) == maps && !(maps && layers[end].kind == "convolution")) ++end;
+  for (std::size_t first = 1, stage = 1, end = 1; first < layers.size(); first = end, ++stage) {
+    end = end_of_stage(layers, first);
     const std::vector<std::int64_t> chosen = strongest_maps(layers[end - 1]);
     std::string body;
     for (std::size_t i = first; i < end; ++i) {
       const bool fits = layers[i].shape.channels == layers[end - 1].shape.channels;
       const std::vector<std::int64_t> shown = fits ? chosen : strongest_maps(layers[i]);
-      body += layer_heading(layers[i], shown.size()) +
-              fmt::format("<p>{}</p>\n", layer_sentence(layers[i], layers[i - 1])) +
-              (has_maps(layers[i]) ? layer_maps(layers[i], shown) : layer_vector(layers[i]));
+      const bool is_new = met.insert(layers[i].kind).second;
+      body +=
+          layer_heading(layers[i], shown.size(), words) +
+          fmt::format("<p>{}</p>\n", layer_sentence(layers[i], layers[i - 1], is_new, page.language)) +
+          (has_maps(layers[i]) ? layer_maps(layers[i], shown, words) : layer_vector(layers[i], page.classes, words));
     }
-    sections += maps ? section(fmt::format("Stage {}", stage),
-                               stage == 1 ? "Edges and spots" : "Patterns of the patterns before", body)
-                     : section("The decision", "From maps to numbers", body);
-    first = end;
+    sections += has_maps(layers[first])
+                    ? section(filled(words.stage, stage), stage == 1 ? words.first_stage : words.later_stage, body)
+                    : section(words.decision_step, words.decision, body);
   }
   return sections;
 }
 
 // ---- where, and what ----
 
-std::string heat_section(const NetworkPage& page) {
+std::string heat_section(const NetworkPage& page, const NetworkWords& words) {
   if (!page.heat_map) return {};
   const GreyImage& picture = page.picture;
   const std::string image = png_data_uri(picture.pixels, picture.width, picture.height);
-  const std::string over = fmt::format("<img class=\"over\" src=\"{}\" alt=\"heat map\"/>",
-                                       heat_overlay_data(*page.heat_map, picture.width, picture.height));
+  const std::string over =
+      fmt::format("<img class=\"over\" src=\"{}\" alt=\"{}\"/>",
+                  heat_overlay_data(*page.heat_map, picture.width, picture.height), words.evidence);
   return section(
-      "Where", "Where it looked",
-      fmt::format(
-          "<p>Grad-CAM asks backwards: which maps of {} would have to be stronger for the answer {} to become surer? "
-          "These are added up. {} It shows what this network used, not where disease is.</p>\n"
-          "<p class=\"bar\"><span>no evidence</span><img src=\"{}\" alt=\"colours from none to "
-          "most\"/><span>most</span></p>\n"
-          "<div class=\"shots\">\n{}{}</div>\n",
-          html_escape(page.heat_layer), html_escape(page.verdict),
-          page.heat_map->highest() > 0 ? "Yellow is the strongest place of this picture."
-                                       : "Here no place speaks for it.",
-          heat_legend_data(), figure(image, "the picture"), figure(image, "evidence over the picture", over)));
+      words.where_step, words.where_title,
+      fmt::format("<p>{}</p>\n<p class=\"bar\"><span>{}</span><img src=\"{}\" alt=\"{}\"/><span>{}</span></p>\n"
+                  "<div class=\"shots\">\n{}{}</div>\n",
+                  filled(words.where_text, html_escape(page.heat_layer), html_escape(page.verdict),
+                         page.heat_map->highest() > 0 ? words.peak : words.no_peak),
+                  words.no_evidence, heat_legend_data(), words.colours, words.most, figure(image, words.the_picture),
+                  figure(image, words.evidence, over)));
 }
 
-std::string answer_section(const NetworkPage& page) {
+std::string answer_section(const NetworkPage& page, const NetworkWords& words) {
   std::string rows;
   for (const ClassProbability& one : page.classes)
     rows += fmt::format("<div>{}</div><span><i style=\"width:{:.1f}%\"></i></span><b>{:.1f} %</b>\n",
                         html_escape(one.name), 100 * one.probability, 100 * one.probability);
-  std::string words = fmt::format("<p>It calls this picture <b>{}</b>", html_escape(page.verdict));
+  std::string text = filled(words.called, "<b>" + html_escape(page.verdict) + "</b>");
   if (page.classes.size() == 2)
-    words += fmt::format(": {} is called from {:.1f} % on", html_escape(page.classes[1].name), 100 * page.threshold);
-  words += ".</p>\n";
-  if (page.n_members > 1)
-    words +=
-        fmt::format("<p>The run has {} networks. The pages above show the first; the answer is the mean of all.</p>\n",
-                    page.n_members);
-  return section("The answer", "How sure it is", fmt::format("<div class=\"answer\">\n{}</div>\n{}", rows, words));
+    text += " " +
+            filled(words.called_from, html_escape(page.classes[1].name), fmt::format("{:.1f} %", 100 * page.threshold));
+  if (page.n_members > 1) text += " " + filled(words.ensemble, page.n_members);
+  return section(words.answer_step, words.answer_title,
+                 fmt::format("<div class=\"answer\">\n{}</div>\n<p>{}</p>\n", rows, text));
 }
 
-std::string header(const NetworkPage& page) {
-  const auto fact = [](std::string_view name, const std::string& value) {
+std::string header(const NetworkPage& page, const NetworkWords& words) {
+  const auto fact = [](const std::string& name, const std::string& value) {
     return fmt::format("<li>{} <b>{}</b></li>\n", name, html_escape(value));
   };
-  return fmt::format(
-      "<header>\n<h1>What the network sees in {}</h1>\n<p class=\"lead\">{}</p>\n<ul class=\"facts\">\n{}</ul>\n"
-      "{}</header>\n",
-      html_escape(page.picture_name), html_escape(kNotADevice),
-      fact("run", page.run_name) + fact("network", page.model_name) +
-          fact("trained for", fmt::format("{} epochs", page.epochs)) + fact("says", page.verdict),
-      page.synthetic ? "<p class=\"note\"><b>Learnt from synthetic pictures.</b> They are drawn by a program; "
-                       "what the network says of a real radiograph means nothing.</p>\n"
-                     : "");
+  return fmt::format("<header>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n<ul class=\"facts\">\n{}</ul>\n{}</header>\n",
+                     filled(words.title, html_escape(page.picture_name)), html_escape(words.not_a_device),
+                     fact(words.run, page.run_name) + fact(words.network, page.model_name) +
+                         fact(words.trained_for, filled(words.epochs, page.epochs)) + fact(words.says, page.verdict),
+                     page.synthetic ? "<p class=\"note\">" + words.synthetic + "</p>\n" : "");
 }
 
 }  // namespace
 
 std::string network_page_html(const NetworkPage& page) {
-  return html_page({.title = "What the network sees in " + page.picture_name,
-                    .header = header(page),
-                    .sections = picture_section(page) + filters_section(page.filters) + layer_sections(page.layers) +
-                                heat_section(page) + answer_section(page),
+  const NetworkWords& words = network_words(page.language);
+  return html_page({.title = filled(words.title, page.picture_name),
+                    .header = header(page, words),
+                    .sections = picture_section(page, words) + filters_section(page.filters, words) +
+                                layer_sections(page, words) + heat_section(page, words) + answer_section(page, words),
+                    .footer = words.not_a_device + " " + words.footer,
+                    .language = page.language,
                     .further_style = kStyle});
 }
 

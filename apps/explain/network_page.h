@@ -19,6 +19,7 @@ struct ClassProbability {
 };
 
 struct NetworkPage {
+  std::string language = "en";
   std::string picture_name, model_name, run_name;
   std::int64_t epochs = 0, n_members = 1;
   bool synthetic = false;  // the network learnt from drawings
@@ -36,7 +37,8 @@ struct NetworkPage {
 [[nodiscard]] std::string network_page_html(const NetworkPage& page);
 
 /// What a layer of this kind does, in a sentence or two for somebody who meets it for the first time. `before`: the
-/// maps that it reads.
-[[nodiscard]] std::string layer_sentence(const LayerMaps& layer, const LayerMaps& before);
+/// maps that it reads. `first`: no layer of this kind has been met; later ones get a shorter sentence.
+[[nodiscard]] std::string layer_sentence(const LayerMaps& layer, const LayerMaps& before, bool first,
+                                         const std::string& language);
 
 }  // namespace xrai

@@ -53,14 +53,14 @@ std::string table(const std::string& title, const ValueMap& map, int decimals) {
 }
 
 // "-1 x 12 + 8 x 40 ... = 17".
-std::string first_sum(const NumberTables& tables) {
+std::string first_sum(const NumberTables& tables, const FilterWords& words) {
   if (tables.kernel.values.size() > kMostTerms) return {};
   std::string sum;
   for (std::int64_t y = 0; y < tables.kernel.height; ++y)
     for (std::int64_t x = 0; x < tables.kernel.width; ++x)
       sum += fmt::format("{}{} x {}", sum.empty() ? "" : " + ", weight_text(tables.kernel.at(y, x)),
                          number_text(tables.picture.at(y, x), 0));
-  return fmt::format("its first number: {} = {}\n\n", sum,
+  return fmt::format("{}{} = {}\n\n", words.first_sum, sum,
                      number_text(tables.convolved.at(0, 0), decimals_of(tables.convolved)));
 }
 
@@ -99,13 +99,15 @@ NumberTables number_tables(const FilterSteps& steps, const FilterKernel& kernel,
   return tables;
 }
 
-std::string tables_text(const NumberTables& tables, PoolingKind pooling) {
+std::string tables_text(const NumberTables& tables, PoolingKind pooling, const FilterWords& words) {
   const int decimals = decimals_of(tables.convolved);
-  const std::string from = fmt::format("from row {}, column {}", tables.place.row, tables.place.column);
-  return table(fmt::format("picture {} (0 black to 255 white)", from), tables.picture, 0) +
-         table("filter", tables.kernel, decimals_of(tables.kernel)) +
-         table("convolution " + from, tables.convolved, decimals) + first_sum(tables) +
-         table(fmt::format("{} of every 2 x 2 of it", pooling == PoolingKind::kMax ? "largest" : "mean"), tables.pooled,
+  const auto placed = [&](const std::string& title) {
+    return fmt::format(fmt::runtime(title), tables.place.row, tables.place.column);
+  };
+  return table(placed(words.picture_table), tables.picture, 0) +
+         table(words.filter_table, tables.kernel, decimals_of(tables.kernel)) +
+         table(placed(words.convolution_table), tables.convolved, decimals) + first_sum(tables, words) +
+         table(pooling == PoolingKind::kMax ? words.largest : words.mean, tables.pooled,
                std::max(decimals, decimals_of(tables.pooled)));
 }
 

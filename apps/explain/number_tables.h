@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/explain/filter_steps.h"
+#include "apps/explain/filter_words.h"
 
 namespace xrai {
 
@@ -26,7 +27,7 @@ struct NumberTables {
 NumberTables number_tables(const FilterSteps& steps, const FilterKernel& kernel, const TablePlace& place);
 
 /// The tables one below the other, and the sum behind the first convolved number.
-std::string tables_text(const NumberTables& tables, PoolingKind pooling);
+std::string tables_text(const NumberTables& tables, PoolingKind pooling, const FilterWords& words);
 /// {"row", "column", "picture", "kernel", "convolved", "pooled"}, rows of numbers.
 nlohmann::ordered_json tables_json(const NumberTables& tables);
 

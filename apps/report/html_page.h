@@ -7,8 +7,10 @@
 namespace xrai {
 
 struct HtmlPage {
-  std::string title;                 // as it is; escaped here
-  std::string header, sections;      // HTML
+  std::string title;             // as it is; escaped here
+  std::string header, sections;  // HTML
+  std::string footer;            // a sentence; escaped here
+  std::string language = "en";
   std::string_view further_style{};  // behind the style sheet of report_style.h
 };
 

@@ -74,7 +74,11 @@ std::string report_html(const ReportInput& input) {
     body += sections::mistakes(*input.evaluation, input.mistakes);
   }
   body += sections::provenance(input);
-  return html_page({.title = input.title, .header = page_header(input), .sections = body});
+  return html_page({.title = input.title,
+                    .header = page_header(input),
+                    .sections = body,
+                    .footer = std::string(kNotADevice) + " Made by xrai; this file loads nothing from the network.",
+                    .language = "en"});
 }
 
 }  // namespace xrai

@@ -90,18 +90,29 @@ NetworkPage hostile_page() {
   return page;
 }
 
-TEST(NetworkPageText, EscapesNamesAndIsWellFormed) {
-  const std::string html = network_page_html(hostile_page());
-  EXPECT_EQ(not_well_formed(html), "");
-  EXPECT_THAT(html, Not(HasSubstr("<script")));
-  EXPECT_THAT(html, Not(HasSubstr("<b>conv")));
+TEST(NetworkPageText, EscapesNamesAndIsWellFormedInBothLanguages) {
+  NetworkPage page = hostile_page();
+  page.n_members = 5;
+  for (const char* language : {"en", "fr"}) {
+    page.language = language;
+    const std::string html = network_page_html(page);
+    EXPECT_EQ(not_well_formed(html), "") << language;
+    EXPECT_THAT(html, HasSubstr("<html lang=\"" + std::string(language) + "\">"));
+    EXPECT_THAT(html, Not(HasSubstr("<script")));
+    EXPECT_THAT(html, Not(HasSubstr("<b>conv")));
+    EXPECT_THAT(html, HasSubstr(" 5 "));
+  }
 }
 
 TEST(NetworkPageText, HasASentenceForEveryKindOfLayer) {
   const LayerMaps before{"x", "relu", {1, 8, 8, 4}, {}};
   for (const char* kind : {"convolution", "batch_norm", "relu", "max_pool", "average_pool", "global_average_pool",
                            "dense", "dropout", "add"})
-    EXPECT_NE(layer_sentence({"y", kind, {1, 4, 4, 4}, {}}, before), "") << kind;
+    for (const bool first : {true, false}) {
+      const LayerMaps layer{"y", kind, {1, 4, 4, 4}, {}};
+      EXPECT_NE(layer_sentence(layer, before, first, "en"), "") << kind;
+      EXPECT_NE(layer_sentence(layer, before, first, "fr"), layer_sentence(layer, before, first, "en")) << kind;
+    }
 }
 
 using testing::Browser;
