@@ -10,16 +10,17 @@ mkdir -p "$share/man/man1" "$share/bash-completion/completions" "$share/zsh/site
 stand_ins=$(mktemp -d)
 trap 'rm -rf "$stand_ins"' EXIT
 
-# manual_page PROGRAM [COMMAND]: help2man takes the page's name from the program's, so it is given a stand-in that is
-# called like the page. The first line of --help is what the page is about.
+# manual_page PROGRAM [COMMAND]: help2man runs what it describes, so it is given a stand-in that shows the help of the
+# command; it takes the page's name from the usage, so the command is added to title and name. The first sentence of
+# --help is what the page is about.
 manual_page() {
   local page=$1${2:+-$2} purpose
   "$bin/$1" ${2:-} --help | sed -e 's/^usage:/Usage:/' -e 's/^  \(6 training\)/\1/' >"$stand_ins/help"
-  purpose=$(head -n 1 "$stand_ins/help")
+  purpose=$(sed '/^$/q' "$stand_ins/help" | tr '\n' ' ' | sed -e 's/\. .*//' -e 's/[. ]*$//')
   printf '#!/bin/sh\nexec cat "%s"\n' "$stand_ins/help" >"$stand_ins/$page"
   chmod +x "$stand_ins/$page"
-  "$help2man" --no-info --name="${purpose%.}" --manual=xrai --version-string="$version" "$stand_ins/$page" \
-    >"$share/man/man1/$page.1"
+  "$help2man" --no-info --name="$purpose" --manual=xrai --version-string="$version" "$stand_ins/$page" |
+    sed -e "1,5s/^\.TH [^ ]*/.TH ${page^^}/" -e "1,5s/^$1 /$page /" >"$share/man/man1/$page.1"
 }
 
 for program in "$@"; do
