@@ -18,16 +18,16 @@ const NetworkWords kEnglish{
     .picture_step = "The picture",
     .picture_title = "What goes in",
     .picture_text =
-        "To a network a picture is a table of numbers. The radiograph is brought to {0} x {1} pixels, its "
-        "centre is taken, and grey levels become numbers around 0, here from {2} (black) to {3} (white).",
+        "To a network a picture is a table of numbers. The radiograph is brought to {0} x {1} pixels, its centre is "
+        "taken, and grey levels become numbers around 0, here from {2} (black) to {3} (white).",
     .stored_picture = "the picture, {0} x {1} pixels",
     .seen_picture = "what the network sees, {0} x {1}",
     .filters_step = "The filters",
     .filters_title = "The filters of {0}",
     .filters_text =
-        "A filter is a small table of numbers, here {0} x {1}. Nobody chose these: they began as random "
-        "numbers, and every training step moved them a little to where the mistakes became fewer. A row of "
-        "orange beside a row of blue answers to an edge. Point at one to read its numbers.",
+        "A filter is a small table of numbers, here {0} x {1}. Nobody chose these: they began as random numbers, and "
+        "every training step moved them a little to where the mistakes became fewer. A row of orange beside a row of "
+        "blue answers to an edge. Point at one to read its numbers.",
     .stage = "Stage {0}",
     .first_stage = "Edges and spots",
     .later_stage = "Patterns of the patterns before",
@@ -41,8 +41,8 @@ const NetworkWords kEnglish{
     .where_step = "Where",
     .where_title = "Where it looked",
     .where_text =
-        "Grad-CAM asks backwards: which maps of {0} would have to be stronger for the answer {1} to become "
-        "surer? These are added up. {2} It shows what this network used, not where disease is.",
+        "Grad-CAM asks backwards: which maps of {0} would have to be stronger for the answer {1} to become surer? "
+        "These are added up. {2} It shows what this network used, not where disease is.",
     .peak = "Yellow is the strongest place of this picture.",
     .no_peak = "Here no place speaks for it.",
     .no_evidence = "no evidence",
@@ -61,8 +61,7 @@ const NetworkWords kEnglish{
 const NetworkWords kFrench{
     .title = "Ce que le réseau voit dans {0}",
     .not_a_device =
-        "Un outil de recherche et d'enseignement, pas un dispositif médical : aucun diagnostic ne doit s'y "
-        "fier.",
+        "Un outil de recherche et d'enseignement, pas un dispositif médical : aucun diagnostic ne doit s'y fier.",
     .footer = "Fait par xrai ; ce fichier ne charge rien depuis internet.",
     .run = "entraînement",
     .network = "réseau",
@@ -70,23 +69,22 @@ const NetworkWords kFrench{
     .epochs = "{0} époques",
     .says = "répond",
     .synthetic =
-        "<b>Appris sur des images de synthèse.</b> Un programme les a dessinées ; ce que le réseau dit d'une "
-        "vraie radiographie ne veut rien dire.",
+        "<b>Appris sur des images de synthèse.</b> Un programme les a dessinées ; ce que le réseau dit d'une vraie "
+        "radiographie ne veut rien dire.",
     .picture_step = "L'image",
     .picture_title = "Ce qui entre",
     .picture_text =
-        "Pour un réseau, une image est un tableau de nombres. La radiographie est ramenée à {0} x {1} pixels, "
-        "on en garde le centre, et les niveaux de gris deviennent des nombres autour de 0, ici de {2} (noir) "
-        "à {3} (blanc).",
+        "Pour un réseau, une image est un tableau de nombres. La radiographie est ramenée à {0} x {1} pixels, on en "
+        "garde le centre, et les niveaux de gris deviennent des nombres autour de 0, ici de {2} (noir) à {3} (blanc).",
     .stored_picture = "l'image, {0} x {1} pixels",
     .seen_picture = "ce que voit le réseau, {0} x {1}",
     .filters_step = "Les filtres",
     .filters_title = "Les filtres de {0}",
     .filters_text =
-        "Un filtre est un petit tableau de nombres, ici {0} x {1}. Personne ne les a choisis : ils ont été "
-        "tirés au hasard, puis chaque pas de l'entraînement les a déplacés un peu, là où les erreurs se "
-        "faisaient moins nombreuses. Une rangée orange à côté d'une rangée bleue répond à un contour. Pointez "
-        "un filtre pour lire ses nombres.",
+        "Un filtre est un petit tableau de nombres, ici {0} x {1}. Personne ne les a choisis : ils ont été tirés au "
+        "hasard, puis chaque pas de l'entraînement les a déplacés un peu, là où les erreurs se faisaient moins "
+        "nombreuses. Une rangée orange à côté d'une rangée bleue répond à un contour. Pointez un filtre pour lire ses "
+        "nombres.",
     .stage = "Étape {0}",
     .first_stage = "Des contours et des taches",
     .later_stage = "Des motifs faits des motifs d'avant",
@@ -100,9 +98,9 @@ const NetworkWords kFrench{
     .where_step = "L'endroit",
     .where_title = "Où il a regardé",
     .where_text =
-        "Grad-CAM pose la question à l'envers : quelles cartes de {0} devraient être plus fortes pour que la "
-        "réponse {1} soit plus sûre ? On les additionne. {2} Cela montre ce dont ce réseau s'est servi, non où "
-        "se trouve la maladie.",
+        "Grad-CAM pose la question à l'envers : quelles cartes de {0} devraient être plus fortes pour que la réponse "
+        "{1} soit plus sûre ? On les additionne. {2} Cela montre ce dont ce réseau s'est servi, non où se trouve la "
+        "maladie.",
     .peak = "Le jaune marque l'endroit le plus fort de cette image.",
     .no_peak = "Ici, aucun endroit ne parle pour elle.",
     .no_evidence = "aucun indice",
