@@ -83,7 +83,7 @@ FilterKernel kernel_of_numbers(std::string name, std::string_view text) {
     const auto length = static_cast<std::int64_t>(numbers.size());
     if (kernel.height == 1) kernel.width = length;
     if (length != kernel.width)
-      throw Error(ExitCode::kUsage, fmt::format("row {} of the filter has {} numbers and row 1 has {}; every row of a "
+      throw Error(ExitCode::kUsage, fmt::format("row {} of the filter is {} long and row 1 is {}; every row of a "
                                                 "filter is equally long",
                                                 kernel.height, length, kernel.width));
     kernel.weights.insert(kernel.weights.end(), numbers.begin(), numbers.end());

@@ -105,7 +105,7 @@ TEST(FilterKernel, ReadsNumbersFractionsAndSpaces) {
 
 TEST(FilterKernel, SaysWhatIsWrongWithOne) {
   EXPECT_THAT(filter_complaint("egde"), HasSubstr("did you mean edge?"));
-  EXPECT_THAT(filter_complaint("1,2;3"), HasSubstr("row 2 of the filter has 1 numbers and row 1 has 2"));
+  EXPECT_THAT(filter_complaint("1,2;3"), HasSubstr("row 2 of the filter is 1 long and row 1 is 2"));
   EXPECT_THAT(filter_complaint("1,two;3,4"), HasSubstr("'two' in row 1"));
   EXPECT_THAT(filter_complaint("1,2;3,"), HasSubstr("'' in row 2"));
   EXPECT_THAT(filter_complaint("1,nan"), HasSubstr("'nan' in row 1"));
