@@ -138,29 +138,6 @@ std::vector<std::filesystem::path> all_pictures(const std::vector<std::filesyste
   return pictures;
 }
 
-/// The way the training pictures were brought to size; warns when they came another way than new pictures can.
-DecodeTarget target_of(const Preprocessing& preprocessing) {
-  if (preprocessing.stored_size < 1)
-    throw Error(ExitCode::kBadData,
-                "the checkpoint does not say the size of the pictures it was trained on; train again");
-  if (preprocessing.decoder.find("synthetic") != std::string::npos) {
-    log::warning("the network was trained on synthetic drawings: what it says about a real radiograph means nothing");
-  } else if (!preprocessing.decoder.starts_with(kDecoderName)) {
-    log::warning(
-        fmt::format("the network was trained on pictures prepared by \"{}\"; these go through \"{}\", and scores "
-                    "may be off",
-                    preprocessing.decoder.empty() ? "an unknown program" : preprocessing.decoder, kDecoderName));
-  }
-  const std::string fit = preprocessing.fit.empty() ? fit_name(Fit::kSquash) : preprocessing.fit;
-  return {static_cast<int>(preprocessing.stored_size), fit_from_name(fit)};
-}
-
-std::string verdict_of(const Predictor& predictor, const std::vector<float>& probabilities) {
-  if (probabilities.size() == 2) return predictor.classes()[probabilities[1] >= predictor.threshold() ? 1 : 0];
-  const auto highest = std::max_element(probabilities.begin(), probabilities.end());
-  return predictor.classes()[static_cast<std::size_t>(highest - probabilities.begin())];
-}
-
 /// Scores the pictures gathered in `pixels`, whose places in `scores` are `waiting`, and empties both.
 void score_batch(Predictor& predictor, HeatMapWriter* heat_maps, int side, std::vector<std::uint8_t>& pixels,
                  std::vector<std::size_t>& waiting, std::vector<ScoredPicture>& scores) {

@@ -1,12 +1,12 @@
-// See report.h: the frame of the page, its head, and where everything came from.
+// See report.h: the order of the page, its head, and where everything came from.
 #include "apps/report/report.h"
 
 #include <fmt/format.h>
 
 #include "apps/report/explanations.h"
 #include "apps/report/html.h"
+#include "apps/report/html_page.h"
 #include "apps/report/report_sections.h"
-#include "apps/report/report_style.h"
 
 namespace xrai {
 namespace {
@@ -74,15 +74,11 @@ std::string report_html(const ReportInput& input) {
     body += sections::mistakes(*input.evaluation, input.mistakes);
   }
   body += sections::provenance(input);
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src "
-      "data:\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-      "<meta name=\"referrer\" content=\"no-referrer\"/>\n<link rel=\"icon\" href=\"data:,\"/>\n<title>{}</title>\n"
-      "<style>{}</style>\n</head>\n<body>\n{}<main>\n{}</main>\n<footer><p>{} Made by xrai; this file loads nothing "
-      "from "
-      "the network.</p></footer>\n</body>\n</html>\n",
-      html_escape(input.title), report_style_sheet(), page_header(input), body, html_escape(kNotADevice));
+  return html_page({.title = input.title,
+                    .header = page_header(input),
+                    .sections = body,
+                    .footer = std::string(kNotADevice) + " Made by xrai; this file loads nothing from the network.",
+                    .language = "en"});
 }
 
 }  // namespace xrai

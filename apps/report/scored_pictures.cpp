@@ -6,8 +6,33 @@
 
 #include "apps/support/csv_field.h"
 #include "apps/support/json_output.h"
+#include "runtime/core/error.h"
+#include "runtime/core/log.h"
 
 namespace xrai {
+
+DecodeTarget target_of(const Preprocessing& preprocessing) {
+  if (preprocessing.stored_size < 1)
+    throw Error(ExitCode::kBadData,
+                "the checkpoint does not say the size of the pictures it was trained on; train again");
+  if (preprocessing.decoder.find("synthetic") != std::string::npos) {
+    log::warning("the network was trained on synthetic drawings: what it says about a real radiograph means nothing");
+  } else if (!preprocessing.decoder.starts_with(kDecoderName)) {
+    log::warning(
+        fmt::format("the network was trained on pictures prepared by \"{}\"; these go through \"{}\", and scores "
+                    "may be off",
+                    preprocessing.decoder.empty() ? "an unknown program" : preprocessing.decoder, kDecoderName));
+  }
+  const std::string fit = preprocessing.fit.empty() ? fit_name(Fit::kSquash) : preprocessing.fit;
+  return {static_cast<int>(preprocessing.stored_size), fit_from_name(fit)};
+}
+
+std::string verdict_of(const Predictor& predictor, const std::vector<float>& probabilities) {
+  if (probabilities.size() == 2) return predictor.classes()[probabilities[1] >= predictor.threshold() ? 1 : 0];
+  const auto highest = std::max_element(probabilities.begin(), probabilities.end());
+  return predictor.classes()[static_cast<std::size_t>(highest - probabilities.begin())];
+}
+
 void print_table(const Predictor& predictor, const std::vector<ScoredPicture>& scores) {
   if (std::none_of(scores.begin(), scores.end(), [](const ScoredPicture& score) { return score.failure.empty(); }))
     return;

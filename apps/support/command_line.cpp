@@ -96,6 +96,10 @@ void CommandLine::set_examples(std::string text) {
 }
 
 bool CommandLine::parse(int argc, const char* const* argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--completion") {
+    print_completion(argv[2]);
+    return false;
+  }
   CommandLine* asked = this;
   for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
     const std::string_view argument = argv[i];

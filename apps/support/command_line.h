@@ -34,7 +34,8 @@ class CommandLine {
   /// Lines for the end of --help, before the exit codes: examples.
   void set_examples(std::string text);
 
-  /// Fills the targets. False when --help or --version was answered on standard output and the program is done.
+  /// Fills the targets. False when --help, --version or --completion bash|zsh (which --help does not show) was answered
+  /// on standard output and the program is done.
   /// Throws Error(kUsage): unknown flag or key (naming the nearest), wrong value, missing option.
   [[nodiscard]] bool parse(int argc, const char* const* argv);
   /// Reads another configuration file for the options that are still at their defaults (a resumed run's own one).
@@ -55,6 +56,10 @@ class CommandLine {
 
  private:
   struct State;
+
+  [[nodiscard]] std::string bash_completion() const;
+  [[nodiscard]] std::string zsh_completion() const;
+  void print_completion(std::string_view what) const;
 
   void take_arguments();
   void refuse_leftovers();

@@ -30,11 +30,11 @@ struct TrainOptions {
   double label_smoothing = 0;
   std::string operating_point = "default";
   std::uint64_t seed = 1;
-  std::int64_t members = 5;               // networks whose probabilities are averaged
+  std::int64_t members = 8;               // networks whose probabilities are averaged
   std::optional<std::uint64_t> val_seed;  // of the choice of validation pictures; default: seed
   std::string shuffle = "all";
   bool augment = true;
-  double rotation = 10, scale = 0.15, aspect = 0.1, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
+  double rotation = 10, scale = 0.15, aspect = 0.2, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
          flip = 0;
   double crop = 0.9;
   bool standardise = false;

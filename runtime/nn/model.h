@@ -35,6 +35,8 @@ class ModelPlan {
   /// The explained tensor, behind forward, and the gradient of the logits with respect to it, behind backward.
   [[nodiscard]] void* explained() const { return value(explained_); }
   [[nodiscard]] void* explained_gradient() const { return gradient(explained_); }
+  /// What a layer has written, for an observer at its end: a later layer may write over it.
+  [[nodiscard]] const void* output_of(std::size_t layer) const { return value(graph_.nodes[layer].output); }
 
   void forward(StepContext context);
   /// Overwrites the gradients of all parameters; when explaining, of those behind the explained tensor, which then mean

@@ -8,6 +8,7 @@
 #include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/explainer.h"
+#include "runtime/train/layer_viewer.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {
@@ -116,6 +117,11 @@ std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, s
 Explainer Predictor::make_explainer(const std::string& layer) const {
   Member& first = *state_->members.front();
   return {first.model, first.checkpoint.facts.input, layer};
+}
+
+LayerViewer Predictor::make_layer_viewer() const {
+  Member& first = *state_->members.front();
+  return {first.model, first.checkpoint.facts.input};
 }
 
 }  // namespace xrai

@@ -13,6 +13,7 @@ namespace xrai {
 
 class Device;
 class Explainer;
+class LayerViewer;
 struct CheckpointFacts;
 
 /// How the training pictures were brought into their file; xrai_predict does the same to a new picture.
@@ -57,6 +58,8 @@ class Predictor {
   /// Heat maps of this network (of an ensemble the first), which must outlive the explainer. `layer`: whose maps; empty
   /// for the last convolution's. Throws Error(kUsage) for a layer that the network does not have.
   [[nodiscard]] Explainer make_explainer(const std::string& layer = {}) const;
+  /// What every layer of this network (of an ensemble the first) makes of a picture; the predictor must outlive it.
+  [[nodiscard]] LayerViewer make_layer_viewer() const;
 
  private:
   struct State;

@@ -51,7 +51,7 @@ class Summary(unittest.TestCase):
 
 class Scripts(unittest.TestCase):
     def test_an_unknown_argument_is_refused_before_anything_is_done(self):
-        for script in ("setup", "run", "format", "cuda_coverage", "fuzz"):
+        for script in ("setup", "run", "format", "cuda_coverage", "fuzz", "manual_figures"):
             self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
 
     def test_fuzz_takes_a_number_of_seconds_and_words_for_libfuzzer(self):

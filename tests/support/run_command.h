@@ -26,17 +26,22 @@ inline std::string text_of(const std::filesystem::path& path) {
   return text.str();
 }
 
-/// `command` begins with the program's name in the folder of built programs.
-inline CommandResult run_command(const std::string& command) {
+/// Anything a shell takes.
+inline CommandResult run_shell(const std::string& commands) {
   const TemporaryFolder folder;
-  const std::string line = std::string(XRAI_BIN) + "/" + command + " > '" + (folder / "out").string() + "' 2> '" +
-                           (folder / "err").string() + "' < /dev/null";
+  const std::string line =
+      "(" + commands + "\n) > '" + (folder / "out").string() + "' 2> '" + (folder / "err").string() + "' < /dev/null";
   const int status = std::system(line.c_str());  // NOLINT: the shell is what users have
   CommandResult result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   result.output = text_of(folder / "out");
   result.errors = text_of(folder / "err");
   return result;
+}
+
+/// `command` begins with the program's name in the folder of built programs.
+inline CommandResult run_command(const std::string& command) {
+  return run_shell(std::string(XRAI_BIN) + "/" + command);
 }
 
 }  // namespace xrai::testing
