@@ -71,6 +71,7 @@ std::string DirectRows::how() const {
 void DirectRows::read(std::span<const std::int64_t> rows, std::byte* out) {
   const std::vector<Visit> visits = checked_visits(rows, out);
   const std::vector<Job> jobs = jobs_of(visits);
+  fetch(jobs);
   const auto n_jobs = static_cast<std::uint64_t>(jobs.size());
   const std::uint64_t n_portions =
       std::min(n_jobs, std::max<std::uint64_t>(1, rows.size() * geometry_.row_bytes() / kPortionBytes));
@@ -114,6 +115,31 @@ hdf5::StoredChunk DirectRows::stored_chunk(std::uint64_t chunk) const {
   if (!storage_.chunk_shape.empty()) return storage_.chunks[chunk];
   // The last of these may reach past the end; no row of it there is ever asked for.
   return {storage_.offset + chunk * geometry_.chunk_bytes(), storage_.written ? 1U : 0U, 0};
+}
+
+// A disk that is told of the whole batch gives more rows than one that is asked for one chunk after the other (1.3
+// times, measured with 32 chunks of 40 kB). Telling it of what is in memory would cost a third of copying it, so one
+// chunk is looked at.
+void DirectRows::fetch(std::span<const Job> jobs) const {
+  const auto is_stored = [&](const Job& job) { return stored_chunk(job.chunk).bytes > 0; };
+  const auto first = std::find_if(jobs.begin(), jobs.end(), is_stored);
+  if (first == jobs.end() || hdf5::File::is_in_memory(storage_, first_byte(*first))) return;
+  for (const Job& job : std::span(first, jobs.end())) {
+    const hdf5::StoredChunk stored = stored_chunk(job.chunk);
+    if (!storage_.filters.empty()) {
+      hdf5::File::fetch(storage_, stored.offset, stored.bytes);
+      continue;
+    }
+    const std::uint64_t bytes = geometry_.chunk_row_bytes();
+    for (const Visit& visit : job.visits) {
+      if (stored.bytes > 0) hdf5::File::fetch(storage_, stored.offset + row_in_chunk(visit) * bytes, bytes);
+    }
+  }
+}
+
+std::uint64_t DirectRows::first_byte(const Job& job) const {
+  const std::uint64_t row = storage_.filters.empty() ? row_in_chunk(job.visits[0]) : 0;
+  return stored_chunk(job.chunk).offset + row * geometry_.chunk_row_bytes();
 }
 
 void DirectRows::copy(const Job& job) {

@@ -35,6 +35,8 @@ class DirectRows final : public RowSource {
   [[nodiscard]] std::vector<Visit> checked_visits(std::span<const std::int64_t> rows, std::byte* out) const;
   [[nodiscard]] std::vector<Job> jobs_of(std::span<const Visit> visits) const;
   [[nodiscard]] hdf5::StoredChunk stored_chunk(std::uint64_t chunk) const;
+  void fetch(std::span<const Job> jobs) const;
+  [[nodiscard]] std::uint64_t first_byte(const Job& job) const;
   void copy(const Job& job);
   void copy_unwritten(const Job& job) const;
   void copy_stored(const Job& job, const hdf5::StoredChunk& stored) const;

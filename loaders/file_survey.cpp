@@ -21,6 +21,11 @@ void refuse_models(const hdf5::File& file) {
   if (file.has("/model_weights") || file.attribute("/", "keras_version") || file.attribute("/", "layer_names")) {
     refuse(file, "the weights of a Keras model");
   }
+  // .weights.h5 of Keras 3 has no attributes of its own.
+  if (file.has("/_layer_checkpoint_dependencies") ||
+      (file.has("/layers") && (file.has("/vars") || file.has("/optimizer")))) {
+    refuse(file, "the weights of a Keras model");
+  }
 }
 
 void walk(const hdf5::File& file, std::size_t index, const std::string& group, int depth,

@@ -2,7 +2,8 @@
 #include <turbojpeg.h>
 
 #include <algorithm>
-#include <string_view>
+#include <new>
+#include <string>
 
 #include "loaders/picture_codecs.h"
 #include "runtime/core/error.h"
@@ -23,14 +24,23 @@ class Decompressor {
 
   /// A picture whose data end early decodes with a warning, its lower part grey: that is no radiograph any more. Bytes
   /// too many between two segments harm nothing and occur in files that every viewer opens.
-  void check(int status) const {
+  void check(int status) {
     if (status == 0) return;
-    const std::string_view message = tjGetErrorStr2(handle_);
-    if (tjGetErrorCode(handle_) == TJERR_WARNING && message.find("extraneous bytes") != std::string_view::npos) return;
+    const std::string message = tjGetErrorStr2(handle_);
+    if (tjGetErrorCode(handle_) == TJERR_WARNING && message.find("extraneous bytes") != std::string::npos) return;
+    renew();
     throw Error(ExitCode::kBadData, fmt::format("the JPEG is truncated or damaged ({})", message));
   }
 
  private:
+  /// After a header that was refused the library goes on in it when it is given the next file.
+  void renew() {
+    const tjhandle fresh = tjInitDecompress();
+    if (fresh == nullptr) throw std::bad_alloc();
+    tjDestroy(handle_);
+    handle_ = fresh;
+  }
+
   tjhandle handle_;
 };
 
@@ -39,7 +49,7 @@ struct JpegHeader {
   int colour_space = -1;
 };
 
-JpegHeader read_header(const Decompressor& decompressor, std::span<const std::uint8_t> bytes) {
+JpegHeader read_header(Decompressor& decompressor, std::span<const std::uint8_t> bytes) {
   JpegHeader header;
   int subsampling = -1;
   const int status = tjDecompressHeader3(decompressor.get(), bytes.data(), bytes.size(), &header.extent.width,
@@ -75,7 +85,7 @@ void grey_from_cmyk(const std::uint8_t* cmyk, int n_pixels, std::uint8_t* grey) 
 }  // namespace
 
 DecodedPicture decode_jpeg(std::span<const std::uint8_t> bytes, const DecodeTarget& target) {
-  thread_local const Decompressor decompressor;  // its tables take as long to set up as a small picture
+  thread_local Decompressor decompressor;  // its tables take as long to set up as a small picture
   const JpegHeader header = read_header(decompressor, bytes);
   const Extent scaled = scale_to_cover(header.extent, scaled_extent(header.extent, target.size, target.fit));
   const bool inks = header.colour_space == TJCS_CMYK || header.colour_space == TJCS_YCCK;

@@ -14,6 +14,7 @@ namespace xrai {
 namespace {
 
 constexpr std::int64_t kLargestClassCount = 65536;
+constexpr std::int64_t kUncertain = -1;  // of CheXpert beside 0 and 1; without 0 the negative class
 
 [[noreturn]] void refuse(const std::string& where, const std::string& why) {
   throw Error(ExitCode::kBadData, fmt::format("{} cannot be used: {}", where, why));
@@ -60,7 +61,7 @@ std::vector<std::int64_t> whole_numbers(const Table& table, std::int64_t column,
     if (std::isnan(value) || value != std::floor(value)) {
       refuse(where, fmt::format("label {} of picture {} is no whole number", value, row));
     }
-    if (value < 0 || value >= kLargestClassCount) {
+    if (value < kUncertain || value >= kLargestClassCount) {
       refuse(where, fmt::format("label {} of picture {} is not a class number", value, row));
     }
     numbers.push_back(static_cast<std::int64_t>(value));
@@ -132,9 +133,12 @@ void check_rows(const hdf5::DatasetInfo& info, std::int64_t n_images, const std:
   }
 }
 
-/// The data set's shape; a row (1, N), as MATLAB's columns stand in HDF5, as a column.
-hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
+/// The data set's shape; a row (1, N), as MATLAB's columns stand in HDF5, as a column, and so batches of labels.
+hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& object, std::int64_t n_images,
+                                 std::uint64_t per_batch) {
   hdf5::DatasetInfo info = file.info(object);
+  const auto n = static_cast<std::uint64_t>(n_images);
+  if (per_batch > 0 && info.shape == std::vector{n / per_batch, per_batch}) info.shape = {n};
   const bool is_row =
       info.shape.size() > 1 && info.shape.back() == static_cast<std::uint64_t>(n_images) &&
       std::all_of(info.shape.begin(), info.shape.end() - 1, [](std::uint64_t axis) { return axis == 1; });
@@ -170,6 +174,37 @@ std::vector<std::string> classes_of_numbers(const std::vector<LabelColumn>& colu
   return classes;
 }
 
+// Of two numbers such as 0 and 255, or -1 and 1, those between are no classes.
+std::vector<std::string> classes_of_two(const std::vector<LabelColumn>& columns) {
+  std::set<std::int64_t> distinct;
+  for (const LabelColumn& column : columns) distinct.insert(column.numbers.begin(), column.numbers.end());
+  if (distinct.size() != 2 || *distinct.rbegin() <= 2) {
+    const bool negative_and_positive = distinct == std::set<std::int64_t>{kUncertain, 1};
+    if (!negative_and_positive) return {};
+  }
+  return {fmt::format("{}", *distinct.begin()), fmt::format("{}", *distinct.rbegin())};
+}
+
+void require_no_negative(const std::vector<LabelColumn>& columns) {
+  for (const LabelColumn& column : columns) {
+    const auto found =
+        std::find_if(column.numbers.begin(), column.numbers.end(), [](auto number) { return number < 0; });
+    if (found == column.numbers.end()) continue;
+    refuse(column.where,
+           fmt::format("label {} of picture {} is not a class number", *found, found - column.numbers.begin()));
+  }
+}
+
+std::vector<std::vector<std::int32_t>> number_by_names(const std::vector<LabelColumn>& columns,
+                                                       const std::vector<std::string>& classes) {
+  std::vector<std::vector<std::int32_t>> labels;
+  for (const LabelColumn& column : columns) {
+    labels.emplace_back();
+    for (const std::int64_t number : column.numbers) labels.back().push_back(fmt::format("{}", number) == classes[1]);
+  }
+  return labels;
+}
+
 std::vector<std::int32_t> places(const LabelColumn& column, const std::vector<std::string>& classes,
                                  std::int64_t first) {
   std::vector<std::int32_t> labels;
@@ -191,10 +226,10 @@ std::vector<std::int32_t> places(const LabelColumn& column, const std::vector<st
 }  // namespace
 
 LabelColumn read_labels(const hdf5::File& file, const std::string& object, const std::string& column,
-                        const std::vector<std::string>& names, std::int64_t n_images) {
+                        const std::vector<std::string>& names, std::int64_t n_images, std::uint64_t per_batch) {
   LabelColumn labels{.where = where(file, object)};
   if (!file.is_dataset(object)) refuse(labels.where, "it is missing; each picture needs a label");
-  const hdf5::DatasetInfo info = info_of_column(file, object, n_images);
+  const hdf5::DatasetInfo info = info_of_column(file, object, n_images, per_batch);
   check_rows(info, n_images, labels.where);
   if (info.type == hdf5::Type::kString) {
     if (!is_column(info))
@@ -254,6 +289,11 @@ std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColu
   const bool has_words = std::any_of(columns.begin(), columns.end(), [](const auto& c) { return !c.words.empty(); });
   const bool counted_from_one =
       !has_words && least == 1 && (classes.empty() || largest == static_cast<std::int64_t>(classes.size()));
+  if (!has_words && classes.empty()) {
+    classes = classes_of_two(columns);
+    if (!classes.empty()) return number_by_names(columns, classes);
+  }
+  require_no_negative(columns);
   const std::int64_t first = counted_from_one ? 1 : 0;
   if (classes.empty()) classes = has_words ? classes_of_words(columns) : classes_of_numbers(columns, first);
   std::vector<std::vector<std::int32_t>> labels;
@@ -263,7 +303,7 @@ std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColu
 
 std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
   const std::string place = where(file, object);
-  const hdf5::DatasetInfo info = info_of_column(file, object, n_images);
+  const hdf5::DatasetInfo info = info_of_column(file, object, n_images, 0);
   if (info.shape.empty() || !is_column(info) || info.shape[0] != static_cast<std::uint64_t>(n_images)) {
     refuse(place, fmt::format("its shape is {} for {} pictures", shape_text(info), n_images));
   }

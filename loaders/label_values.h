@@ -25,10 +25,10 @@ struct LabelColumn {
 };
 
 /// A data set (N), (N, 1), (N, 1, 1, 1), (1, N) of whole numbers of any type, bool or strings, or (N, K): one-hot, or
-/// one column a finding. `column`: its number or its name in `names` (K); empty: one-hot, or the finding. Throws
-/// Error(kBadData).
+/// one column a finding; (batches, `per_batch`) where pictures stand in batches. `column`: its number or its name in
+/// `names` (K); empty: one-hot, or the finding. Throws Error(kBadData).
 LabelColumn read_labels(const hdf5::File& file, const std::string& object, const std::string& column,
-                        const std::vector<std::string>& names, std::int64_t n_images);
+                        const std::vector<std::string>& names, std::int64_t n_images, std::uint64_t per_batch = 0);
 
 /// A column of a CSV file with a header. Rows are matched with `ids` when there are any, else they are as many as the
 /// pictures and in their order. `column`: its name; empty: the finding, or one of the usual names. Throws

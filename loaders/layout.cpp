@@ -32,6 +32,7 @@ std::string pictures_text(const Layout& layout, const SplitLayout& split) {
   std::vector<std::string> parts;
   for (const PicturePart& part : split.parts) {
     parts.push_back(place(layout, part.file, part.object) + " " + shape_text(part.info));
+    if (part.per_batch > 0) parts.back() += fmt::format(" in batches of {}", part.per_batch);
   }
   if (split.is_encoded()) return encoded_text(some(parts), split);
   const PixelFormat& format = split.format;

@@ -30,6 +30,7 @@ struct PicturePart {
   std::size_t file = 0;  // in Layout::files
   std::string object;
   hdf5::DatasetInfo info;
+  std::uint64_t per_batch = 0;  // not 0: in the file the first axis of `info` is two, batches of so many pictures
 };
 
 /// Where labels are read: an object of an HDF5 file, or a column of a CSV file. Neither: each part is a class.

@@ -14,6 +14,11 @@ namespace xrai {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSplits{"train", "val", "test"};
+constexpr std::uint64_t kLeastSide = 8;  // pixels of what is called a picture when none was found
+constexpr const char* kOtherValues =
+    "its values are of a compound type, references or numbers of an unusual form; write pictures and labels as data "
+    "sets of their own, of whole numbers or floats";
+
 std::string text(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
@@ -110,10 +115,21 @@ bool Decision::is_of_matlab(const FoundDataset& dataset) const {
 
 void Decision::refuse_without_pictures() const {
   for (const FoundDataset& dataset : found_.front()) {
-    if (dataset.name.role != Role::kPictures || dataset.info.shape.size() != 2 || !is_of_matlab(dataset)) continue;
+    if (dataset.name.role != Role::kPictures || dataset.info.shape.size() != 2 ||
+        hdf5::element_bytes(dataset.info.type) == 0 || !is_of_matlab(dataset))
+      continue;
     refuse(dataset,
            fmt::format("it is one picture {} in a file of its own, as MATLAB saves a struct; xrai trains on files "
                        "of many: put them together as (N, height, width) with a label for each",
+                       shape_text(dataset.info)));
+  }
+  for (const FoundDataset& dataset : found_.front()) {
+    if (dataset.info.type == hdf5::Type::kOther) refuse(dataset, kOtherValues);
+    if (dataset.info.shape.size() != 2 || hdf5::element_bytes(dataset.info.type) == 0) continue;
+    if (std::min(dataset.info.shape[0], dataset.info.shape[1]) < kLeastSide) continue;
+    refuse(dataset,
+           fmt::format("it is one picture {0} or pictures as flat rows; xrai trains on many in one data set: put "
+                       "them together as (N, height, width) with a label for each (numpy.stack or reshape)",
                        shape_text(dataset.info)));
   }
   Candidates all;
@@ -124,13 +140,30 @@ void Decision::refuse_without_pictures() const {
                                               key.empty() ? "" : " called " + key, names, kWhatXraiReads));
 }
 
+// Batches (G, B, height, width), with or without channels, are told from channels and slices by their labels: there is
+// one for each of G x B.
+bool Decision::is_in_batches(const FoundDataset& dataset) const {
+  const auto& shape = dataset.info.shape;
+  if (shape.size() < 4 || shape.size() > 5 || shape[1] <= 1 || !options_.axes.empty()) return false;
+  const FoundDataset* labels = companion(dataset, Role::kLabels);
+  for (const FoundDataset& other : found_[dataset.file]) {
+    if (!options_.labels_key.empty() && is_meant(other.object, options_.labels_key)) labels = &other;
+  }
+  if (labels == nullptr) return false;
+  std::vector<std::uint64_t> of_labels = labels->info.shape;
+  if (of_labels == std::vector{shape[0], shape[1]}) return shape.size() == 5 || (shape[1] != 3 && shape[1] != 4);
+  std::erase(of_labels, 1);
+  return of_labels.size() == 1 && shape[0] != of_labels[0] && of_labels[0] / shape[1] == shape[0] &&
+         of_labels[0] % shape[1] == 0;
+}
+
 // One JPEG or PNG file a data set, named after the picture, all in one group.
 bool Decision::take_encoded_pictures() {
   const hdf5::File& file = *files_.front();
   const auto holds_a_file = [&](const FoundDataset& dataset) {
     const auto& shape = dataset.info.shape;
     if (shape.size() > 1 || dataset.info.element_bytes * (shape.empty() ? 1 : shape[0]) < 4) return false;
-    return dataset.info.type == hdf5::Type::kOther || dataset.info.type == hdf5::Type::kString ||
+    return dataset.info.type == hdf5::Type::kOpaque || dataset.info.type == hdf5::Type::kString ||
            dataset.info.type == hdf5::Type::kUint8 || dataset.info.type == hdf5::Type::kInt8;
   };
   const auto& found = found_.front();
@@ -232,14 +265,20 @@ void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
     return;
   }
   PixelFormat format;
+  hdf5::DatasetInfo info = dataset.info;
+  std::uint64_t per_batch = 0;
+  if (is_in_batches(dataset)) {
+    per_batch = info.shape[1];
+    info.shape[1] *= info.shape[0];
+    info.shape.erase(info.shape.begin());
+  }
   try {
-    format = format_of_shape(dataset.info, options_.axes);
+    format = format_of_shape(info, options_.axes);
     format.transposed = options_.axes.empty() && is_of_matlab(dataset);
     if (format.transposed) std::swap(format.height, format.width);
   } catch (const Error& error) {
     refuse(dataset, error.what());
   }
-  const hdf5::DatasetInfo& info = dataset.info;
   const std::uint64_t row_bytes = info.row_bytes();
   const bool all_written =
       info.filters.empty() ? info.stored_bytes / row_bytes >= info.shape[0] : info.stored_bytes > 0;
@@ -255,8 +294,8 @@ void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
                                 hdf5::type_name(info.type), split.parts.front().object));
   }
   split.format = format;
-  split.parts.push_back({dataset.file, dataset.object, info});
   split.n_images += static_cast<std::int64_t>(info.shape[0]);
+  split.parts.push_back({dataset.file, dataset.object, std::move(info), per_batch});
 }
 
 void Decision::add_split(const std::string& name, const Candidates& candidates) {

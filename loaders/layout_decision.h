@@ -36,6 +36,7 @@ class Decision {
   void take_candidates();
   [[nodiscard]] bool holds_a_file_a_row(const FoundDataset& dataset) const;
   [[nodiscard]] bool is_of_matlab(const FoundDataset& dataset) const;
+  [[nodiscard]] bool is_in_batches(const FoundDataset& dataset) const;
   bool take_encoded_pictures();
   void open_other_splits();
   void read_class_names();

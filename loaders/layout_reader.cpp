@@ -45,7 +45,9 @@ void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, con
   }
   std::int64_t first_row = 0;
   for (const PicturePart& part : layout.parts) {
-    split.parts.push_back({first_row, open_rows(*files_[part.file], part.object, row_options)});
+    RowOptions of_part = row_options;
+    of_part.per_batch = part.per_batch;
+    split.parts.push_back({first_row, open_rows(*files_[part.file], part.object, of_part)});
     first_row += split.parts.back().rows->n_rows();
   }
   note_reading(split);
@@ -86,8 +88,8 @@ void LayoutReader::read_labels() {
     if (!place.csv.empty()) {
       columns.push_back(read_csv_labels(place.csv, place.column, picture_ids(layout), layout.n_images));
     } else if (!place.object.empty()) {
-      columns.push_back(
-          xrai::read_labels(*files_[place.file], place.object, place.column, layout_.classes, layout.n_images));
+      columns.push_back(xrai::read_labels(*files_[place.file], place.object, place.column, layout_.classes,
+                                          layout.n_images, layout.parts.empty() ? 0 : layout.parts.front().per_batch));
     } else {
       columns.push_back({.where = layout.parts.front().object});
       for (std::size_t part = 0; part < layout.parts.size(); ++part) {

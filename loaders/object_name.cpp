@@ -23,7 +23,7 @@ constexpr std::array kRoleWords{
     RoleWord{"patient", Role::kGroups},   RoleWord{"patients", Role::kGroups},   RoleWord{"source", Role::kSources},
     RoleWord{"sources", Role::kSources},  RoleWord{"filename", Role::kSources},  RoleWord{"filenames", Role::kSources},
     RoleWord{"path", Role::kSources},     RoleWord{"paths", Role::kSources},     RoleWord{"class", Role::kLabels},
-    RoleWord{"classes", Role::kClasses},  RoleWord{"names", Role::kClasses},
+    RoleWord{"classes", Role::kClasses},  RoleWord{"names", Role::kClasses},     RoleWord{"outputs", Role::kLabels},
 };
 
 struct SplitWord {
@@ -32,7 +32,8 @@ struct SplitWord {
 constexpr std::array kSplitWords{
     SplitWord{"train", "train"}, SplitWord{"training", "train"}, SplitWord{"val", "val"},
     SplitWord{"valid", "val"},   SplitWord{"validation", "val"}, SplitWord{"dev", "val"},
-    SplitWord{"test", "test"},   SplitWord{"testing", "test"},
+    SplitWord{"test", "test"},   SplitWord{"testing", "test"},   SplitWord{"tr", "train"},
+    SplitWord{"trn", "train"},   SplitWord{"te", "test"},        SplitWord{"tst", "test"},
 };
 
 enum class Letter { kLower, kUpper, kNone };

@@ -17,6 +17,7 @@ struct RowOptions {
   int n_threads = 0;                                      // that read and inflate; 0: one a processor
   std::uint64_t memory_bytes = std::uint64_t{256} << 20;  // for inflated chunks, those kept and those in work
   bool through_library = false;                           // even where the layout allows the faster way
+  std::uint64_t per_batch = 0;                            // not 0: rows are the so many of each of the outermost axis
 };
 
 class RowSource {

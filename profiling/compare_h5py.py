@@ -4,7 +4,8 @@
 compare_h5py.py BENCH_LOADER FILE.h5 [--rows N] [--batch N] takes the pictures of FILE.h5 (/train/images), writes them
 anew in each layout, and reads them shuffled in batches: h5py by list indexing (sorted, as h5py wants it) and row by
 row, BENCH_LOADER as the loader does. h5py is given a few seconds a layout, not the whole epoch. Prints one JSON object a
-layout and a table; needs h5py and NumPy.
+layout and a table; needs h5py and NumPy. Times of both are divided, and so is processor time, which says what one free
+core would, whoever else uses the machine; h5py has one thread, BENCH_LOADER as many as there are cores.
 """
 import argparse
 import json
@@ -36,14 +37,14 @@ def layouts(side):
 
 
 def rate(read, batches):
-    """Rows a second of as many batches as fit in the time; one at least."""
-    began, rows = time.perf_counter(), 0
+    """Rows a second of as many batches as fit in the time, one at least; and microseconds of the processor a row."""
+    began, began_work, rows = time.perf_counter(), time.process_time(), 0
     for batch in batches:
         read(batch)
         rows += len(batch)
         if time.perf_counter() - began > SECONDS:
             break
-    return rows / (time.perf_counter() - began)
+    return rows / (time.perf_counter() - began), 1e6 * (time.process_time() - began_work) / rows
 
 
 def h5py_rates(path, batch_size):
@@ -84,19 +85,27 @@ def main():
                 continue
             with h5py.File(path, "w") as file:
                 file.create_dataset("train/images", data=pictures, **options)
-            by_list, by_row = h5py_rates(path, arguments.batch)
+            (by_list, work_of_list), (by_row, work_of_row) = h5py_rates(path, arguments.batch)
             bench = bench_rate(arguments.bench, path, arguments.batch)
             results.append({
                 "layout": name, "order": bench["order"], "how": bench["how"],
                 "xrai_rows_per_second": bench["rows_per_second"], "h5py_list_rows_per_second": round(by_list),
                 "h5py_rows_per_second": round(by_row), "times_h5py_list": bench["rows_per_second"] / by_list,
                 "times_h5py_rows": bench["rows_per_second"] / by_row, "part_of_limit": bench["part_of_limit"],
+                "threads": bench["threads"],
+                "times_h5py_list_in_processor_time": work_of_list / bench["processor_microseconds_per_row"],
+                "times_h5py_rows_in_processor_time": work_of_row / bench["processor_microseconds_per_row"],
+                "part_of_limit_in_processor_time": bench["part_of_limit_in_processor_time"],
             })
             print(json.dumps(results[-1]), flush=True)
-    print(f"\n{'layout':44} {'order':9} {'xrai / h5py list':>17} {'xrai / h5py row':>16} {'of the limit':>13}")
+    print(f"\n{'layout':44} {'order':9} {'xrai / h5py list':>17} {'xrai / h5py row':>16} {'of the limit':>13}"
+          f" {'processor: list':>16} {'row':>8} {'limit':>6}")
     for result in results:
         print(f"{result['layout']:44} {result['order']:9} {result['times_h5py_list']:16.1f}x "
-              f"{result['times_h5py_rows']:15.1f}x {result['part_of_limit'] or '-':>13}")
+              f"{result['times_h5py_rows']:15.1f}x {result['part_of_limit'] or '-':>13}"
+              f" {result['times_h5py_list_in_processor_time']:15.1f}x"
+              f" {result['times_h5py_rows_in_processor_time']:7.1f}x"
+              f" {result['part_of_limit_in_processor_time'] or '-':>6}")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ void File::set_attribute(std::string_view object, const std::string& name, const
   const LibraryLock lock;
   const std::string label = fmt::format("attribute '{}' of {}", name, object);
   const Task task = state().writing(label);
-  const Handle owner = own(H5Oopen(state().file.get(), std::string(object).c_str(), H5P_DEFAULT), H5Oclose, task);
+  const Handle owner = state().open_object(object, task);
   const Stored stored = prepare(value, task);
   if (check(H5Aexists(owner.get(), name.c_str()), task) > 0) check(H5Adelete(owner.get(), name.c_str()), task);
   const Handle attribute =
@@ -88,7 +88,7 @@ std::optional<Attribute> File::attribute(std::string_view object, const std::str
   const std::string label = fmt::format("attribute '{}' of {}", name, object);
   const Task task = state().reading(label);
   if (!state().has(object)) fail(task, "there is no such object in the file");
-  const Handle owner = own(H5Oopen(state().file.get(), std::string(object).c_str(), H5P_DEFAULT), H5Oclose, task);
+  const Handle owner = state().open_object(object, task);
   if (check(H5Aexists(owner.get(), name.c_str()), task) == 0) return std::nullopt;
   const Handle attribute = own(H5Aopen(owner.get(), name.c_str(), H5P_DEFAULT), H5Aclose, task);
   const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);

@@ -71,8 +71,8 @@ void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::s
 }
 
 void copy_attributes(const File::State& state, const std::string& object, const File::State& to, const Task& task) {
-  const Handle source = own(H5Oopen(state.file.get(), object.c_str(), H5P_DEFAULT), H5Oclose, task);
-  const Handle made = own(H5Oopen(to.file.get(), object.c_str(), H5P_DEFAULT), H5Oclose, task);
+  const Handle source = state.open_object(object, task);
+  const Handle made = to.open_object(object, task);
   std::vector<std::string> names;
   hsize_t position = 0;
   check(H5Aiterate2(source.get(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task);
@@ -92,6 +92,7 @@ void File::copy(const File& source, std::string_view name) {
   const std::string object(name);
   const H5L_info_t info = link_info(source.state(), object, task);
   if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), task);
+  source.state().require_sound(object, task);
   const Handle links = making_groups(task);
   check(
       H5Ocopy(source.state().file.get(), object.c_str(), state().file.get(), object.c_str(), H5P_DEFAULT, links.get()),

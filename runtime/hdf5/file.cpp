@@ -105,6 +105,7 @@ std::vector<std::string> File::names_in(std::string_view group) const {
   const LibraryLock lock;
   const Task task = state().reading(group);
   if (!state().has(group)) fail(task, "there is no such group in the file");
+  state().require_sound(group, task);
   const Handle opened = own(H5Gopen2(state().file.get(), std::string(group).c_str(), H5P_DEFAULT), H5Gclose, task);
   std::vector<std::string> names;
   hsize_t position = 0;
@@ -116,9 +117,7 @@ std::vector<std::string> File::names_in(std::string_view group) const {
 bool File::is_dataset(std::string_view object) const {
   const LibraryLock lock;
   if (!state().has(object)) return false;
-  const Handle opened =
-      own(H5Oopen(state().file.get(), std::string(object).c_str(), H5P_DEFAULT), H5Oclose, state().reading(object));
-  return H5Iget_type(opened.get()) == H5I_DATASET;
+  return H5Iget_type(state().open_object(object, state().reading(object)).get()) == H5I_DATASET;
 }
 
 DatasetInfo File::info(std::string_view name) const {

@@ -32,7 +32,8 @@ enum class Type {
   kFloat32,
   kFloat64,
   kString,
-  kBytes,  // as many as each value likes: h5py's vlen_dtype('uint8')
+  kBytes,   // as many as each value likes: h5py's vlen_dtype('uint8')
+  kOpaque,  // as many for each, of no type: h5py's void
   kOther
 };
 
@@ -119,12 +120,18 @@ class File {
   /// The same without converting anything: the type and the byte order of the file. Not for values that are references
   /// (strings of variable length).
   void read_stored_rows(std::string_view dataset, std::uint64_t first, std::uint64_t count, std::byte* out) const;
+  /// The same of one index of each of the two outermost axes.
+  void read_stored_row(std::string_view dataset, std::uint64_t first, std::uint64_t second, std::byte* out) const;
 
   /// Where the data set's bytes lie, for readers that go around the library and its lock.
   [[nodiscard]] Storage storage(std::string_view dataset) const;
   /// Reads bytes of the file itself, without the library; needs no lock.
   void read_bytes(std::string_view dataset, const Storage& storage, std::uint64_t offset, std::size_t n_bytes,
                   std::byte* out) const;
+  /// Whether the system has a byte of the file in memory; true where it does not tell. Needs no lock.
+  [[nodiscard]] static bool is_in_memory(const Storage& storage, std::uint64_t offset);
+  /// Asks the system to fetch bytes that will be read soon, and waits for nothing.
+  static void fetch(const Storage& storage, std::uint64_t offset, std::uint64_t n_bytes);
   /// Throws when the file was truncated, written to or replaced since it was opened for reading. To be asked after
   /// read_bytes.
   void require_unchanged(std::string_view dataset) const;

@@ -52,18 +52,18 @@ std::uint32_t checksum(std::span<const unsigned char> bytes) {
 
 }  // namespace
 
-FileBytes::FileBytes(const File::State& state, const Task& task) {
-  const Handle access = own(H5Fget_access_plist(state.file.get()), H5Pclose, task);
+FileBytes::FileBytes(hid_t file, const Task& task) {
+  const Handle access = own(H5Fget_access_plist(file), H5Pclose, task);
   if (H5Pget_driver(access.get()) != H5FD_SEC2) throw NotUnderstood{"the file is not opened by the ordinary driver"};
-  const Handle creation = own(H5Fget_create_plist(state.file.get()), H5Pclose, task);
+  const Handle creation = own(H5Fget_create_plist(file), H5Pclose, task);
   std::size_t address_bytes = 0, size_bytes = 0;
   check(H5Pget_sizes(creation.get(), &address_bytes, &size_bytes), task);
   if (address_bytes != 8 || size_bytes != 8) throw NotUnderstood{"the file's addresses are not of 64 bits"};
   void* descriptor = nullptr;
-  check(H5Fget_vfd_handle(state.file.get(), H5P_DEFAULT, &descriptor), task);
+  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor), task);
   descriptor_ = *static_cast<int*>(descriptor);
   hsize_t file_bytes = 0, base = 0;
-  check(H5Fget_filesize(state.file.get(), &file_bytes), task);
+  check(H5Fget_filesize(file, &file_bytes), task);
   check(H5Pget_userblock(creation.get(), &base), task);
   if (base > file_bytes) throw Damaged{};
   base_ = base;

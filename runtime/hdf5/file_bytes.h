@@ -49,11 +49,12 @@ class Fields {
   std::span<const unsigned char> rest_;
 };
 
-/// The file under a File, for as long as that is open. Addresses count from the end of the user block, as in the file.
+/// The file under an identifier of the library, for as long as that is open. Addresses count from the end of the user
+/// block, as in the file.
 class FileBytes {
  public:
   /// Throws NotUnderstood when the file is not an ordinary one with addresses of 64 bits.
-  FileBytes(const File::State& state, const Task& task);
+  FileBytes(hid_t file, const Task& task);
 
   [[nodiscard]] std::uint64_t size() const { return size_; }  // without the user block
   [[nodiscard]] std::uint64_t base() const { return base_; }  // bytes of the user block

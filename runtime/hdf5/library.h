@@ -88,6 +88,13 @@ inline Handle own(hid_t id, Handle::Closer closer, const Task& task) {
   return Handle(check(id, task), closer);
 }
 
+// From 1.12 on what has no addresses has the name.
+#if H5_VERSION_GE(1, 12, 0)
+using ObjectInfo = H5O_info1_t;
+#else
+using ObjectInfo = H5O_info_t;
+#endif
+
 /// Type of numbers in memory; not owned by the caller.
 hid_t memory_type(Type type);
 /// The same type in a file: little endian everywhere.

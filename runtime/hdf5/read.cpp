@@ -74,6 +74,25 @@ void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uin
   check_values(status, dataset, task);
 }
 
+void File::read_stored_row(std::string_view name, std::uint64_t first, std::uint64_t second, std::byte* out) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  const OpenDataset& dataset = state().dataset(name, task);
+  const hid_t type = dataset.type.get();
+  if (holds_references(type)) fail(task, "its values are references to where the values are");
+  const Handle file_space = state().select_rows(dataset, first, 1, task);
+  std::vector<hsize_t> start(dataset.shape.size(), 0), extent = dataset.shape;
+  if (extent.size() < 2 || second >= extent[1]) fail(task, fmt::format("it has no row {} in {}", second, first));
+  start[0] = first, start[1] = second;
+  extent[0] = extent[1] = 1;
+  check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr), task);
+  const Handle memory_space =
+      own(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose, task);
+  const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
+  state().check_unchanged(task);
+  check_values(status, dataset, task);
+}
+
 // There may be hundreds of thousands of these, so none is kept open.
 std::vector<std::uint8_t> File::read_bytes(std::string_view name) const {
   const LibraryLock lock;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-
 namespace xrai::hdf5 {
 namespace {
 
@@ -33,48 +32,14 @@ std::vector<hsize_t> checked_shape(hid_t space, const Task& task) {
 // epoch. Filtered chunks are inflated whole, so a few of them are kept.
 Handle access_properties(const OpenDataset& dataset, const Task& task) {
   Handle access = own(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose, task);
+  // By default those files are looked for where the program was started, and not beside this one.
+  if (dataset.external) check(H5Pset_efile_prefix(access.get(), "${ORIGIN}"), task);
   if (dataset.chunk.empty()) return access;
   std::uint64_t chunk_bytes = H5Tget_size(dataset.type.get());
   for (const hsize_t axis : dataset.chunk) chunk_bytes = std::min<std::uint64_t>(chunk_bytes * axis, 64 * kMegabyte);
   const std::uint64_t cache_bytes = dataset.filtered ? std::max<std::uint64_t>(8 * chunk_bytes, kMegabyte) : 0;
   check(H5Pset_chunk_cache(access.get(), 521, cache_bytes, 0.75), task);
   return access;
-}
-
-struct LinkGuard {
-  const std::filesystem::path* file;  // whose folder must not be left; null: any file may be linked
-  std::string refused;                // the file that was linked
-};
-
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-  return file.has_parent_path() ? file.parent_path() : ".";
-}
-
-/// Whether `target`, as it is written in `from`, is a file in `file`'s folder or below.
-bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target) {
-  std::error_code error;
-  const auto folder = std::filesystem::canonical(folder_of(file), error);
-  if (error) return false;
-  const auto found = std::filesystem::canonical(folder_of(from) / target, error);
-  if (error) return false;  // the library would look for it elsewhere
-  const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), found.begin(), found.end());
-  return end == folder.end();
-}
-
-herr_t look_at_link(const char* from, const char* /*group*/, const char* file, const char* /*object*/,
-                    unsigned* /*flags*/, hid_t /*access*/, void* data) {
-  try {
-    auto& guard = *static_cast<LinkGuard*>(data);
-    if (guard.file == nullptr || is_in_folder(*guard.file, from, file)) return 0;
-    guard.refused = file;
-  } catch (...) {  // exceptions must not pass through the C library
-  }
-  return -1;
-}
-
-[[noreturn]] void fail_outside(const std::string& target, const Task& task) {
-  fail(task, fmt::format("it leads to {}, which is not in the folder of the file", target),
-       "--allow-links follows it, if you trust the file");
 }
 
 /// Files that hold the values of a data set: of the external storage of a contiguous one, or of a virtual one.
@@ -128,18 +93,15 @@ void describe(OpenDataset& dataset, const File::State& state, const Task& task) 
     dataset.missing_filter = missing_filter(creation.get(), task);
   }
   const std::vector<std::string> files = files_of_values(creation.get(), layout, task);
-  H5O_info_t file_info{}, info{};
+  ObjectInfo file_info{}, info{};
   check(H5Oget_info2(state.file.get(), &file_info, H5O_INFO_BASIC), task);
   check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
+  dataset.external = layout == H5D_CONTIGUOUS && !files.empty();
   dataset.elsewhere = layout == H5D_VIRTUAL || !files.empty() || info.fileno != file_info.fileno;
   for (const std::string& name : files) {
     if (state.links == Links::kInFolder && name != "." && !is_in_folder(state.path, state.path, name))
       fail_outside(name, task);
   }
-}
-
-Handle open_object(hid_t file, const std::string& name, hid_t access, const Task& task) {
-  return own(H5Dopen2(file, name.c_str(), access), H5Dclose, task);
 }
 
 }  // namespace
@@ -165,39 +127,16 @@ herr_t check_values(herr_t status, const OpenDataset& dataset, const Task& task)
        "(h5repack -f GZIP=4)");
 }
 
-bool File::State::has(std::string_view object) const {
-  const std::string name(object);
-  const Task task = reading(object);
-  LinkGuard guard{links == Links::kInFolder ? &path : nullptr, ""};
-  const Handle access = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
-  check(H5Pset_elink_cb(access.get(), look_at_link, &guard), task);
-  // The library wants every group on the way checked before the next.
-  for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
-    const std::string part = name.substr(0, end);
-    if (H5Lexists(file.get(), part.c_str(), access.get()) <= 0 ||
-        H5Oexists_by_name(file.get(), part.c_str(), access.get()) <= 0) {
-      H5Eclear2(H5E_DEFAULT);
-      if (!guard.refused.empty()) fail_outside(guard.refused, task);
-      return false;
-    }
-    if (end == std::string::npos) break;
-  }
-  return true;
-}
-
 OpenDataset File::State::open_dataset(std::string_view name, const Task& task) const {
   if (!has(name)) fail(task, "there is no such data set in the file");
   OpenDataset opened;
   const std::string text(name);
-  {
-    const Handle object = own(H5Oopen(file.get(), text.c_str(), H5P_DEFAULT), H5Oclose, task);
-    if (H5Iget_type(object.get()) != H5I_DATASET) fail(task, "it is a group or a type, not a data set");
-  }
-  opened.id = open_object(file.get(), text, H5P_DEFAULT, task);
+  if (H5Iget_type(open_object(name, task).get()) != H5I_DATASET) fail(task, "it is a group or a type, not a data set");
+  opened.id = own(H5Dopen2(file.get(), text.c_str(), H5P_DEFAULT), H5Dclose, task);
   describe(opened, *this, task);
   const Handle access = access_properties(opened, task);
   opened.id.close();  // cache settings count only for the first opener of a data set
-  opened.id = open_object(file.get(), text, access.get(), task);
+  opened.id = own(H5Dopen2(file.get(), text.c_str(), access.get()), H5Dclose, task);
   return opened;
 }
 

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <set>
+
 #include "runtime/hdf5/library.h"
 
 namespace xrai::hdf5 {
@@ -15,6 +17,7 @@ struct OpenDataset {
   std::vector<hsize_t> chunk;  // empty: contiguous
   bool filtered = false;
   std::string missing_filter;  // one that the library does not have: "blosc (32001)"; empty: it has all
+  bool external = false;       // values lie in files without any form
   bool elsewhere = false;      // values lie in other files (virtual or external), so this file's size says nothing
 
   [[nodiscard]] std::uint64_t row_elements() const;  // product of all axes but the first; shape was checked
@@ -27,21 +30,35 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
 /// check() for what reads values: the sentence names a filter that the library does not have, if that is why.
 herr_t check_values(herr_t status, const OpenDataset& dataset, const Task& task);
 
+/// Whether `target`, as it is written in `from`, is a file in `file`'s folder or below.
+bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target);
+[[noreturn]] void fail_outside(const std::string& target, const Task& task);
+
 /// How files are opened and made: without locks, readable by libraries since 1.8.
 Handle file_access(const Task& task);
 
 struct File::State {
   std::filesystem::path path;
+  std::filesystem::path led_from;  // the file that was opened first, when a link led from there to this one
   Links links = Links::kInFolder;
   Handle file;
   std::optional<struct stat> opened_as;  // what the system says of a file that was opened for reading
   std::map<std::string, OpenDataset, std::less<>> datasets;
+  mutable std::set<std::string, std::less<>> sound;  // objects whose headers were looked at
 
   [[nodiscard]] Task reading(std::string_view object) const { return {"reading", object, path, ExitCode::kBadData}; }
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
 
+  [[nodiscard]] const std::filesystem::path& opened_first() const { return led_from.empty() ? path : led_from; }
   /// Follows links. Throws when one leads to a file that is not allowed.
   [[nodiscard]] bool has(std::string_view object) const;
+  [[nodiscard]] bool has(const std::string& name, int& links_left) const;
+  /// Whether a link in `group` has something at its end; true for what is no link.
+  [[nodiscard]] bool leads_somewhere(const std::string& name, const std::string& group, int& links_left) const;
+  /// Throws when the object's header is not one to be given to the library (header_check.h).
+  void require_sound(std::string_view object, const Task& task) const;
+  /// A group, data set or type, looked at before it is opened.
+  [[nodiscard]] Handle open_object(std::string_view object, const Task& task) const;
   /// Refuses what is not there, is not a data set, or has axes whose product overflows.
   [[nodiscard]] OpenDataset open_dataset(std::string_view name, const Task& task) const;
   /// The same, kept open from the first call on.

@@ -1,6 +1,8 @@
 // What the library knows of where a data set lies, together with the chunk index that it does not give away.
 #include "runtime/hdf5/storage.h"
 
+#include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,13 +10,6 @@
 #include <cstring>
 
 #include "runtime/hdf5/chunk_index.h"
-
-// From 1.12 on the address has a structure of its own.
-#if H5_VERSION_GE(1, 12, 0)
-using ObjectInfo = H5O_info1_t;
-#else
-using ObjectInfo = H5O_info_t;
-#endif
 
 namespace xrai::hdf5 {
 namespace {
@@ -80,7 +75,7 @@ void locate(const File::State& state, const OpenDataset& dataset, Storage& stora
   if (dataset.elsewhere) throw NotUnderstood{"its values lie in other files"};
   const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   if (holds_references(dataset.type.get())) throw NotUnderstood{"its values are references to where the values are"};
-  const FileBytes file(state, task);
+  const FileBytes file(state.file.get(), task);
   storage.descriptor = file.descriptor();
   if (!dataset.filtered && file.base() + file.size() <= kMostMapped) {
     storage.mapping = std::make_shared<MappedFile>(file.descriptor(), file.base() + file.size());
@@ -131,6 +126,16 @@ void File::read_bytes(std::string_view name, const Storage& storage, std::uint64
     n_bytes -= static_cast<std::size_t>(n);
     out += n;
   }
+}
+
+bool File::is_in_memory(const Storage& storage, std::uint64_t offset) {
+  std::byte unused{};
+  const iovec place{&unused, 1};
+  return preadv2(storage.descriptor, &place, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+void File::fetch(const Storage& storage, std::uint64_t offset, std::uint64_t n_bytes) {
+  (void)posix_fadvise(storage.descriptor, static_cast<off_t>(offset), static_cast<off_t>(n_bytes), POSIX_FADV_WILLNEED);
 }
 
 void File::require_unchanged(std::string_view name) const {

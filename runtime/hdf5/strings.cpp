@@ -90,7 +90,7 @@ void read_variable(const File::State& state, std::uint64_t n, const Task& task, 
   std::vector<unsigned char> references(n * kReferenceBytes);
   check(read(bytes.get(), references.data()), task);
   try {
-    const FileBytes file(state, task);
+    const FileBytes file(state.file.get(), task);
     Heap heap(file);
     Fields all(references);
     for (std::uint64_t i = 0; i < n; ++i) take(heap.at(Fields(all.take(kReferenceBytes))));

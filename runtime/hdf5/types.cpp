@@ -22,14 +22,14 @@ bool is_ordinary(hid_t type, H5T_class_t kind) {
 }  // namespace
 
 std::string_view type_name(Type type) {
-  constexpr std::array<std::string_view, 14> kNames{"int8",    "uint8",   "int16",  "uint16",  "int32",
-                                                    "uint32",  "int64",   "uint64", "float16", "float32",
-                                                    "float64", "strings", "bytes",  "other"};
+  constexpr std::array<std::string_view, 15> kNames{"int8",    "uint8",   "int16",  "uint16",       "int32",
+                                                    "uint32",  "int64",   "uint64", "float16",      "float32",
+                                                    "float64", "strings", "bytes",  "opaque bytes", "other"};
   return kNames.at(static_cast<std::size_t>(type));
 }
 
 std::size_t element_bytes(Type type) {
-  constexpr std::array<std::size_t, 14> kBytes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0, 0};
+  constexpr std::array<std::size_t, 15> kBytes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0, 0, 0};
   return kBytes.at(static_cast<std::size_t>(type));
 }
 
@@ -58,6 +58,7 @@ hid_t memory_type(Type type) {
     case Type::kFloat16:  // the library has none
     case Type::kString:
     case Type::kBytes:
+    case Type::kOpaque:
     case Type::kOther:
       break;
   }
@@ -89,6 +90,7 @@ hid_t stored_type(Type type) {
     case Type::kFloat16:  // the library has none
     case Type::kString:
     case Type::kBytes:
+    case Type::kOpaque:
     case Type::kOther:
       break;
   }
@@ -98,6 +100,7 @@ hid_t stored_type(Type type) {
 Type classify(hid_t type) {
   const H5T_class_t kind = H5Tget_class(type);
   if (kind == H5T_STRING) return Type::kString;
+  if (kind == H5T_OPAQUE) return Type::kOpaque;
   if (kind == H5T_VLEN) {
     const Handle element(H5Tget_super(type), H5Tclose);
     const bool is_byte =

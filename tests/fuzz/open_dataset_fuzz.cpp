@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr std::int64_t kMostRows = 8;
+constexpr std::int64_t kMostRows = 4;
 constexpr std::size_t kCounters = 1 << 16;
 
 // libFuzzer looks at what stands in this section as at counters of its own.

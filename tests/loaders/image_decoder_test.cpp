@@ -187,6 +187,20 @@ TEST(ImageDecoder, EveryTruncationOfAJpegIsRefused) {
   }
 }
 
+TEST(ImageDecoder, AWholeJpegBehindADamagedOneIsDecoded) {
+  const Bytes whole = testing::jpeg_bytes(testing::smooth_grey(40, 30), 40, 30);
+  const auto expected = square_picture(whole, {.size = 16}).image.pixels;
+  for (std::size_t at = 2; at < 200; ++at) {
+    Bytes damaged = whole;
+    damaged[at] = static_cast<std::uint8_t>(damaged[at] ^ 0x55);
+    try {
+      (void)square_picture(damaged, {.size = 16});
+    } catch (const Error&) {
+    }
+    ASSERT_EQ(square_picture(whole, {.size = 16}).image.pixels, expected) << "behind a wrong byte " << at;
+  }
+}
+
 TEST(ImageDecoder, EveryTruncationOfAPngIsRefused) {
   const Bytes whole = png_bytes(smooth_grey(64, 64), 64, 64);
   const std::size_t end_chunk = 12;

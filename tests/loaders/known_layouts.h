@@ -139,6 +139,33 @@ inline std::filesystem::path matlab_channels(const std::filesystem::path& folder
   return folder / "a.mat";
 }
 
+/// Two axes of pictures, whose labels are as many; in chunks of one batch, of parts of one, or of several.
+inline std::filesystem::path batches(const std::filesystem::path& folder, const LayoutFile::Shape& shape,
+                                     const LayoutFile::Shape& of_labels, const LayoutFile::Shape& chunk) {
+  const LayoutFile file(folder / "a.h5");
+  const bool colour = shape.size() == 5;
+  file.numbers("/x", shape, pictures(0, 255, colour ? "NHWC" : "NHW", colour ? 3 : 1), H5T_STD_U8LE,
+               chunk.empty() ? 0 : 3, chunk);
+  file.labels("/y", H5T_STD_I64LE, of_labels);
+  return folder / "a.h5";
+}
+
+inline std::filesystem::path two_numbers(const std::filesystem::path& folder, double negative, double positive) {
+  const LayoutFile file(folder / "a.h5");
+  file.numbers("/images", kNHW, pictures());
+  file.numbers("/labels", {kPictures}, {negative, positive, negative, positive, negative, positive}, H5T_STD_I16LE);
+  return folder / "a.h5";
+}
+
+inline std::filesystem::path short_names(const std::filesystem::path& folder) {
+  const LayoutFile file(folder / "a.h5");
+  for (const std::string split : {"tr", "te"}) {
+    file.numbers("/x" + split, kNHW, pictures());
+    file.labels("/y" + split);
+  }
+  return folder / "a.h5";
+}
+
 inline std::filesystem::path half_floats(const std::filesystem::path& folder) {
   const hid_t half = half_type();
   const auto path = with_type(folder, half, 0, 1);
@@ -160,6 +187,27 @@ inline std::vector<KnownLayout> known_layouts() {
       {"MatlabArrays", "/images (6, 8, 10) uint8, turned as MATLAB stores them; labels /labels, 2 classes (1, 2)",
        matlab_arrays},
       {"MatlabChannels", "float64, 0 to 1, NCHW, turned as MATLAB stores them, grey stored as RGB", matlab_channels},
+      {"Batches", "/x (6, 10, 8) in batches of 3 uint8; labels /y, 2 classes (0, 1)",
+       [](const auto& folder) {
+         return batches(folder, {2, 3, 10, 8}, {6}, {});
+       }},
+      {"BatchesInParts", "(6, 10, 8) in batches of 6 uint8; labels /y, 2 classes (0, 1); read outside",
+       [](const auto& folder) {
+         return batches(folder, {1, 6, 10, 8}, {1, 6}, {1, 2, 10, 8});
+       }},
+      {"BatchesWithChannels", "(6, 10, 8, 3) in batches of 2 uint8, NHWC, grey stored as RGB; labels /y, 2 classes",
+       [](const auto& folder) {
+         return batches(folder, {3, 2, 10, 8, 3}, {3, 2}, {2, 2, 10, 8, 3});
+       }},
+      {"BatchesCutAcross", "through the HDF5 library, because its chunks hold parts of several batches",
+       [](const auto& folder) {
+         return batches(folder, {2, 3, 10, 8}, {6}, {2, 2, 10, 8});
+       }},
+      {"MinusOneAndOne", "labels /labels, 2 classes (-1, 1)",
+       [](const auto& folder) { return two_numbers(folder, -1, 1); }},
+      {"BlackAndWhiteLabels", "labels /labels, 2 classes (0, 255)",
+       [](const auto& folder) { return two_numbers(folder, 0, 255); }},
+      {"ShortNames", "train: /xtr (6, 10, 8) uint8; labels /ytr, 2 classes (0, 1)", short_names},
       {"WrappedInt8", "int8 read as uint8", wrapped_int8},
       {"HalfFloats", "float16, 0 to 1", half_floats},
       {"Float32", "float32, 0 to 1", [](const auto& folder) { return with_type(folder, H5T_IEEE_F32LE, 0, 1); }},

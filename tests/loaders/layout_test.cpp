@@ -144,6 +144,64 @@ TEST(Layout, OnePictureOfMatlabIsNamedAsSuch) {
               AllOf(HasSubstr("/cjdata/image"), HasSubstr("one picture (40, 40) in a file")));
 }
 
+TEST(Layout, WhatHoldsNoPicturesIsSaidInItsOwnWords) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "a.h5";
+  const auto refusal_of = [&](auto write) {
+    {
+      const LayoutFile file(path);
+      write(file);
+    }
+    return refusal(path);
+  };
+  EXPECT_THAT(refusal_of([](const LayoutFile& file) {
+                const hid_t record = H5Tcreate(H5T_COMPOUND, 12), space = H5Screate(H5S_SCALAR);
+                H5Tinsert(record, "label", 0, H5T_STD_I32LE);
+                H5Tinsert(record, "image", 4, H5T_STD_I64LE);
+                H5Dclose(H5Dcreate2(file.id(), "data", record, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+                H5Sclose(space);
+                H5Tclose(record);
+              }),
+              AllOf(HasSubstr("/data of"), HasSubstr("compound type")));
+  EXPECT_THAT(refusal_of([](const LayoutFile& file) {
+                file.numbers("/X_train", {6, 784}, std::vector<double>(6 * 784, 1));
+                file.labels("/y_train");
+              }),
+              HasSubstr("has no pictures; it holds /X_train, /y_train"));
+  EXPECT_THAT(refusal_of([](const LayoutFile& file) {
+                for (const char* name : {"/NORMAL/1", "/PNEUMONIA/2"}) {
+                  file.numbers(name, {10, 8}, std::vector<double>(80, 1));
+                }
+              }),
+              AllOf(HasSubstr("/NORMAL/1 of"), HasSubstr("one picture (10, 8)"), HasSubstr("numpy.stack")));
+  EXPECT_THAT(refusal_of([](const LayoutFile& file) {
+                file.numbers("/layers/conv2d/vars/0", {3, 3, 1, 8}, std::vector<double>(72, 1), H5T_IEEE_F32LE);
+                file.numbers("/optimizer/vars/0", {1}, {1});
+              }),
+              HasSubstr("the weights of a Keras model"));
+  EXPECT_THAT(refusal_of([](const LayoutFile& file) {
+                file.numbers("/images", testing::kNHW, pictures());
+                file.numbers("/labels", {kPictures}, {-1, 0, 1, 0, 1, 1}, H5T_STD_I8LE);
+              }),
+              HasSubstr("label -1 of picture 0 is not a class number"));
+}
+
+TEST(Layout, ValuesInAFileBesideAreFoundFromAnyFolder) {
+  const testing::TemporaryFolder folder;
+  {
+    std::ofstream raw(folder / "raw.bin", std::ios::binary);
+    for (const double value : pictures()) raw.put(static_cast<char>(value));
+    const LayoutFile file(folder / "a.h5");
+    file.labels("/y");
+    const hid_t space = H5Screate_simple(3, testing::kNHW.data(), nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_external(creation, "raw.bin", 0, H5F_UNLIMITED);
+    H5Dclose(H5Dcreate2(file.id(), "/x", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Pclose(creation);
+    H5Sclose(space);
+  }
+  expect_pictures(*open_dataset(folder / "a.h5"), "train");
+}
+
 TEST(Layout, OneFindingOfSeveralIsChosenByName) {
   const testing::TemporaryFolder folder;
   std::vector<double> findings;

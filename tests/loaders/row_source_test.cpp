@@ -2,9 +2,11 @@
 // an Error, never a crash.
 #include "loaders/row_source.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lzf.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -234,6 +236,53 @@ TEST(RowSource, ReadsLzfAsH5pyWritesIt) {
   EXPECT_EQ(bytes[128], std::byte{0}) << "a chunk that was never written";
   EXPECT_EQ(source->rows_per_chunk(), 2);
   EXPECT_EQ(read(*open_rows(file, kValues, few_threads(true)), {3, 2, 0}), bytes) << "labels go through the library";
+}
+
+// Where the system keeps files in memory anyway this is one reading more.
+TEST(RowSource, ReadsWhatIsNotInMemory) {
+  const testing::TemporaryFolder folder;
+  for (const bool compressed : {false, true}) {
+    RowFile wanted;
+    wanted.shape = {40, 3000};
+    wanted.chunk = {3, 3000};
+    if (compressed) wanted.filters = {H5Z_FILTER_DEFLATE};
+    wanted.written = first_rows(30);
+    make_row_file(folder / "cold.h5", wanted);
+    const hdf5::File file = hdf5::File::open(folder / "cold.h5");
+    const auto source = open_rows(file, kValues, few_threads());
+    const int descriptor = open((folder / "cold.h5").c_str(), O_RDONLY);
+    ASSERT_EQ(fdatasync(descriptor), 0);
+    ASSERT_EQ(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(descriptor);
+    const auto rows = rows_to_read(40, 3);
+    const auto bytes = read(*source, rows);
+    EXPECT_EQ(bytes, read(*open_rows(file, kValues, few_threads(true)), rows));
+  }
+}
+
+// Sums of many words overflow where they are folded too late.
+TEST(RowSource, ChecksumsOfLongChunksAreThoseOfTheLibrary) {
+  const testing::TemporaryFolder folder;
+  for (const hsize_t bytes : {50001, 50014, 16384, 31}) {
+    const hsize_t shape[] = {3, bytes}, chunk[] = {1, bytes};
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, shape, nullptr);
+    testing::require(H5Pset_chunk(properties, 2, chunk) >= 0 && H5Pset_fletcher32(properties) >= 0);
+    std::vector<std::byte> values(3 * bytes, std::byte{0xff});
+    const auto random = testing::row_values(bytes, 5, 6);
+    std::copy(random.begin(), random.end(), values.begin());
+    std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(bytes), bytes, std::byte{0});
+    const hid_t file = H5Fcreate((folder / "long.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t dataset = H5Dcreate2(file, "values", H5T_STD_U8LE, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    testing::require(H5Dwrite(dataset, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Dclose(dataset);
+    H5Pclose(properties);
+    H5Sclose(space);
+    testing::require(H5Fclose(file) >= 0);
+    const hdf5::File opened = hdf5::File::open(folder / "long.h5");
+    const auto source = open_rows(opened, kValues, few_threads());
+    EXPECT_THAT(source->how(), StartsWith("outside"));
+    EXPECT_EQ(read(*source, {0, 1, 2}), values) << bytes;
+  }
 }
 
 TEST(RowSource, AChunkThatInflatesToMoreThanItsShapeIsRefused) {

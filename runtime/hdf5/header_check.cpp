@@ -1,0 +1,227 @@
+#include "runtime/hdf5/header_check.h"
+
+#include <optional>
+
+#include "runtime/hdf5/datatype_message.h"
+#include "runtime/hdf5/group_check.h"
+#include "runtime/hdf5/object_header.h"
+
+namespace xrai::hdf5 {
+namespace {
+
+constexpr std::uint64_t kMostAxes = 32;     // H5S_MAX_RANK
+constexpr std::uint64_t kMostFilters = 32;  // H5Z_MAX_NFILTERS
+constexpr std::uint64_t kNoFillValue = 0xffffffff;
+
+void require(bool is_true) {
+  if (!is_true) throw Damaged{};
+}
+
+/// What is said at several places of a header and must agree.
+struct Described {
+  std::optional<std::uint64_t> value_bytes, n_axes, n_values;  // of the first type and the first shape
+  std::optional<std::uint64_t> fill_bytes, compact_bytes;
+  std::optional<std::uint64_t> chunk_axes, chunk_value_bytes;
+};
+
+/// A type that has an object of its own, which a message refers to (IV.A.2, "shared message").
+std::uint64_t check_committed_type(const FileBytes& file, Fields reference) {
+  const std::uint64_t version = reference.number(1), kind = reference.number(1);
+  if (version < 2 || version > 3) throw NotUnderstood{"its type is shared in a way of another version"};
+  if (version == 3 && kind != 2) throw NotUnderstood{"its type is in the file's table of shared messages"};
+  std::optional<std::uint64_t> bytes;
+  walk_header(file, reference.address(), [&](const HeaderMessage& message) {
+    if (message.type != MessageType::kDatatype) return true;
+    require(!message.is_shared);
+    Fields body(message.body);
+    bytes = check_datatype(body);
+    return false;
+  });
+  require(bytes.has_value());
+  return *bytes;
+}
+
+std::uint64_t check_type(const FileBytes& file, Fields body, bool is_shared) {
+  return is_shared ? check_committed_type(file, body) : check_datatype(body);
+}
+
+struct Extent {
+  std::uint64_t n_axes, n_values;
+};
+
+/// IV.A.2.b. Values past 2^63 count as that many.
+Extent check_dataspace(Fields body) {
+  const std::uint64_t version = body.number(1), n_axes = body.number(1), flags = body.number(1);
+  require((version == 1 || version == 2) && n_axes <= kMostAxes);
+  constexpr std::uint64_t kNull = 2, kMost = std::uint64_t{1} << 63;
+  const bool is_null = body.number(1) == kNull && version == 2;
+  if (version == 1) body.take(4);
+  std::uint64_t n_values = is_null ? 0 : 1;
+  for (std::uint64_t axis = 0; axis < n_axes; ++axis) {
+    const std::uint64_t length = body.number(8);
+    n_values = length != 0 && n_values > kMost / length ? kMost : n_values * length;
+  }
+  if ((flags & 1) != 0) body.take(8 * n_axes);
+  return {n_axes, n_values};
+}
+
+/// IV.A.2.e and f: the bytes of the fill value, if there is one.
+std::optional<std::uint64_t> check_fill_value(Fields body, bool is_old) {
+  if (!is_old) {
+    const std::uint64_t version = body.number(1);
+    require(version >= 1 && version <= 3);
+    const std::uint64_t flags = body.number(1);
+    if (version == 3 && (flags & 0x20) == 0) return std::nullopt;
+    if (version < 3) {
+      body.take(1);
+      if (body.number(1) == 0 && version == 2) return std::nullopt;
+    }
+    if (version == 1 && body.left() < 4) return std::nullopt;
+  }
+  const std::uint64_t bytes = body.number(4);
+  if (bytes == 0 || bytes == kNoFillValue) return std::nullopt;
+  body.take(bytes);
+  return bytes;
+}
+
+/// IV.A.2.l.
+void check_filters(Fields body) {
+  const std::uint64_t version = body.number(1), n_filters = body.number(1);
+  require((version == 1 || version == 2) && n_filters <= kMostFilters);
+  if (version == 1) body.take(6);
+  for (std::uint64_t i = 0; i < n_filters; ++i) {
+    const std::uint64_t id = body.number(2);
+    const std::uint64_t name_bytes = version == 1 || id >= 256 ? body.number(2) : 0;
+    body.take(2);
+    const std::uint64_t n_parameters = body.number(2);
+    const auto name = body.take(name_bytes);
+    require(name.empty() || std::find(name.begin(), name.end(), 0) != name.end());
+    body.take(4 * n_parameters);
+    if (version == 1 && n_parameters % 2 != 0) body.take(4);
+  }
+}
+
+void check_chunk(Fields& body, std::uint64_t n_axes, std::size_t length_bytes, Described& described) {
+  require(n_axes >= 2 && n_axes <= kMostAxes + 1 && length_bytes >= 1 && length_bytes <= 8);
+  for (std::uint64_t axis = 0; axis < n_axes; ++axis) {
+    described.chunk_value_bytes = body.number(length_bytes);  // that of the last
+    require(*described.chunk_value_bytes != 0);
+  }
+  described.chunk_axes = n_axes - 1;
+}
+
+/// IV.A.2.i. Layouts before version 3 are those of libraries before 1.6.3.
+void check_layout(Fields body, Described& described) {
+  enum : std::uint64_t { kCompact, kContiguous, kChunked };
+  const std::uint64_t version = body.number(1);
+  require(version >= 1);
+  if (version > 4) throw NotUnderstood{"its layout is one of a newer library"};
+  if (version < 3) {
+    const std::uint64_t n_axes = body.number(1), kind = body.number(1);
+    require(n_axes <= kMostAxes + 1);
+    body.take(kind == kCompact ? 5 : 13);
+    if (kind == kChunked) return check_chunk(body, n_axes, 4, described);
+    body.take(4 * n_axes);
+    if (kind == kCompact) described.compact_bytes = body.take(body.number(4)).size();
+    return;
+  }
+  const std::uint64_t kind = body.number(1);
+  if (kind == kCompact) described.compact_bytes = body.take(body.number(2)).size();
+  if (kind == kContiguous) body.take(16);
+  if (kind != kChunked) return;
+  if (version == 4) body.take(1);
+  const std::uint64_t n_axes = body.number(1);
+  if (version == 3) body.take(8);
+  const std::uint64_t length_bytes = version == 3 ? 4 : body.number(1);
+  check_chunk(body, n_axes, length_bytes, described);
+}
+
+/// IV.A.2.m. Version 1 fills its parts up to multiples of eight bytes.
+void check_attribute(const FileBytes& file, Fields body) {
+  const std::uint64_t version = body.number(1), flags = body.number(1);
+  require(version >= 1 && version <= 3);
+  const std::uint64_t name_bytes = body.number(2), type_bytes = body.number(2), space_bytes = body.number(2);
+  if (version == 3) body.take(1);  // encoding of the name
+  const auto part = [&](std::uint64_t n_bytes) {
+    const auto bytes = body.take(n_bytes);
+    if (version == 1) body.take((8 - n_bytes % 8) % 8);
+    return bytes;
+  };
+  const auto name = part(name_bytes);
+  require(!name.empty() && std::find(name.begin(), name.end(), 0) == name.end() - 1);
+  const std::uint64_t value_bytes = check_type(file, Fields(part(type_bytes)), version > 1 && (flags & 1) != 0);
+  if (version > 1 && (flags & 2) != 0) throw NotUnderstood{"an attribute's shape is shared"};
+  const Extent extent = check_dataspace(Fields(part(space_bytes)));
+  require(extent.n_values <= body.left() / value_bytes);
+}
+
+void look_at(const FileBytes& file, const HeaderMessage& message, Described& described) {
+  const Fields body(message.body);
+  const auto is_own = [&](const char* what) {
+    if (message.is_shared) throw NotUnderstood{std::string(what) + " in the file's table of shared messages"};
+  };
+  switch (message.type) {
+    case MessageType::kDatatype: {
+      const std::uint64_t bytes = check_type(file, body, message.is_shared);
+      require(described.value_bytes.value_or(bytes) == bytes);
+      described.value_bytes = bytes;
+      break;
+    }
+    case MessageType::kDataspace: {
+      is_own("its shape is");
+      const Extent extent = check_dataspace(body);
+      require(described.n_axes.value_or(extent.n_axes) == extent.n_axes);
+      described.n_axes = extent.n_axes, described.n_values = extent.n_values;
+      break;
+    }
+    case MessageType::kOldFillValue:
+    case MessageType::kFillValue:
+      is_own("its fill value is");
+      if (const auto bytes = check_fill_value(body, message.type == MessageType::kOldFillValue)) {
+        require(described.fill_bytes.value_or(*bytes) == *bytes);
+        described.fill_bytes = bytes;
+      }
+      break;
+    case MessageType::kLayout:
+      is_own("its layout is");
+      check_layout(body, described);
+      break;
+    case MessageType::kFilters:
+      is_own("the list of its filters is");
+      check_filters(body);
+      break;
+    case MessageType::kAttribute:
+      is_own("an attribute is");
+      check_attribute(file, body);
+      break;
+    case MessageType::kLink:
+      is_own("a link is");
+      check_link(body);
+      break;
+    case MessageType::kSymbolTable:
+      is_own("its list of members is");
+      check_symbol_table(file, body);
+      break;
+    case MessageType::kContinuation:
+      break;
+  }
+}
+
+}  // namespace
+
+void require_sound_header(const FileBytes& file, std::uint64_t address) {
+  Described described;
+  walk_header(file, address, [&](const HeaderMessage& message) {
+    look_at(file, message, described);
+    return true;
+  });
+  const std::uint64_t value_bytes = described.value_bytes.value_or(0);
+  require(described.fill_bytes.value_or(value_bytes) == value_bytes);
+  require(described.chunk_value_bytes.value_or(value_bytes) == value_bytes);
+  require(described.chunk_axes.value_or(described.n_axes.value_or(0)) == described.n_axes.value_or(0));
+  if (described.compact_bytes && value_bytes > 0) {
+    require(described.n_values.value_or(0) <= *described.compact_bytes / value_bytes);
+  }
+}
+
+}  // namespace xrai::hdf5

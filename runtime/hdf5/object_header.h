@@ -1,0 +1,35 @@
+// The messages of an object header, read from the file's own bytes (HDF5 File Format Specification 3.0, IV.A.1), for
+// those who must see them before the library does, or more of them than it tells.
+#pragma once
+
+#include <functional>
+
+#include "runtime/hdf5/file_bytes.h"
+
+namespace xrai::hdf5 {
+
+/// Types of messages that are looked at here (IV.A.2).
+enum class MessageType : std::uint64_t {
+  kDataspace = 1,
+  kDatatype = 3,
+  kOldFillValue = 4,
+  kFillValue = 5,
+  kLink = 6,
+  kLayout = 8,
+  kFilters = 11,
+  kAttribute = 12,
+  kContinuation = 16,
+  kSymbolTable = 17
+};
+
+struct HeaderMessage {
+  MessageType type;
+  bool is_shared;                       // the body says where the message is
+  std::span<const unsigned char> body;  // for as long as the call lasts
+};
+
+/// Calls `take` with every message of the header at `address` but continuations, until it returns false. Throws
+/// Damaged, or NotUnderstood for a header of a newer version.
+void walk_header(const FileBytes& file, std::uint64_t address, const std::function<bool(const HeaderMessage&)>& take);
+
+}  // namespace xrai::hdf5
