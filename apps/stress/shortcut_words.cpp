@@ -76,6 +76,24 @@ std::string masks_sentence(const ShortcutResult& r) {
                       : text + " Masked pictures look like none it was trained on, which alone costs something.";
 }
 
+std::string acquisition_sentence(const ShortcutResult& r) {
+  const AcquisitionResult* worst = nullptr;
+  std::size_t of_class = 0;
+  for (const AcquisitionResult& a : r.acquisitions)
+    for (std::size_t label = 0; label < 2; ++label)
+      if (a.auroc[label] && (worst == nullptr || *a.auroc[label] < *worst->auroc[of_class])) {
+        worst = &a;
+        of_class = label;
+      }
+  if (worst == nullptr || !r.auroc) return "The split has one class only: nothing can be told apart.";
+  const std::string found =
+      fmt::format("Were {} alone taken otherwise, it would matter most when {}: AUROC {:.3f} (from {:.3f})",
+                  r.classes[of_class], worst->acquisition.label, *worst->auroc[of_class], *r.auroc);
+  return *r.auroc - *worst->auroc[of_class] > 0.01
+             ? found + ". How a class was taken is then part of what the network calls that class."
+             : found + ", which is little.";
+}
+
 std::string correlation_sentence(const ShortcutResult& r) {
   const StatisticResult* strongest = nullptr;
   std::size_t of_class = 0;
@@ -127,7 +145,8 @@ std::string correlation_text(const std::optional<Correlation>& correlation) {
 }  // namespace
 
 ShortcutSentences shortcut_sentences(const ShortcutResult& r) {
-  return {statistics_sentence(r), model_sentence(r), masks_sentence(r), correlation_sentence(r), errors_sentence(r)};
+  return {statistics_sentence(r),  model_sentence(r),       masks_sentence(r),
+          acquisition_sentence(r), correlation_sentence(r), errors_sentence(r)};
 }
 
 std::string shortcuts_text(const ShortcutResult& r) {
@@ -146,11 +165,18 @@ std::string shortcuts_text(const ShortcutResult& r) {
   for (const MaskResult& m : r.masks)
     text += fmt::format("  {:<26}{:<26}{:>12.3f}{:>10.1f} %\n", m.mask.label, area_with_interval(m.auroc, m.ci95),
                         m.mean_change, 100.0 * m.flipped);
+  text += fmt::format("\n  {:<26}{:<26}{:<26}change of p\n", "one class alone taken", r.classes[0] + " only",
+                      r.classes[1] + " only");
+  for (const AcquisitionResult& a : r.acquisitions)
+    text += fmt::format("  {:<26}{:<26}{:<26}{:+.3f}, {:+.3f}\n", a.acquisition.label,
+                        area_with_interval(a.auroc[0], a.ci95[0]), area_with_interval(a.auroc[1], a.ci95[1]),
+                        a.mean_change[0], a.mean_change[1]);
   text += "\n";
   for (const ErrorsOfClass& e : r.errors)
     for (const FamilyErrors& f : e.families)
       text += fmt::format("  {:<26}{} of {} mistaken\n", e.class_name + ", " + f.family, f.errors.hits, f.errors.of);
-  for (const std::string& sentence : {words.statistics, words.model, words.masks, words.correlation, words.errors})
+  for (const std::string& sentence :
+       {words.statistics, words.model, words.masks, words.acquisition, words.correlation, words.errors})
     text += "\n  " + sentence;
   return text + "\n";
 }
@@ -183,6 +209,15 @@ nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
     one["flipped"] = m.flipped;
     json["masks"].push_back(one);
   }
+  json["acquisitions"] = Json::array();
+  for (const AcquisitionResult& a : r.acquisitions) {
+    Json one{{"name", a.acquisition.name}};
+    for (std::size_t label = 0; label < 2; ++label) {
+      one["only"][r.classes[label]] = area_json(a.auroc[label], a.ci95[label]);
+      one["only"][r.classes[label]]["mean_change"] = a.mean_change[label];
+    }
+    json["acquisitions"].push_back(one);
+  }
   json["errors"] = Json::array();
   for (const ErrorsOfClass& e : r.errors) {
     Json one{{"class", e.class_name}, {"families", Json::array()}};
@@ -196,6 +231,7 @@ nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
   json["sentences"] = {{"statistics", words.statistics},
                        {"model", words.model},
                        {"masks", words.masks},
+                       {"acquisition", words.acquisition},
                        {"correlation", words.correlation},
                        {"errors", words.errors}};
   return json;

@@ -104,6 +104,28 @@ MaskResult judge_mask(const MaskDescription& mask, const Predictions& clean, con
   return result;
 }
 
+AcquisitionResult judge_acquisition(const Acquisition& acquisition, const Predictions& clean,
+                                    const Predictions& changed) {
+  const std::vector<float> before = positive_scores(clean), after = positive_scores(changed);
+  AcquisitionResult result{acquisition, {}, {}};
+  for (std::size_t label = 0; label < 2; ++label) {
+    std::vector<float> scores = before;
+    double sum = 0;
+    std::int64_t n = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (clean.labels[i] != static_cast<std::int32_t>(label)) continue;
+      sum += static_cast<double>(after[i]) - static_cast<double>(before[i]);
+      scores[i] = after[i];
+      ++n;
+    }
+    const Area found = area(scores, is_positive(clean.labels));
+    result.auroc[label] = found.value;
+    result.ci95[label] = found.ci95;
+    result.mean_change[label] = n > 0 ? sum / static_cast<double>(n) : 0.0;
+  }
+  return result;
+}
+
 std::vector<ErrorsOfClass> errors_by_family(const Predictions& p, double threshold) {
   std::vector<ErrorsOfClass> all;
   if (p.sources.empty()) return all;
@@ -131,7 +153,7 @@ std::vector<ErrorsOfClass> errors_by_family(const Predictions& p, double thresho
 }  // namespace
 
 std::int64_t shortcut_variants() {
-  return static_cast<std::int64_t>(picture_masks().size());
+  return static_cast<std::int64_t>(picture_masks().size() + acquisitions().size());
 }
 
 void require_two_classes(const DatasetReader& data, const Predictions& clean) {
@@ -157,9 +179,15 @@ ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, 
   std::vector<Change> changes;
   for (const MaskDescription& mask : picture_masks())
     changes.emplace_back([&mask](const PictureBlock& block) { mask_pictures(mask.mask, block); });
-  const auto masked = score_variants(data, split, clean, changes, predict, on_images);
-  for (std::size_t i = 0; i < masked.size(); ++i)
-    result.masks.push_back(judge_mask(picture_masks()[i], clean, masked[i], threshold));
+  for (const Acquisition& acquisition : acquisitions())
+    changes.emplace_back([&acquisition](const PictureBlock& block) { change_acquisition(acquisition, block); });
+  const auto variants = score_variants(data, split, clean, changes, predict, on_images);
+  const std::size_t n_masks = picture_masks().size();
+  for (std::size_t i = 0; i < variants.size(); ++i)
+    if (i < n_masks)
+      result.masks.push_back(judge_mask(picture_masks()[i], clean, variants[i], threshold));
+    else
+      result.acquisitions.push_back(judge_acquisition(acquisitions()[i - n_masks], clean, variants[i]));
   result.errors = errors_by_family(clean, threshold);
   return result;
 }

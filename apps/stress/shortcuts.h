@@ -1,6 +1,7 @@
 // What a network could know without looking at lungs, and whether it does: how far exposure, rim, corners, sharpness
-// and size alone predict the label, how the score changes when parts of the pictures are masked, how it goes along with
-// each statistic within a class, and whether mistakes gather in a family. Two classes only.
+// and size alone predict the label, how the score changes when parts of the pictures are masked, what is lost when one
+// class alone is taken otherwise, how the score goes along with each statistic within a class, and whether mistakes
+// gather in a family. Two classes only.
 // (DeGrave, Janizek and Lee, "AI for radiographic COVID-19 detection selects shortcuts over signal", Nature Machine
 // Intelligence 3:610, 2021; Zech et al., PLOS Medicine 15:e1002683, 2018.)
 #pragma once
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "apps/report/score_split.h"
+#include "loaders/stress/acquisition.h"
 #include "loaders/stress/masks.h"
 #include "loaders/stress/picture_statistics.h"
 #include "runtime/train/association.h"
@@ -46,6 +48,15 @@ struct MaskResult {
   double flipped = 0.0;      // share of pictures that are called otherwise than before
 };
 
+/// AUROC when the pictures of one class alone are changed in a way that says nothing of lungs, as when that class came
+/// from another machine: by class, the changed one.
+struct AcquisitionResult {
+  Acquisition acquisition;
+  std::array<std::optional<double>, 2> auroc;
+  std::array<std::optional<Interval>, 2> ci95;
+  std::array<double, 2> mean_change{};  // mean change of the probability of the positive class, by class
+};
+
 struct FamilyErrors {
   std::string family;
   Rate errors;
@@ -64,6 +75,7 @@ struct ShortcutResult {
   std::vector<StatisticResult> statistics;
   std::optional<StatisticsModel> model;  // absent when there is no training split apart from the scored one
   std::vector<MaskResult> masks;
+  std::vector<AcquisitionResult> acquisitions;
   std::vector<ErrorsOfClass> errors;  // empty without file names
 };
 

@@ -107,6 +107,25 @@ std::string masks_table(const ShortcutResult& r) {
       rows);
 }
 
+std::string acquisitions_table(const ShortcutResult& r) {
+  std::string rows;
+  for (const AcquisitionResult& a : r.acquisitions) {
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>", a.acquisition.label);
+    for (std::size_t label = 0; label < 2; ++label)
+      rows += heat_cell(area_text(a.auroc[label]), r.auroc, a.auroc[label], 0.1);
+    rows += fmt::format("<td class=\"num\">{:+.3f}</td><td class=\"num\">{:+.3f}</td></tr>\n", a.mean_change[0],
+                        a.mean_change[1]);
+  }
+  const std::string first = html_escape(r.classes[0]), second = html_escape(r.classes[1]);
+  return fmt::format(
+      "<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th><th scope=\"colgroup\" colspan=\"2\">AUROC when "
+      "only these are taken so</th><th scope=\"colgroup\" colspan=\"2\">mean change of the probability</th></tr>\n<tr>"
+      "<th scope=\"col\">taken</th><th scope=\"col\">{0}</th><th scope=\"col\">{1}</th><th scope=\"col\" "
+      "class=\"num\">{0}</th><th scope=\"col\" "
+      "class=\"num\">{1}</th></tr></thead>\n<tbody>\n{2}</tbody></table></div>\n",
+      first, second, rows);
+}
+
 }  // namespace
 
 std::string stress_section(const StressResult& stress) {
@@ -159,8 +178,8 @@ std::string shortcuts_section(const ShortcutResult& shortcuts) {
   return "<section class=\"long\">\n<h2>Shortcuts</h2>\n<p class=\"lead\">Could the answer be known without looking at "
          "the lungs, and does the network know it that way?</p>\n" +
          paragraph(words.statistics) + paragraph(words.model) + statistics_table(shortcuts) +
-         paragraph(words.correlation) + paragraph(words.masks) + masks_table(shortcuts) + paragraph(words.errors) +
-         "</section>\n";
+         paragraph(words.correlation) + paragraph(words.masks) + masks_table(shortcuts) + paragraph(words.acquisition) +
+         acquisitions_table(shortcuts) + paragraph(words.errors) + "</section>\n";
 }
 
 }  // namespace xrai

@@ -14,7 +14,7 @@
 #include "tests/apps/report_samples.h"
 
 namespace xrai {
-namespace {
+namespace charts_test {
 
 TEST(Axis, TicksAreRoundAndEncloseTheValues) {
   for (const auto& [low, high] : {std::pair{0.03, 0.71}, {0.0, 1234.0}, {0.9951, 0.9993}, {-3.0, 2.0}, {5.0, 5.0}}) {
@@ -48,10 +48,10 @@ TEST(Axis, EpochsAreWholeNumbers) {
   }
 }
 
-class Curves : public testing::TestWithParam<int> {
+class Curves : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    folder = std::filesystem::path(testing::TempDir()) / ("xrai_curves_" + std::to_string(GetParam()));
+    folder = std::filesystem::path(::testing::TempDir()) / ("xrai_curves_" + std::to_string(GetParam()));
     std::filesystem::create_directories(folder);
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
@@ -164,5 +164,5 @@ TEST(SvgCanvas, WordsAreEscaped) {
   EXPECT_EQ(reaches_out(canvas.standalone_svg()), "");
 }
 
-}  // namespace
+}  // namespace charts_test
 }  // namespace xrai

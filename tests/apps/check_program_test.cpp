@@ -8,7 +8,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace check_program_test {
 
 using ::testing::HasSubstr;
 using testing::run_command;
@@ -36,5 +36,5 @@ TEST(CheckProgram, WithoutACardItEndsWithItsOwnExitCode) {
   EXPECT_THAT(result.errors, HasSubstr("--device cuda cannot be used"));
 }
 
-}  // namespace
+}  // namespace check_program_test
 }  // namespace xrai

@@ -10,7 +10,7 @@
 #include "tests/support/picture_files.h"
 
 namespace xrai {
-namespace {
+namespace command_line_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -211,5 +211,5 @@ TEST(Nearest, CountsEditsAndSwaps) {
   EXPECT_FALSE(nearest("--completely-else", {"--lr", "--out"}));
 }
 
-}  // namespace
+}  // namespace command_line_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace dataset_program_test {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -212,5 +212,5 @@ TEST(DatasetProgram, AFullDiskIsOneSentence) {
   EXPECT_EQ(WEXITSTATUS(std::system(line.c_str())), 7);  // NOLINT
 }
 
-}  // namespace
+}  // namespace dataset_program_test
 }  // namespace xrai

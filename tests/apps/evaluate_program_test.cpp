@@ -15,7 +15,7 @@
 #include "tests/apps/page_checks.h"
 
 namespace xrai {
-namespace {
+namespace evaluate_program_test {
 
 namespace fs = std::filesystem;
 
@@ -24,10 +24,10 @@ struct Answer {
   std::string output;
 };
 
-class EvaluateProgram : public testing::Test {
+class EvaluateProgram : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder() = fs::path(testing::TempDir()) / ("xrai_evaluate_" + std::to_string(getpid()));
+    folder() = fs::path(::testing::TempDir()) / ("xrai_evaluate_" + std::to_string(getpid()));
     fs::create_directories(folder());
     ASSERT_EQ(run("xrai_dataset synth " + data() + " --images 60 --size 32 --seed 3").exit_code, 0);
     ASSERT_EQ(
@@ -216,5 +216,5 @@ TEST_F(EvaluateProgram, ComparesTwoRunsOnTheSamePictures) {
   EXPECT_EQ(evaluate("--against " + data()).exit_code, 3);
 }
 
-}  // namespace
+}  // namespace evaluate_program_test
 }  // namespace xrai

@@ -15,7 +15,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
-namespace {
+namespace heat_map_picture_test {
 
 struct Lab {
   double l, a, b;
@@ -116,5 +116,5 @@ TEST(HeatMapFiles, KeepNamesApartAndNeverOverwriteUnasked) {
   EXPECT_NE(testing::refused(ExitCode::kStorage, [&] { (void)heat_map_files(files[1], pictures, true); }), "");
 }
 
-}  // namespace
+}  // namespace heat_map_picture_test
 }  // namespace xrai

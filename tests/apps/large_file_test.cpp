@@ -6,7 +6,7 @@
 #include "tests/apps/training_runs.h"
 
 namespace xrai {
-namespace {
+namespace large_file_test {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
@@ -86,5 +86,5 @@ TEST(Memory, LargePicturesAreScoredAndReadAheadInSmallerNumbers) {
   EXPECT_EQ(batches_ahead(2, 1), 2);
 }
 
-}  // namespace
+}  // namespace large_file_test
 }  // namespace xrai

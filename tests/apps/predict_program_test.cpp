@@ -14,7 +14,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace predict_program_test {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -118,5 +118,5 @@ TEST_F(PredictProgram, MistakesLeaveWithTheirCodes) {
   EXPECT_EQ(run_command("xrai_predict --checkpoint /not/there x.png").exit_code, 3);
 }
 
-}  // namespace
+}  // namespace predict_program_test
 }  // namespace xrai

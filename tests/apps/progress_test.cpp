@@ -11,7 +11,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace progress_test {
 
 using ::testing::HasSubstr;
 
@@ -60,5 +60,5 @@ TEST(RunProgram, ExceptionsBecomeTheirExitCodes) {
   EXPECT_EQ(run_program("p", []() -> int { throw std::logic_error("bug"); }), 1);
 }
 
-}  // namespace
+}  // namespace progress_test
 }  // namespace xrai

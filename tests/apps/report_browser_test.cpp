@@ -21,7 +21,7 @@
 #include "tests/apps/report_samples.h"
 
 namespace xrai {
-namespace {
+namespace report_browser_test {
 
 /// Listens on a free local port and writes down the host of every request, answering none.
 class ListeningProxy {
@@ -91,13 +91,13 @@ std::string output_of(const std::string& command) {
   return output;
 }
 
-class Browser : public testing::Test {
+class Browser : public ::testing::Test {
  protected:
   void SetUp() override {
     program = output_of("command -v chromium || command -v chromium-browser || command -v google-chrome");
     while (!program.empty() && program.back() == '\n') program.pop_back();
     if (program.empty()) GTEST_SKIP() << "no browser to open the report in: apt-get install chromium";
-    folder = std::filesystem::path(testing::TempDir()) / ("xrai_browser_" + std::to_string(getpid()));
+    folder = std::filesystem::path(::testing::TempDir()) / ("xrai_browser_" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
     if (open("data:text/html,it-runs").find("it-runs") == std::string::npos) {
       GTEST_SKIP() << program << " does not start here: " << text("messages").substr(0, 300)
@@ -159,5 +159,5 @@ TEST_F(Browser, APageThatMisbehavesIsNoticed) {
   EXPECT_EQ(proxy.hosts_of_pages().count("http://xrai.invalid/x.png"), 1u);
 }
 
-}  // namespace
+}  // namespace report_browser_test
 }  // namespace xrai

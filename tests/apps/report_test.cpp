@@ -9,7 +9,7 @@
 #include "tests/apps/report_samples.h"
 
 namespace xrai {
-namespace {
+namespace report_test {
 
 bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -166,5 +166,5 @@ TEST(Report, ComparesWithAnotherNetworkWhereThereIsOne) {
   EXPECT_TRUE(holds(page, "120 images come from 60 patients or groups"));
 }
 
-}  // namespace
+}  // namespace report_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace run_folder_test {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
@@ -82,5 +82,5 @@ TEST(InfoProgram, NamesDevicesProcessorMemoryAndLibraries) {
   EXPECT_EQ(testing::run_command("xrai_info --jsn").exit_code, 2);
 }
 
-}  // namespace
+}  // namespace run_folder_test
 }  // namespace xrai

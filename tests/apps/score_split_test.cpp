@@ -15,7 +15,7 @@
 #include "tests/apps/report_samples.h"
 
 namespace xrai {
-namespace {
+namespace score_split_test {
 
 /// A data set in memory: picture i of a split is filled with the byte i.
 class MemoryData : public DatasetReader {
@@ -357,5 +357,5 @@ TEST(RefuseImpossibleRule, BeforeTrainingRatherThanBehindIt) {
   EXPECT_EQ(code("youden", {"BACTERIA", "NORMAL", "VIRUS"}, {0, 1, 2}), ExitCode::kUsage);
 }
 
-}  // namespace
+}  // namespace score_split_test
 }  // namespace xrai

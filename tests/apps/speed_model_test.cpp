@@ -10,7 +10,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace speed_model_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -140,5 +140,5 @@ TEST(SpeedModel, ThePageShowsWhatIsPrinted) {
         << "paste what xrai_bench train --device-model " << card << " prints";
 }
 
-}  // namespace
+}  // namespace speed_model_test
 }  // namespace xrai

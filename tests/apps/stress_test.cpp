@@ -19,7 +19,7 @@
 #include "tests/apps/page_checks.h"
 
 namespace xrai {
-namespace {
+namespace stress_test {
 
 using ::testing::HasSubstr;
 
@@ -87,7 +87,7 @@ std::vector<float> by_exposure(const std::uint8_t* pixels, std::int64_t n, std::
 
 void not_told(std::int64_t) {}
 
-struct Stress : testing::Test {
+struct Stress : ::testing::Test {
   // One thread: on a busy machine more of them wait for each other.
   Stress() { kernels::set_thread_count(1); }
   ~Stress() override { kernels::set_thread_count(threads_before); }
@@ -250,6 +250,40 @@ TEST_F(Stress, MaskedScoresAreComparedPictureByPicture) {
   EXPECT_EQ(masks[2].flipped, 0.0);
 }
 
+TEST_F(Stress, OneClassTakenOtherwiseIsAPlainMixtureOfTwoScorings) {
+  const auto found = shortcuts().acquisitions;
+  ASSERT_EQ(found.size(), acquisitions().size());
+  for (const AcquisitionResult& a : found) {
+    const Predictions changed =
+        score_variants(data, "val", clean, {[&](const PictureBlock& b) { change_acquisition(a.acquisition, b); }},
+                       by_exposure, not_told)[0];
+    for (const std::int32_t label : {0, 1}) {
+      double pairs = 0, right = 0, change = 0, n = 0;
+      const auto score = [&](std::size_t i) {
+        return (clean.labels[i] == label ? changed : clean).probabilities[2 * i + 1];
+      };
+      for (std::size_t i = 0; i < clean.labels.size(); ++i) {
+        if (clean.labels[i] == label) change += score(i) - clean.probabilities[2 * i + 1], ++n;
+        for (std::size_t j = 0; j < clean.labels.size(); ++j)
+          if (clean.labels[i] == 0 && clean.labels[j] == 1) {
+            ++pairs;
+            right += score(i) < score(j) ? 1.0 : score(i) == score(j) ? 0.5 : 0.0;
+          }
+      }
+      const auto at = static_cast<std::size_t>(label);
+      EXPECT_NEAR(*a.auroc[at], right / pairs, 1e-12) << a.acquisition.name << " " << label;
+      EXPECT_NEAR(a.mean_change[at], change / n, 1e-6) << a.acquisition.name << " " << label;
+    }
+  }
+  const auto named = [&](std::string_view name) {
+    return *std::find_if(found.begin(), found.end(), [&](const auto& a) { return a.acquisition.name == name; });
+  };
+  EXPECT_LT(*named("brighter").auroc[0], 0.9) << "bright NORMAL are what this network calls PNEUMONIA";
+  EXPECT_EQ(*named("brighter").auroc[1], 1.0);
+  EXPECT_GT(named("brighter").mean_change[0], 0.3);
+  EXPECT_THAT(shortcut_sentences(shortcuts()).acquisition, HasSubstr("part of what the network calls"));
+}
+
 TEST_F(Stress, MistakesAreCountedByClassAndFamily) {
   // Threshold 0.12: those NORMAL that are a little brighter are mistaken, whatever their family.
   const auto errors = measure_shortcuts(data, "val", clean, 0.12, columns, by_exposure, not_told).errors;
@@ -319,5 +353,5 @@ TEST_F(Stress, SectionsAreWellFormedWhateverTheNames) {
   EXPECT_EQ(clusters_section({}, 1.0), "");
 }
 
-}  // namespace
+}  // namespace stress_test
 }  // namespace xrai

@@ -13,7 +13,7 @@
 #include "tests/apps/training_runs.h"
 
 namespace xrai {
-namespace {
+namespace train_members_test {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
@@ -158,5 +158,5 @@ TEST_F(Members, ARecipeOfOnesOwnIsAFile) {
   EXPECT_THAT(text_of(run("r") / "config.toml"), HasSubstr("\nrotation = 2.0\n"));
 }
 
-}  // namespace
+}  // namespace train_members_test
 }  // namespace xrai

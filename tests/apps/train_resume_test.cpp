@@ -4,7 +4,7 @@
 #include "tests/apps/training_runs.h"
 
 namespace xrai {
-namespace {
+namespace train_resume_test {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
@@ -164,5 +164,5 @@ TEST_F(Resume, ADamagedOrMissingCheckpointIsBadData) {
   EXPECT_FALSE(fs::exists(run("n")));
 }
 
-}  // namespace
+}  // namespace train_resume_test
 }  // namespace xrai

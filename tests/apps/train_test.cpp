@@ -11,7 +11,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace train_test {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -304,5 +304,5 @@ TEST_F(Train, BatchSizeAutoIsSaidSavedAndKeptAtAResume) {
   EXPECT_THAT(run_command(command("d", "--batch-size automatic")).errors, HasSubstr("1 to 65536 or auto"));
 }
 
-}  // namespace
+}  // namespace train_test
 }  // namespace xrai

@@ -6,7 +6,7 @@
 #include "tests/support/trace_ranges.h"
 
 namespace xrai {
-namespace {
+namespace train_trace_test {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
@@ -70,5 +70,5 @@ TEST_F(TrainTrace, AWindowBehindTheEndIsSaid) {
   EXPECT_THAT(result.errors, HasSubstr("nothing was profiled: that was to begin with step 900"));
 }
 
-}  // namespace
+}  // namespace train_trace_test
 }  // namespace xrai

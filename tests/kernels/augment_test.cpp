@@ -11,7 +11,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace augment_test {
 
 using kernels::AugmentArguments;
 using kernels::AugmentRanges;
@@ -295,5 +295,5 @@ TEST(DrawView, AspectStretchesOneAxisAsMuchAsItShrinksTheOther) {
   EXPECT_LE(std::abs(std::log(v.m00 / v.m11)), 0.5);
 }
 
-}  // namespace
+}  // namespace augment_test
 }  // namespace xrai

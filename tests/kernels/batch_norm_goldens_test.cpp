@@ -5,7 +5,7 @@
 #include "tests/support/golden.h"
 
 namespace xrai {
-namespace {
+namespace batch_norm_goldens_test {
 
 using testing::expect_near_golden;
 using testing::golden_cases;
@@ -117,5 +117,5 @@ TEST_P(FusedChainGoldens, NormReluPoolInOnePassIsTheThreeInARow) {
 INSTANTIATE_TEST_SUITE_P(Recorded, FusedChainGoldens, ::testing::ValuesIn(golden_cases("batch_norm_relu_max_pool")),
                          testing::golden_name);
 
-}  // namespace
+}  // namespace batch_norm_goldens_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace batch_norm_test {
 
 using testing::Doubles;
 using testing::expect_near;
@@ -229,5 +229,5 @@ TEST(BatchNormReference, AgreesWithFiniteDifferences) {
   expect_gradient(&NormalisationCall::beta, r.dbeta);
 }
 
-}  // namespace
+}  // namespace batch_norm_test
 }  // namespace xrai

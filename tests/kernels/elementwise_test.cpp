@@ -10,7 +10,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace elementwise_test {
 
 using testing::expect_near;
 using testing::random_values;
@@ -137,5 +137,5 @@ TEST(GlobalAveragePool, IsTheMeanAndSpreadsItsGradientEvenly) {
   }
 }
 
-}  // namespace
+}  // namespace elementwise_test
 }  // namespace xrai

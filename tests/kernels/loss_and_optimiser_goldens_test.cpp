@@ -7,7 +7,7 @@
 #include "tests/support/update.h"
 
 namespace xrai {
-namespace {
+namespace loss_and_optimiser_goldens_test {
 
 using testing::expect_near_golden;
 using testing::golden_cases;
@@ -138,5 +138,5 @@ TEST_P(ClippingGoldens, TheNormIsTakenOverAllGradientsTogether) {
 INSTANTIATE_TEST_SUITE_P(Recorded, ClippingGoldens, ::testing::ValuesIn(golden_cases("gradient_norm_clipping")),
                          testing::golden_name);
 
-}  // namespace
+}  // namespace loss_and_optimiser_goldens_test
 }  // namespace xrai

@@ -9,7 +9,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace loss_test {
 
 using testing::Doubles;
 using testing::expect_near;
@@ -104,5 +104,5 @@ TEST(Loss, CountsRightAnswers) {
   EXPECT_EQ(run({1, 2, 3, 3, 2, 1, 0, 5, 0}, {2, 0, 0}, {1, 1, 1}, 0).result.n_correct, 2);
 }
 
-}  // namespace
+}  // namespace loss_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "tests/support/update.h"
 
 namespace xrai {
-namespace {
+namespace optimiser_test {
 
 using testing::decide;
 using testing::Doubles;
@@ -197,5 +197,5 @@ TEST(LossScaling, ASkippedStepDoesNotCountForTheBiasCorrection) {
   EXPECT_EQ(scaled.inverse_root_correction, kThirdStep.inverse_root_correction);
 }
 
-}  // namespace
+}  // namespace optimiser_test
 }  // namespace xrai

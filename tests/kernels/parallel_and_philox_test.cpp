@@ -9,7 +9,7 @@
 #include "kernels/philox.h"
 
 namespace xrai {
-namespace {
+namespace parallel_and_philox_test {
 
 class ThreadCount {
  public:
@@ -99,5 +99,5 @@ TEST(Philox, StreamsOfOtherSeedsPurposesEpochsSamplesAndIndicesDiffer) {
   EXPECT_EQ(first.size(), static_cast<std::size_t>(streams));
 }
 
-}  // namespace
+}  // namespace parallel_and_philox_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/loaders/fake_reader.h"
 
 namespace xrai {
-namespace {
+namespace batch_loader_test {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
@@ -274,5 +274,5 @@ TEST(BatchLoader, ImpossibleWishesAreRefused) {
   EXPECT_THROW(loader.release(never_taken), Error);
 }
 
-}  // namespace
+}  // namespace batch_loader_test
 }  // namespace xrai

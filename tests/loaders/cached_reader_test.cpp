@@ -8,7 +8,7 @@
 #include "tests/loaders/fake_reader.h"
 
 namespace xrai {
-namespace {
+namespace cached_reader_test {
 
 void expect_rows(DatasetReader& reader, const std::vector<std::int64_t>& rows) {
   std::vector<std::uint8_t> pixels(rows.size() * FakeReader::kImageBytes);
@@ -58,5 +58,5 @@ TEST(CachedReader, LoadersMayShareIt) {
   EXPECT_EQ(file->rows_read, kManyRows);
 }
 
-}  // namespace
+}  // namespace cached_reader_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace damaged_layout_test {
 
 using testing::Random;
 
@@ -66,5 +66,5 @@ TEST_P(DamagedLayouts, AreRefusedOrRead) {
 INSTANTIATE_TEST_SUITE_P(Layout, DamagedLayouts, ::testing::ValuesIn(testing::known_layouts()),
                          [](const auto& layout) { return layout.param.name; });
 
-}  // namespace
+}  // namespace damaged_layout_test
 }  // namespace xrai

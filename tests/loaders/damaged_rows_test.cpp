@@ -16,7 +16,7 @@ extern "C" const char* __lsan_default_suppressions() {
 }
 
 namespace xrai {
-namespace {
+namespace damaged_rows_test {
 
 using testing::few_threads;
 using testing::first_rows;
@@ -146,5 +146,5 @@ TEST_F(DamagedRows, RowsThatAreNotThereAreRefused) {
   }
 }
 
-}  // namespace
+}  // namespace damaged_rows_test
 }  // namespace xrai

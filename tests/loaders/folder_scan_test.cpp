@@ -7,7 +7,7 @@
 #include "tests/support/picture_files.h"
 
 namespace xrai {
-namespace {
+namespace folder_scan_test {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
@@ -144,5 +144,5 @@ TEST(PicturesIn, FindsAllButTheJunk) {
   EXPECT_THAT(pictures_in(folder.path()), ElementsAre(folder / "b.png", folder / "deeper/a.png"));
 }
 
-}  // namespace
+}  // namespace folder_scan_test
 }  // namespace xrai

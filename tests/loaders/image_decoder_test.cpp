@@ -9,7 +9,7 @@
 #include "tests/support/picture_files.h"
 
 namespace xrai {
-namespace {
+namespace image_decoder_test {
 
 using testing::Bytes;
 using ::testing::HasSubstr;
@@ -244,5 +244,5 @@ TEST(ImageDecoder, AnyBytesAreAnsweredOrRefused) {
   }
 }
 
-}  // namespace
+}  // namespace image_decoder_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/picture_files.h"
 
 namespace xrai {
-namespace {
+namespace import_test {
 
 namespace fs = std::filesystem;
 using testing::Bytes;
@@ -241,5 +241,5 @@ TEST(DatasetSummary, CountsWhatIsThere) {
   EXPECT_THAT(summary.warnings, ::testing::Contains(HasSubstr("no test split")));
 }
 
-}  // namespace
+}  // namespace import_test
 }  // namespace xrai

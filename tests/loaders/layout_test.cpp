@@ -11,7 +11,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace layout_test {
 
 using ::testing::AllOf;
 using ::testing::Contains;
@@ -304,5 +304,5 @@ TEST(Layout, VirtualDataSetsOutOfTheFolderAreReadOnlyWhenAllowed) {
   expect_pictures(*open_dataset(folder / "data/a.h5", {.allow_links = true}), "train");
 }
 
-}  // namespace
+}  // namespace layout_test
 }  // namespace xrai

@@ -13,7 +13,7 @@
 #include "tests/support/run_command.h"
 
 namespace xrai {
-namespace {
+namespace npz_import_test {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -161,5 +161,5 @@ TEST(NpzImport, DamagedFilesAreRefusedOrRead) {
   }
 }
 
-}  // namespace
+}  // namespace npz_import_test
 }  // namespace xrai

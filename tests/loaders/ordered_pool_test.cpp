@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 namespace xrai {
-namespace {
+namespace ordered_pool_test {
 
 TEST(OrderedPool, ResultsComeInOrderWhateverTheThreadsDo) {
   std::int64_t expected = 0;
@@ -54,5 +54,5 @@ TEST(OrderedPool, NothingToDoIsDone) {
       0, 3, [](std::int64_t i) { return i; }, [](std::int64_t, std::int64_t) { FAIL(); });
 }
 
-}  // namespace
+}  // namespace ordered_pool_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace picture_format_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -77,5 +77,5 @@ TEST(PictureFormat, NaNOutsideTheRowsThatAreLookedAtIsFoundWhenItIsRead) {
   EXPECT_THAT(sentence, AllOf(HasSubstr("picture 9 of split 'train'"), HasSubstr("a.h5")));
 }
 
-}  // namespace
+}  // namespace picture_format_test
 }  // namespace xrai

@@ -13,7 +13,7 @@
 #include "tests/support/random.h"
 
 namespace xrai {
-namespace {
+namespace pixel_conversion_test {
 
 using testing::Random;
 
@@ -180,5 +180,5 @@ TEST(PixelConversion, PicturesStoredColumnByColumnAreTurned) {
   }
 }
 
-}  // namespace
+}  // namespace pixel_conversion_test
 }  // namespace xrai

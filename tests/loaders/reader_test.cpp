@@ -13,7 +13,7 @@
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
-namespace {
+namespace reader_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -311,5 +311,5 @@ TEST_F(Dataset, BatchesCarryTheLabelsOfTheirPictures) {
   }
 }
 
-}  // namespace
+}  // namespace reader_test
 }  // namespace xrai

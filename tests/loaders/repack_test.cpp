@@ -10,7 +10,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
-namespace {
+namespace repack_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -84,5 +84,5 @@ TEST_F(Repack, GroupsThatGoInACircleAreRefused) {
   EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)run({}); }), HasSubstr("circle"));
 }
 
-}  // namespace
+}  // namespace repack_test
 }  // namespace xrai

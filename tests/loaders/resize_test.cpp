@@ -9,7 +9,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace resize_test {
 
 GreyImage patterned(int width, int height) {
   GreyImage image{width, height, {}};
@@ -106,5 +106,5 @@ TEST(Resize, AnUnknownFitIsAUsageError) {
   for (const Fit fit : {Fit::kSquash, Fit::kPad, Fit::kCrop}) EXPECT_EQ(fit_from_name(fit_name(fit)), fit);
 }
 
-}  // namespace
+}  // namespace resize_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace ring_test {
 
 using namespace std::chrono_literals;
 
@@ -124,5 +124,5 @@ TEST(Ring, WaitingIsMeasured) {
   EXPECT_EQ(ring.waited_seconds(), 0.0);
 }
 
-}  // namespace
+}  // namespace ring_test
 }  // namespace xrai

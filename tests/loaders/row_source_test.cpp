@@ -14,7 +14,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
-namespace {
+namespace row_source_test {
 
 using testing::few_threads;
 using testing::first_rows;
@@ -276,5 +276,5 @@ TEST(RowSource, AFilterThatNobodyHasIsNamedWithWhereToPutIt) {
   EXPECT_THAT(why, HasSubstr("HDF5_PLUGIN_PATH"));
 }
 
-}  // namespace
+}  // namespace row_source_test
 }  // namespace xrai

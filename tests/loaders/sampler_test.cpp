@@ -9,7 +9,7 @@
 #include <set>
 
 namespace xrai {
-namespace {
+namespace sampler_test {
 
 std::vector<std::int64_t> identity(std::int64_t n) {
   std::vector<std::int64_t> positions(static_cast<std::size_t>(n));
@@ -90,5 +90,5 @@ TEST(Sampler, AWindowOfEverythingMixesEverything) {
   EXPECT_GT(chunks.size(), 12u);
 }
 
-}  // namespace
+}  // namespace sampler_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace splits_test {
 
 TEST(GroupRule, ReadsThePatientOfThePublicNames) {
   const GroupRule rule;
@@ -147,5 +147,5 @@ TEST(GroupedSplit, OnePartTakesAll) {
   EXPECT_THAT(split, ::testing::Each(0));
 }
 
-}  // namespace
+}  // namespace splits_test
 }  // namespace xrai

@@ -18,7 +18,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace stress_pictures_test {
 
 using Bytes = std::vector<std::uint8_t>;
 using Doubles = std::vector<double>;
@@ -396,5 +396,5 @@ TEST(Masks, ReplaceTheirPartByTheMedianOfTheBorder) {
   }
 }
 
-}  // namespace
+}  // namespace stress_pictures_test
 }  // namespace xrai

@@ -18,7 +18,7 @@
 #include "loaders/synthetic_finding.h"
 
 namespace xrai {
-namespace {
+namespace synthetic_radiograph_test {
 
 constexpr std::uint64_t kSeed = 1;
 
@@ -282,5 +282,5 @@ TEST(SyntheticRadiograph, RefusesSizesOutsideTheRange) {
   EXPECT_THROW(render_radiograph(kSeed, 0, -64), std::invalid_argument);
 }
 
-}  // namespace
+}  // namespace synthetic_radiograph_test
 }  // namespace xrai

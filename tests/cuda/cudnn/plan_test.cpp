@@ -9,7 +9,7 @@
 #include "tests/cuda/cudnn/described_gpus.h"
 
 namespace xrai::cuda {
-namespace {
+namespace plan_test {
 
 using ::testing::AllOf;
 using ::testing::Contains;
@@ -234,5 +234,5 @@ TEST(CudnnDescriptor, LeavesNothingBehindWhenMovedFrom) {
   EXPECT_NE(to.get(), nullptr);
 }
 
-}  // namespace
+}  // namespace plan_test
 }  // namespace xrai::cuda

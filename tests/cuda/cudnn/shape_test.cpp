@@ -12,7 +12,7 @@
 #include "tests/support/random.h"
 
 namespace xrai::cuda {
-namespace {
+namespace shape_test {
 
 constexpr int kWindows = 2000;
 
@@ -149,5 +149,5 @@ TEST(ShapeAfter, IsAcceptedByConvolutionGraphsWithUnequalPadding) {
   EXPECT_GT(graphs, kWindows / 20);
 }
 
-}  // namespace
+}  // namespace shape_test
 }  // namespace xrai::cuda

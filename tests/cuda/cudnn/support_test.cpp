@@ -12,7 +12,7 @@
 #include "tests/cuda/cudnn/probe.h"
 
 namespace xrai::testing {
-namespace {
+namespace support_test {
 
 using ::testing::IsEmpty;
 
@@ -93,5 +93,5 @@ TEST(Probe, NamesTheSignalAndGoesOnBehindACrash) {
   EXPECT_EQ(answers[2].words, "not here");
 }
 
-}  // namespace
+}  // namespace support_test
 }  // namespace xrai::testing

@@ -8,7 +8,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace autotune_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -111,5 +111,5 @@ TEST(Autotune, ATrainingKeepsItsChoicesInTheCheckpoint) {
   EXPECT_EQ(testing::findings(), "");
 }
 
-}  // namespace
+}  // namespace autotune_test
 }  // namespace xrai

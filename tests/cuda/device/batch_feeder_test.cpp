@@ -9,7 +9,7 @@
 #include "tests/loaders/fake_reader.h"
 
 namespace xrai {
-namespace {
+namespace batch_feeder_test {
 
 constexpr std::int64_t kImages = 50, kBatch = 8;
 
@@ -93,5 +93,5 @@ INSTANTIATE_TEST_SUITE_P(All, FeederPolicies,
                          ::testing::Values(fake::Policy::kEager, fake::Policy::kLazy, fake::Policy::kOthersFirst,
                                            fake::Policy::kRandom));
 
-}  // namespace
+}  // namespace batch_feeder_test
 }  // namespace xrai

@@ -6,7 +6,7 @@
 #include "tests/cuda/device/doubled_card.h"
 
 namespace xrai {
-namespace {
+namespace bench_test {
 
 BenchOptions small() {
   BenchOptions options;
@@ -32,5 +32,5 @@ TEST(Bench, WithoutAWarmUpTheFirstStepIsTimedAsItIsQueued) {
   EXPECT_EQ(fake::report().graph_launches, 0);
 }
 
-}  // namespace
+}  // namespace bench_test
 }  // namespace xrai

@@ -7,7 +7,7 @@
 #include "tests/cuda/device/doubled_card.h"
 
 namespace xrai {
-namespace {
+namespace check_test {
 
 CheckSettings small() {
   return {architecture("plain5"), 32, 4, 2, 3};
@@ -47,5 +47,5 @@ TEST(DeviceCheck, NotANumberIsTooFar) {
   EXPECT_FALSE((CheckedTensor{"x", 0, 0, 0, NAN, 1}.holds()));
 }
 
-}  // namespace
+}  // namespace check_test
 }  // namespace xrai

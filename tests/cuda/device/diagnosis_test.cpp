@@ -8,7 +8,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace diagnosis_test {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -133,5 +133,5 @@ TEST(CudaDevice, UploadFromStagingOnlyQueues) {
   device->synchronize();
 }
 
-}  // namespace
+}  // namespace diagnosis_test
 }  // namespace xrai

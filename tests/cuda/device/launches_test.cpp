@@ -14,7 +14,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
-namespace {
+namespace launches_test {
 
 using ::testing::HasSubstr;
 using Counts = std::map<std::string, int>;
@@ -160,5 +160,5 @@ TEST(Launches, OfTheModelledDeviceAreThoseOfTheCudaDevice) {
         << (training ? "training" : "inference");
 }
 
-}  // namespace
+}  // namespace launches_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "tests/cuda/device/device_pair.h"
 
 namespace xrai {
-namespace {
+namespace network_test {
 
 using testing::Doubles;
 using testing::findings;
@@ -229,5 +229,5 @@ TEST(Float16, AStepThatOverflowsChangesNothing) {
   EXPECT_NE(learner.statistics(), statistics);
 }
 
-}  // namespace
+}  // namespace network_test
 }  // namespace xrai

@@ -9,7 +9,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace own_convolution_test {
 
 using testing::Doubles;
 using testing::findings;
@@ -98,5 +98,5 @@ TEST(OwnConvolution, TrainsLikeTheCpuDevice) {
   EXPECT_EQ(findings(), "");
 }
 
-}  // namespace
+}  // namespace own_convolution_test
 }  // namespace xrai

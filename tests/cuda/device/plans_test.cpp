@@ -6,7 +6,7 @@
 #include "tests/cuda/device/device_pair.h"
 
 namespace xrai {
-namespace {
+namespace plans_test {
 
 using testing::expect_near;
 using testing::findings;
@@ -172,5 +172,5 @@ INSTANTIATE_TEST_SUITE_P(
         ::testing::Values("fp32", "bf16", "fp16")),
     [](const auto& p) { return std::get<0>(p.param).name + ("_" + std::string(std::get<1>(p.param))); });
 
-}  // namespace
+}  // namespace plans_test
 }  // namespace xrai

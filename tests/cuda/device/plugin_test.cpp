@@ -7,7 +7,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace plugin_test {
 
 using ::testing::AnyOf;
 using ::testing::Contains;
@@ -49,5 +49,5 @@ TEST(Plugin, WithoutACardItsErrorsArriveAsErrors) {
   }
 }
 
-}  // namespace
+}  // namespace plugin_test
 }  // namespace xrai

@@ -13,7 +13,8 @@
 #include "tests/support/toy_training.h"
 #include "tests/support/trace_ranges.h"
 
-namespace {
+namespace xrai {
+namespace profile_test {
 
 /// What arrived, with registered names resolved. One thread trains.
 struct NvtxListener {
@@ -81,16 +82,11 @@ int initialise(NvtxGetExportTableFunc_t export_table) {
   return 1;
 }
 
-}  // namespace
-
 /// The name under which NVTX looks for a tool that is linked in.
 extern "C" {
 extern const NvtxInitializeInjectionNvtxFunc_t InitializeInjectionNvtx2_fnptr;
 const NvtxInitializeInjectionNvtxFunc_t InitializeInjectionNvtx2_fnptr = &initialise;
 }
-
-namespace xrai {
-namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -226,5 +222,5 @@ TEST(Profiler, TheWindowHoldsTheWorkOfItsSteps) {
   EXPECT_EQ(executed(), before + 2) << "of the window";
 }
 
-}  // namespace
+}  // namespace profile_test
 }  // namespace xrai

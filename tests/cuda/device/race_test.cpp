@@ -7,7 +7,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace race_test {
 
 fake::Report train(const fake::Settings& settings, const std::string& precision) {
   const testing::TemporaryFolder folder;
@@ -32,5 +32,5 @@ TEST(Races, AMissingWaitIsFoundByWhatTheKernelsRead) {
   }
 }
 
-}  // namespace
+}  // namespace race_test
 }  // namespace xrai

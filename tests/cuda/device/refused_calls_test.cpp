@@ -10,7 +10,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace refused_calls_test {
 
 using ::testing::AllOf;
 using testing::fresh_cuda;
@@ -118,5 +118,5 @@ TEST(CudaDevice, DescribesItself) {
               AllOf(HasSubstr("H100"), HasSubstr("9.0"), HasSubstr("bf16"), HasSubstr("cuDNN 9")));
 }
 
-}  // namespace
+}  // namespace refused_calls_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace training_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -233,5 +233,5 @@ TEST(PlantedFaults, GradientsThatNeverAreFiniteEndTheRun) {
   EXPECT_THAT(refused(ExitCode::kDiverged, [&] { cuda.train(); }), HasSubstr("50 steps"));
 }
 
-}  // namespace
+}  // namespace training_test
 }  // namespace xrai

@@ -12,7 +12,7 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace faults_test {
 
 using samples::Bug;
 using ::testing::AllOf;
@@ -91,5 +91,5 @@ TEST(UndefinedValues, UninitialisedSharedMemoryIsNan) {
   EXPECT_TRUE(std::isnan(memory[0]));
 }
 
-}  // namespace
+}  // namespace faults_test
 }  // namespace xrai::emulation

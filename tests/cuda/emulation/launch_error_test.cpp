@@ -10,21 +10,21 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace launch_error_test {
 
 cudaError_t next_answer = cudaSuccess;
 std::vector<Launch> launches;
 std::vector<cudaStream_t> streams;
 
-}  // namespace
+}  // namespace launch_error_test
 
 cudaError_t enqueue(cudaStream_t stream, Launch launch) {
-  streams.push_back(stream);
-  launches.push_back(std::move(launch));
-  return std::exchange(next_answer, cudaSuccess);
+  launch_error_test::streams.push_back(stream);
+  launch_error_test::launches.push_back(std::move(launch));
+  return std::exchange(launch_error_test::next_answer, cudaSuccess);
 }
 
-namespace {
+namespace launch_error_test {
 
 class LaunchErrors : public ::testing::Test {
  protected:
@@ -64,5 +64,5 @@ TEST_F(LaunchErrors, QueuedLaunchKeepsItsArgumentsAndRunsLater) {
   EXPECT_EQ(y[0], 11.0f);
 }
 
-}  // namespace
+}  // namespace launch_error_test
 }  // namespace xrai::emulation

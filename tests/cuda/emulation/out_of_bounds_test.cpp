@@ -7,7 +7,7 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace out_of_bounds_test {
 
 using samples::Bug;
 
@@ -40,5 +40,5 @@ TEST(SanitizedKernelDeathTest, MisalignedVector) {
   EXPECT_DEATH(launch_on_256_floats(Bug::kMisalignedVector), "misaligned address");
 }
 
-}  // namespace
+}  // namespace out_of_bounds_test
 }  // namespace xrai::emulation

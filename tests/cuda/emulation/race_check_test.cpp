@@ -12,7 +12,7 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace race_check_test {
 
 using samples::Bug;
 using ::testing::ContainsRegex;
@@ -151,5 +151,5 @@ TEST(TrafficOfALaunch, RangesAreJoinedAndReadsComeFirst) {
   EXPECT_TRUE(accesses[1].write);
 }
 
-}  // namespace
+}  // namespace race_check_test
 }  // namespace xrai::emulation

@@ -16,7 +16,7 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace right_kernels_test {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -151,5 +151,5 @@ TEST(ThreadOrder, RandomIsNeitherAndRunsEachBlockOnce) {
   EXPECT_EQ(random, blocks_in_order(Order::kForward, 0));
 }
 
-}  // namespace
+}  // namespace right_kernels_test
 }  // namespace xrai::emulation

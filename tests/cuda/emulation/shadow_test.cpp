@@ -10,7 +10,7 @@
 #include <vector>
 
 namespace xrai::emulation {
-namespace {
+namespace shadow_test {
 
 /// Random accesses of a few threads, with barriers and partial __syncwarp between them, to one word.
 class History {
@@ -147,5 +147,5 @@ TEST(Shadow, AccessesAcrossAPageAreSeenOnBothSides) {
   EXPECT_FALSE(shadow.access(2048 + 8, 1, write_by(1), clock).has_value());
 }
 
-}  // namespace
+}  // namespace shadow_test
 }  // namespace xrai::emulation

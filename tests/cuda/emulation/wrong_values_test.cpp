@@ -8,7 +8,7 @@
 #include "samples.h"
 
 namespace xrai::emulation {
-namespace {
+namespace wrong_values_test {
 
 /// Whether thread t got what thread 63 - t had stored.
 bool reverses_in(Order order) {
@@ -30,5 +30,5 @@ TEST(WithoutRaceChecker, NothingIsCounted) {
   EXPECT_TRUE(last_accesses().empty());
 }
 
-}  // namespace
+}  // namespace wrong_values_test
 }  // namespace xrai::emulation

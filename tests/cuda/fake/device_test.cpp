@@ -5,7 +5,7 @@
 #include "fake_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace device_test {
 
 class Devices : public OnLazyDevice {};
 
@@ -14,7 +14,7 @@ TEST_F(Devices, EveryCardTellsItsNameAndCapability) {
     reset({.gpu = name});
     cudaDeviceProp properties{};
     ASSERT_EQ(cudaGetDeviceProperties(&properties, 0), cudaSuccess);
-    EXPECT_THAT(properties.name, testing::HasSubstr(name));
+    EXPECT_THAT(properties.name, ::testing::HasSubstr(name));
     int major = 0;
     cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
     EXPECT_EQ(major, properties.major) << name;
@@ -124,5 +124,5 @@ TEST_F(Devices, SharedMemoryLimitsOccupancy) {
   EXPECT_EQ(blocks, 2);
 }
 
-}  // namespace
+}  // namespace device_test
 }  // namespace xrai::fake

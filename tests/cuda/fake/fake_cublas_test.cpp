@@ -10,9 +10,9 @@
 #include "fake_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace fake_cublas_test {
 
-class Products : public testing::TestWithParam<Case> {
+class Products : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override { reset(); }
 };
@@ -200,5 +200,5 @@ TEST_F(CublasLt, HandleNeedsADevice) {
   EXPECT_EQ(cublasLtCreate(&handle), CUBLAS_STATUS_NOT_INITIALIZED);
 }
 
-}  // namespace
+}  // namespace fake_cublas_test
 }  // namespace xrai::fake

@@ -3,7 +3,7 @@
 #include "tests/cuda/fake/fake_cudnn_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace fake_cudnn_test {
 
 using testing::Doubles;
 using testing::expect_near;
@@ -135,5 +135,5 @@ TEST_P(FakeCudnnPooling, ForwardAndGradientAreTheReference) {
 INSTANTIATE_TEST_SUITE_P(Cases, FakeCudnnPooling, ::testing::ValuesIn(kPoolings),
                          [](const auto& one) { return std::string(one.param.name); });
 
-}  // namespace
+}  // namespace fake_cudnn_test
 }  // namespace xrai::fake

@@ -4,7 +4,7 @@
 #include "tests/cuda/fake/fake_cudnn_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace fake_cudnn_use_test {
 
 using ::testing::HasSubstr;
 
@@ -122,5 +122,5 @@ TEST_F(FakeCudnn, FailsWhereAFailureIsPlanted) {
   EXPECT_EQ(cudnnCreate(&other), CUDNN_STATUS_NOT_INITIALIZED);
 }
 
-}  // namespace
+}  // namespace fake_cudnn_use_test
 }  // namespace xrai::fake

@@ -18,7 +18,7 @@ inline std::string policy_name(Policy::Order order) {
 }
 
 /// The claims that hold in whatever order work runs.
-class UnderEveryPolicy : public testing::TestWithParam<Policy::Order> {
+class UnderEveryPolicy : public ::testing::TestWithParam<Policy::Order> {
  protected:
   void SetUp() override { reset({.policy = {GetParam(), 7}}); }
 };
@@ -28,7 +28,7 @@ class UnderEveryPolicy : public testing::TestWithParam<Policy::Order> {
                            [](const auto& parameter) { return policy_name(parameter.param); })
 
 /// The claims for which the order is fixed.
-class OnLazyDevice : public testing::Test {
+class OnLazyDevice : public ::testing::Test {
  protected:
   void SetUp() override { reset(); }
 };

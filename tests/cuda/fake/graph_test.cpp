@@ -6,9 +6,9 @@
 #include "fake_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace graph_test {
 
-using testing::Each;
+using ::testing::Each;
 
 constexpr std::size_t kCount = 32, kBytes = kCount * sizeof(float);
 
@@ -275,5 +275,5 @@ TEST_F(Capturing, GraphDestroyedTwiceIsAFinding) {
   EXPECT_EQ(report().count(Fault::kInvalidHandle), 1);
 }
 
-}  // namespace
+}  // namespace graph_test
 }  // namespace xrai::fake

@@ -5,12 +5,12 @@
 #include "tests/cuda/emulation/samples.h"
 
 namespace xrai::fake {
-namespace {
+namespace kernel_races_test {
 
 using emulation::samples::axpy;
-using testing::AllOf;
-using testing::Each;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::HasSubstr;
 
 constexpr int kCount = 1000;
 constexpr std::size_t kBytes = kCount * sizeof(float);
@@ -59,5 +59,5 @@ TEST_F(KernelsOnLazyDevice, ReadingPageableMemoryIsAFault) {
   EXPECT_EQ(report().count(Fault::kKernel), 1);
 }
 
-}  // namespace
+}  // namespace kernel_races_test
 }  // namespace xrai::fake

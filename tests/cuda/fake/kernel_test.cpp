@@ -6,10 +6,10 @@
 #include "tests/cuda/emulation/samples.h"
 
 namespace xrai::fake {
-namespace {
+namespace kernel_test {
 
 using emulation::samples::axpy;
-using testing::Each;
+using ::testing::Each;
 
 constexpr int kCount = 500;
 
@@ -59,5 +59,5 @@ TEST_F(KernelsOnLazyDevice, ConfigurationBeyondTheCardIsRefusedAtTheLaunch) {
   EXPECT_EQ(report().launches, 0);
 }
 
-}  // namespace
+}  // namespace kernel_test
 }  // namespace xrai::fake

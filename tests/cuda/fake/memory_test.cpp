@@ -7,10 +7,10 @@
 #include "fake_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace memory_test {
 
-using testing::Each;
-using testing::HasSubstr;
+using ::testing::Each;
+using ::testing::HasSubstr;
 
 constexpr std::size_t kCount = 100, kBytes = kCount * sizeof(float);
 
@@ -180,7 +180,7 @@ TEST_F(Memory, CopyOfRowsLeavesTheGapsAlone) {
   std::vector<float> rows{1, 2, 3, 4, 5, 6};
   cudaMemset(memory, 0, 12 * sizeof(float));
   EXPECT_EQ(cudaMemcpy2DAsync(memory, 16, rows.data(), 8, 8, 3, cudaMemcpyHostToDevice, nullptr), cudaSuccess);
-  EXPECT_THAT(download(memory, 12), testing::ElementsAre(1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0));
+  EXPECT_THAT(download(memory, 12), ::testing::ElementsAre(1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0));
 }
 
 TEST_F(Memory, PointerAttributesTellDeviceFromPinnedFromPageable) {
@@ -210,5 +210,5 @@ TEST_F(MemoryDeathTest, HostThatDereferencesADevicePointerCrashes) {
   EXPECT_DEATH(memory[0] = 1, "");
 }
 
-}  // namespace
+}  // namespace memory_test
 }  // namespace xrai::fake

@@ -6,11 +6,11 @@
 #include "fake_fixture.h"
 
 namespace xrai::fake {
-namespace {
+namespace streams_test {
 
-using testing::AllOf;
-using testing::Each;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::HasSubstr;
 
 constexpr std::size_t kCount = 64, kBytes = kCount * sizeof(float);
 
@@ -268,5 +268,5 @@ TEST_F(LazyStreams, LeakedStreamsAndEventsAreCounted) {
   EXPECT_THAT(found.complaints(), AllOf(HasSubstr("1 stream is alive"), HasSubstr("2 events are alive")));
 }
 
-}  // namespace
+}  // namespace streams_test
 }  // namespace xrai::fake

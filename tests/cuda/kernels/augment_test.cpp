@@ -9,7 +9,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace augment_test {
 
 using kernels::AugmentArguments;
 using kernels::AugmentRanges;
@@ -192,5 +192,5 @@ TEST_P(Augment, AnEmptyBatchIsNoWork) {
   EXPECT_NO_THROW(kernels::cuda::augment(a, type(), nullptr));
 }
 
-}  // namespace
+}  // namespace augment_test
 }  // namespace xrai

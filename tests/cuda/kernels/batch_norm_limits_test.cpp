@@ -8,7 +8,7 @@
 #include "tests/support/compare.h"
 
 namespace xrai {
-namespace {
+namespace batch_norm_limits_test {
 
 using testing::NormalisationPass;
 using testing::Values;
@@ -64,5 +64,5 @@ TEST(CudaBatchNormPool, WinnersThatNobodyWantsAreLeftOut) {
   EXPECT_EQ(with.y.values(), without.y.values());
 }
 
-}  // namespace
+}  // namespace batch_norm_limits_test
 }  // namespace xrai

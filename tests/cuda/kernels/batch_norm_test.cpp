@@ -11,7 +11,7 @@
 #include "tests/support/compare.h"
 
 namespace xrai {
-namespace {
+namespace batch_norm_test {
 
 using emulation::Order;
 using testing::expect_near;
@@ -267,5 +267,5 @@ TEST(CudaBatchNormStatistics, AConstantChannelHasNoVarianceAndNoInfinity) {
   for (const float v : pass.dx.values()) EXPECT_TRUE(std::isfinite(v));
 }
 
-}  // namespace
+}  // namespace batch_norm_test
 }  // namespace xrai

@@ -8,21 +8,22 @@
 
 #include "batch_norm_pass.h"
 
-namespace xrai::emulation {
-namespace {
+namespace xrai {
+namespace batch_norm_traffic_test {
 std::uint64_t moved_bytes = 0;
 }
+
+namespace emulation {
 // Instead of the emulation's own, which runs and does not count: a call of several launches is looked at as one.
 cudaError_t enqueue(cudaStream_t, Launch launch) {
   run(launch);
   const Traffic traffic = last_traffic();
-  moved_bytes += traffic.read_bytes + traffic.written_bytes;
+  batch_norm_traffic_test::moved_bytes += traffic.read_bytes + traffic.written_bytes;
   return cudaSuccess;
 }
-}  // namespace xrai::emulation
+}  // namespace emulation
 
-namespace xrai {
-namespace {
+namespace batch_norm_traffic_test {
 
 using testing::NormalisationCase;
 using testing::NormalisationPass;
@@ -41,9 +42,9 @@ class CudaBatchNormTraffic : public ::testing::TestWithParam<std::tuple<DataType
   static double winners() { return 0.25 / static_cast<double>(size_of(type())); }
   template <class Work>
   static double moved(const Work& work) {
-    emulation::moved_bytes = 0;
+    moved_bytes = 0;
     work();
-    return static_cast<double>(emulation::moved_bytes) / static_cast<double>(shape().count() * size_of(type()));
+    return static_cast<double>(moved_bytes) / static_cast<double>(shape().count() * size_of(type()));
   }
   static void expect_within_five_hundredths(double moved, double least) {
     EXPECT_GE(moved, least) << "something was not read, or not counted";
@@ -96,10 +97,10 @@ INSTANTIATE_TEST_SUITE_P(Types, CudaBatchNormTraffic,
 TEST(CudaRunningStatisticsTraffic, VariancesAreReadOnceToBeMadeReady) {
   constexpr std::int64_t kChannels = 1000;
   const testing::Array<float> variance(testing::Values(kChannels, 1.0f)), inverse(kChannels);
-  emulation::moved_bytes = 0;
+  moved_bytes = 0;
   kernels::cuda::inverse_deviation(variance.data(), 1e-5f, kChannels, inverse.data(), nullptr);
-  EXPECT_EQ(emulation::moved_bytes, 2 * kChannels * sizeof(float));
+  EXPECT_EQ(moved_bytes, 2 * kChannels * sizeof(float));
 }
 
-}  // namespace
+}  // namespace batch_norm_traffic_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace convolution_test {
 
 using testing::Activations;
 using testing::Array;
@@ -126,5 +126,5 @@ TEST(ConvolutionParts, ALargeSumIsSharedAmongBlocksAndASmallOneIsNot) {
   EXPECT_LE(floats, 512 * large.weight_count());
 }
 
-}  // namespace
+}  // namespace convolution_test
 }  // namespace xrai

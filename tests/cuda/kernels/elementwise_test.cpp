@@ -9,7 +9,7 @@
 #include "kernel_test.h"
 
 namespace xrai {
-namespace {
+namespace elementwise_test {
 
 using testing::Activations;
 using testing::Array;
@@ -160,5 +160,5 @@ TEST(ElementwiseSize, ThreadsComeRoundAgainWhereTheGridEnds) {
   expect_same(y.values(), expected, "dropout");
 }
 
-}  // namespace
+}  // namespace elementwise_test
 }  // namespace xrai

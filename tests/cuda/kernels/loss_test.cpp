@@ -10,7 +10,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace loss_test {
 
 using testing::Activations;
 using testing::Array;
@@ -178,5 +178,5 @@ TEST_P(Loss, AnEmptyBatchHasNoLoss) {
   kernels::cuda::probabilities({nullptr, nullptr, 0, 3}, type(), nullptr);
 }
 
-}  // namespace
+}  // namespace loss_test
 }  // namespace xrai

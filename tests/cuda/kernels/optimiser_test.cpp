@@ -6,7 +6,7 @@
 #include "kernel_test.h"
 
 namespace xrai {
-namespace {
+namespace optimiser_test {
 
 using kernels::UpdateDecision;
 using testing::Activations;
@@ -126,5 +126,5 @@ TEST_P(Optimiser, OnlyASkippedStepIsUndone) {
       }
 }
 
-}  // namespace
+}  // namespace optimiser_test
 }  // namespace xrai

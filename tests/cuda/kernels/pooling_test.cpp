@@ -10,7 +10,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace pooling_test {
 
 using testing::Activations;
 using testing::Array;
@@ -89,5 +89,5 @@ TEST_P(Pooling, MaximaWithoutPlacesAreTheSame) {
   testing::expect_same(without.values(), with.values(), "y");
 }
 
-}  // namespace
+}  // namespace pooling_test
 }  // namespace xrai

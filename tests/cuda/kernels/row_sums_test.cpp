@@ -8,7 +8,7 @@
 #include "kernels/elementwise.h"
 
 namespace xrai {
-namespace {
+namespace row_sums_test {
 
 using testing::Activations;
 using testing::Array;
@@ -113,5 +113,5 @@ TEST_P(RowSums, AnInfinityOrANaNStaysInItsChannel) {
   expect_rounded(type(), y.values(), testing::widened(expected), 0x1p-23, 0, "y");
 }
 
-}  // namespace
+}  // namespace row_sums_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "kernels/pooling.h"
 
 namespace xrai {
-namespace {
+namespace traffic_test {
 
 using testing::Activations;
 using testing::Array;
@@ -237,5 +237,5 @@ TEST_P(Traffic, ConvolutionOfOurOwnTouchesItsOperandsOnly) {
   expect_touched((kX + kY) * size(), kWeights * 4);
 }
 
-}  // namespace
+}  // namespace traffic_test
 }  // namespace xrai

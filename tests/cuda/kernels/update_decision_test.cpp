@@ -9,7 +9,7 @@
 #include "kernels/optimiser.h"
 
 namespace xrai {
-namespace {
+namespace update_decision_test {
 
 using emulation::Order;
 using kernels::LossScale;
@@ -178,5 +178,5 @@ TEST_P(UpdateDecisions, WithoutClipOrScaleTheGradientsAreNotRead) {
   EXPECT_FLOAT_EQ(decision.data()->inverse_root_correction, 1 / std::sqrt(1 - 0.421875f));
 }
 
-}  // namespace
+}  // namespace update_decision_test
 }  // namespace xrai

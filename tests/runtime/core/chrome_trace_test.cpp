@@ -11,7 +11,7 @@
 #include "tests/support/trace_ranges.h"
 
 namespace xrai {
-namespace {
+namespace chrome_trace_test {
 
 using nlohmann::json;
 using testing::counted_paths;
@@ -146,5 +146,5 @@ TEST_F(ChromeTraceTest, AFileThatCannotBeWrittenIsNamed) {
   EXPECT_THAT(refused(ExitCode::kStorage, [&] { trace.write(file); }), HasSubstr(file.string()));
 }
 
-}  // namespace
+}  // namespace chrome_trace_test
 }  // namespace xrai

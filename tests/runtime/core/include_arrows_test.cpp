@@ -12,7 +12,7 @@
 #include <sstream>
 
 namespace xrai {
-namespace {
+namespace include_arrows_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -150,5 +150,5 @@ TEST(IncludeArrows, WhatIsAllowedIsNotComplainedAbout) {
   EXPECT_THAT(violations("runtime/cuda/a.cpp", "#include <cudnn.h>\n#include \"kernels/loss.h\""), IsEmpty());
 }
 
-}  // namespace
+}  // namespace include_arrows_test
 }  // namespace xrai

@@ -13,7 +13,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
-namespace {
+namespace mapped_file_test {
 
 constexpr std::size_t kBytes = 40000;
 
@@ -52,5 +52,5 @@ TEST_F(Mapping, WhatCannotBeMappedIsNeverCopied) {
   EXPECT_FALSE(MappedFile(descriptor_, 0).copy(0, 1, out_.data()));
 }
 
-}  // namespace
+}  // namespace mapped_file_test
 }  // namespace xrai

@@ -7,7 +7,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace specs_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -58,5 +58,5 @@ TEST(ConvolutionSpecs, NegativeGroupsAreRefused) {
               HasSubstr("-2 groups"));
 }
 
-}  // namespace
+}  // namespace specs_test
 }  // namespace xrai

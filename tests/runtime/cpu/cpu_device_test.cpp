@@ -12,7 +12,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace cpu_device_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -113,5 +113,5 @@ TEST_F(CpuDeviceTest, SenselessDenseLayersAreRefusedInASentence) {
   EXPECT_THAT(sentence(DenseSpec{0, 3, 3}), HasSubstr("0 images"));
 }
 
-}  // namespace
+}  // namespace cpu_device_test
 }  // namespace xrai

@@ -5,7 +5,7 @@
 #include "tests/support/golden.h"
 
 namespace xrai {
-namespace {
+namespace plan_goldens_test {
 
 using testing::expect_near_golden;
 using testing::golden_cases;
@@ -118,5 +118,5 @@ TEST_P(DenseGoldens, ForwardAndGradientsAreExact) {
 
 INSTANTIATE_TEST_SUITE_P(Recorded, DenseGoldens, ::testing::ValuesIn(golden_cases("dense")), testing::golden_name);
 
-}  // namespace
+}  // namespace plan_goldens_test
 }  // namespace xrai

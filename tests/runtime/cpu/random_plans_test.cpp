@@ -10,7 +10,7 @@
 #include "tests/support/reference.h"
 
 namespace xrai {
-namespace {
+namespace random_plans_test {
 
 using testing::expect_near;
 using testing::Random;
@@ -215,5 +215,5 @@ TEST(ConvolutionReference, AgreesWithFiniteDifferences) {
   expect_all(r.dbias, testing::numerical_gradient([&](const auto& v) { return objective(x, w, v); }, b));
 }
 
-}  // namespace
+}  // namespace random_plans_test
 }  // namespace xrai

@@ -15,7 +15,7 @@ extern "C" const char* __lsan_default_suppressions() {
 }
 
 namespace xrai::hdf5 {
-namespace {
+namespace damage_test {
 
 class DamagedFile : public ::testing::Test {
  protected:
@@ -101,5 +101,5 @@ TEST_F(DamagedFile, FlippedBytesAreAnErrorOrValues) {
   EXPECT_GT(n_refused, 500) << "the damage must have reached the headers";
 }
 
-}  // namespace
+}  // namespace damage_test
 }  // namespace xrai::hdf5

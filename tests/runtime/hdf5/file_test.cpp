@@ -15,7 +15,7 @@
 #include "runtime/core/error.h"
 
 namespace xrai::hdf5 {
-namespace {
+namespace file_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -314,5 +314,5 @@ TEST_F(Hdf5File, WhatH5pyWritesIsRead) {
   EXPECT_EQ(file.attribute("/", "mean"), Attribute(0.5));
 }
 
-}  // namespace
+}  // namespace file_test
 }  // namespace xrai::hdf5

@@ -12,7 +12,7 @@
 #include "tests/support/temporary_folder.h"
 
 namespace xrai::hdf5 {
-namespace {
+namespace opening_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -98,5 +98,5 @@ TEST_F(Opening, AMountThatRefusesLocksIsNamedWithTheVariable) {
   EXPECT_THAT(std::string(cause.advice), HasSubstr("HDF5_USE_FILE_LOCKING=FALSE"));
 }
 
-}  // namespace
+}  // namespace opening_test
 }  // namespace xrai::hdf5

@@ -14,7 +14,7 @@
 #include "tests/support/reference_network.h"
 
 namespace xrai {
-namespace {
+namespace grad_cam_test {
 
 using testing::Doubles;
 using testing::GoldenCase;
@@ -210,5 +210,5 @@ TEST(GradCam, RefusesLayersWithoutMapsAndSaysWhichHaveThem) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace grad_cam_test
 }  // namespace xrai

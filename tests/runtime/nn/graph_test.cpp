@@ -9,7 +9,7 @@
 #include "tests/support/random.h"
 
 namespace xrai {
-namespace {
+namespace graph_test {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -182,5 +182,5 @@ TEST(MemoryPlans, Plain5At224With64PicturesTrainsInHalfAGibibyte) {
   EXPECT_LE(model.prepare(64, false).arena_bytes(), std::size_t{256} << 20);
 }
 
-}  // namespace
+}  // namespace graph_test
 }  // namespace xrai

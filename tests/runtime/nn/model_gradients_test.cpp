@@ -10,7 +10,7 @@
 #include "tests/support/gradient_checker.h"
 
 namespace xrai {
-namespace {
+namespace model_gradients_test {
 
 using testing::expect_near;
 using testing::floats_at;
@@ -294,5 +294,5 @@ TEST(Resnet18, SaysInInferenceWhatTheSameNetworkInDoubleSays) {
               "logits");
 }
 
-}  // namespace
+}  // namespace model_gradients_test
 }  // namespace xrai

@@ -10,7 +10,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace model_spec_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -225,5 +225,5 @@ TEST(SummaryTable, ShowsEveryLayerAndTheTotal) {
   EXPECT_THAT(table, AllOf(HasSubstr("conv3"), HasSubstr("112x112x16"), HasSubstr("245233"), HasSubstr("MFLOP")));
 }
 
-}  // namespace
+}  // namespace model_spec_test
 }  // namespace xrai

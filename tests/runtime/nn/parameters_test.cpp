@@ -12,7 +12,7 @@
 #include "tests/support/random.h"
 
 namespace xrai {
-namespace {
+namespace parameters_test {
 
 using testing::Values;
 
@@ -112,5 +112,5 @@ TEST(CanonicalLayout, LeavesVectorsAndMatricesAlone) {
   }
 }
 
-}  // namespace
+}  // namespace parameters_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "runtime/train/logistic_regression.h"
 
 namespace xrai {
-namespace {
+namespace association_test {
 
 /// Recorded by tests/goldens/make_association_goldens.py.
 const nlohmann::json& goldens() {
@@ -120,5 +120,5 @@ TEST(LogisticRegression, StaysFiniteForConstantColumnsAndOneClass) {
   EXPECT_THROW((void)model.probabilities({1, {1.0}}), std::invalid_argument);
 }
 
-}  // namespace
+}  // namespace association_test
 }  // namespace xrai

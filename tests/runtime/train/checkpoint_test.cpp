@@ -22,7 +22,7 @@ extern "C" const char* __lsan_default_suppressions() {
 }
 
 namespace xrai {
-namespace {
+namespace checkpoint_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -341,5 +341,5 @@ TEST_F(CheckpointTest, ARunFolderMeansItsBestElseItsLast) {
   EXPECT_EQ(find_checkpoint(path_), path_);
 }
 
-}  // namespace
+}  // namespace checkpoint_test
 }  // namespace xrai

@@ -10,7 +10,7 @@
 #include "tests/runtime/train/metric_goldens.h"
 
 namespace xrai {
-namespace {
+namespace confidence_test {
 
 TEST(Wilson, GivesTheIntervalsThatThePaperOfNewcombePrints) {
   // Newcombe, Stat. Med. 17:857 (1998), table I, method 3.
@@ -209,5 +209,5 @@ TEST(Percentiles, AreInterpolatedAndNeedHalfOfTheResamples) {
   EXPECT_FALSE(percentile_interval({}));
 }
 
-}  // namespace
+}  // namespace confidence_test
 }  // namespace xrai

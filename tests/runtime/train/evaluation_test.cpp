@@ -14,9 +14,9 @@
 #include "tests/runtime/train/metric_goldens.h"
 
 namespace xrai {
-namespace {
+namespace evaluation_test {
 
-class Goldens : public testing::TestWithParam<int> {
+class Goldens : public ::testing::TestWithParam<int> {
  protected:
   const nlohmann::json golden = metric_goldens()[static_cast<std::size_t>(GetParam())];
   const Evaluation evaluation =
@@ -67,7 +67,7 @@ TEST_P(Goldens, EveryIntervalHoldsItsValue) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Goldens, testing::Range(0, 4));
+INSTANTIATE_TEST_SUITE_P(All, Goldens, ::testing::Range(0, 4));
 
 Predictions four_images() {
   return {{"NORMAL", "PNEUMONIA"}, {0, 0, 1, 1}, {0.9f, 0.1f, 0.4f, 0.6f, 0.3f, 0.7f, 0.2f, 0.8f}, {}, {}};
@@ -219,7 +219,7 @@ Predictions scored_by(const nlohmann::json& golden, const char* network, int ima
   return p;
 }
 
-class Comparisons : public testing::TestWithParam<int> {
+class Comparisons : public ::testing::TestWithParam<int> {
  protected:
   const nlohmann::json golden = metric_goldens("comparisons")[static_cast<std::size_t>(GetParam())];
   [[nodiscard]] Comparison compared(int images_a_patient = 1, std::int64_t n_resamples = 0) const {
@@ -253,7 +253,7 @@ TEST_P(Comparisons, OfOneImageAPatientTheBootstrapAndDeLongAgree) {
   EXPECT_GE(drawn.high, *c.of("auroc").difference);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Comparisons, testing::Range(0, 2));
+INSTANTIATE_TEST_SUITE_P(All, Comparisons, ::testing::Range(0, 2));
 
 TEST(Compare, ManyImagesAPatientWidenTheDrawnIntervalAndNotDeLongs) {
   const auto golden = metric_goldens("comparisons")[1];
@@ -298,5 +298,5 @@ TEST(Compare, OfThreeClassesHasNoDeLongButEveryDifference) {
   EXPECT_THROW((void)c.of("other"), Error);
 }
 
-}  // namespace
+}  // namespace evaluation_test
 }  // namespace xrai

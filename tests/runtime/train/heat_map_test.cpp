@@ -14,7 +14,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace heat_map_test {
 
 HeatMap random_map(std::int64_t height, std::int64_t width, double crop) {
   return {height, width, crop, testing::random_values(height * width, 5, 0, 1)};
@@ -164,5 +164,5 @@ TEST(Explainer, FindsPlacesBetweenTheMiddlesOfCells) {
     }
 }
 
-}  // namespace
+}  // namespace heat_map_test
 }  // namespace xrai

@@ -12,13 +12,13 @@
 #include "runtime/core/error.h"
 
 namespace xrai {
-namespace {
+namespace history_test {
 
-class History : public testing::Test {
+class History : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder = std::filesystem::path(testing::TempDir()) /
-             (std::string("xrai_history_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder = std::filesystem::path(::testing::TempDir()) /
+             (std::string("xrai_history_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
   }
@@ -229,5 +229,5 @@ TEST(BestEpoch, HasTheLowestValidationLossElseTheLowestTrainingLoss) {
   EXPECT_FALSE(best_epoch({}));
 }
 
-}  // namespace
+}  // namespace history_test
 }  // namespace xrai

@@ -14,7 +14,7 @@
 #include "tests/runtime/train/metric_goldens.h"
 
 namespace xrai {
-namespace {
+namespace metrics_test {
 
 struct Scored {
   std::vector<float> scores;
@@ -193,5 +193,5 @@ TEST(RocCurve, HasItsCornersWhereScikitLearnHasThem) {
   }
 }
 
-}  // namespace
+}  // namespace metrics_test
 }  // namespace xrai

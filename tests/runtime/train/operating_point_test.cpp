@@ -14,7 +14,7 @@
 #include "tests/support/errors.h"
 
 namespace xrai {
-namespace {
+namespace operating_point_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -220,5 +220,5 @@ TEST(FitTemperature, SaysWhyThereIsNone) {
   EXPECT_THAT(remark(small), HasSubstr("do not determine"));
 }
 
-}  // namespace
+}  // namespace operating_point_test
 }  // namespace xrai

@@ -11,7 +11,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace predictor_test {
 
 using testing::kToySide;
 using testing::ToyPictures;
@@ -116,5 +116,5 @@ TEST_F(PredictorTest, AppliesTheCheckpointsTemperatureToWhatTheNetworkSays) {
   }
 }
 
-}  // namespace
+}  // namespace predictor_test
 }  // namespace xrai

@@ -8,7 +8,7 @@
 #include <vector>
 
 namespace xrai {
-namespace {
+namespace schedule_test {
 
 constexpr double kRate = 2e-3;
 
@@ -82,5 +82,5 @@ TEST(BalancedClassWeights, AClassWithoutPicturesWeighsNothing) {
   EXPECT_EQ(balanced_class_weights({0, 0}, 2), (std::vector<float>{0.5f, 0.0f}));
 }
 
-}  // namespace
+}  // namespace schedule_test
 }  // namespace xrai

@@ -8,7 +8,7 @@
 #include "tests/support/trace_ranges.h"
 
 namespace xrai {
-namespace {
+namespace trace_test {
 
 using ::testing::ElementsAre;
 using testing::TemporaryFolder;
@@ -85,5 +85,5 @@ TEST_F(TrainingTrace, TheNetworkIsTheSameWithAndWithout) {
   EXPECT_EQ(read_checkpoint(run.last()).checksum, read_checkpoint(folder_ / "checkpoints/last.h5").checksum);
 }
 
-}  // namespace
+}  // namespace trace_test
 }  // namespace xrai

@@ -15,7 +15,7 @@
 #include "tests/support/toy_training.h"
 
 namespace xrai {
-namespace {
+namespace trainer_test {
 
 using ::testing::HasSubstr;
 using testing::refused;
@@ -267,5 +267,5 @@ TEST(Trainer, MoreThanTwoClassesAreTrainedBySoftmax) {
   EXPECT_TRUE(auroc.has_value());
 }
 
-}  // namespace
+}  // namespace trainer_test
 }  // namespace xrai

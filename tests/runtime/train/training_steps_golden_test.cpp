@@ -11,7 +11,7 @@
 #include "tests/support/update.h"
 
 namespace xrai {
-namespace {
+namespace training_steps_golden_test {
 
 using testing::expect_near_golden;
 using testing::golden_cases;
@@ -142,5 +142,5 @@ TEST_P(ScheduleGoldens, EveryStepHasTheRecordedRate) {
 INSTANTIATE_TEST_SUITE_P(Recorded, ScheduleGoldens, ::testing::ValuesIn(golden_cases("schedules")),
                          testing::golden_name);
 
-}  // namespace
+}  // namespace training_steps_golden_test
 }  // namespace xrai
