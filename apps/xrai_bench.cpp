@@ -8,6 +8,7 @@
 #include "apps/support/json_output.h"
 #include "apps/support/nearest.h"
 #include "apps/support/waiting_threads.h"
+#include "runtime/core/error.h"
 #include "runtime/core/log.h"
 
 namespace {
@@ -16,6 +17,8 @@ using namespace xrai;
 
 nlohmann::ordered_json measured(const BenchOptions& options, const std::string& mode) {
   const std::unique_ptr<Device> device = make_device({options.device, options.threads, options.precision});
+  if (options.limits && device->name() != "cpu")
+    throw Error(ExitCode::kUsage, "--limits are the CPU's; add --device cpu, or take --device-model for a card");
   return measure(*device, options, mode);
 }
 
@@ -43,6 +46,10 @@ void add_options(CommandLine& c, BenchOptions& o) {
          .help = "steps before that",
          .at_least = 0,
          .at_most = 1000});
+  c.add({.group = "Measuring",
+         .name = "limits",
+         .target = &o.limits,
+         .help = "also measure what this CPU allows: oneDNN's direct convolutions alone, GFLOP/s and GB/s"});
   c.add({.group = "Measuring",
          .name = "device-model",
          .target = &o.device_model,

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 
+#include "apps/bench/step_limits.h"
 #include "apps/support/version.h"
 
 namespace xrai {
@@ -114,6 +115,7 @@ nlohmann::ordered_json measure(Device& device, const BenchOptions& options, cons
   result["workspace_bytes"] = step.plan().workspace_bytes();
   result["layers"] = rows(device, step);
   result["peak_resident_bytes"] = peak_resident_bytes();
+  if (options.limits) add_step_limits(step, result);
   if (free_before > 0) result["device_bytes"] = free_before - device.free_bytes();
   return result;
 }
@@ -131,6 +133,11 @@ void print_measurement(const nlohmann::ordered_json& result) {
   std::printf("step %.1f ms (median), %.1f images/s, peak memory %.0f MiB (activations %.0f MiB)\n",
               result["step_ms"]["median"].get<double>(), result["images_per_second"].get<double>(),
               result["peak_resident_bytes"].get<double>() / 1048576, result["arena_bytes"].get<double>() / 1048576);
+  if (!result.contains("limits")) return;
+  const auto& limits = result["limits"];
+  std::printf("direct convolutions alone %.1f ms: %.2f of that limit; cores %.0f GFLOP/s, memory %.1f GB/s\n",
+              limits["direct_convolutions_ms"].get<double>(), limits["share_of_convolution_limit"].get<double>(),
+              limits["convolution_gflops"].get<double>(), limits["copy_gb_per_second"].get<double>());
 }
 
 }  // namespace xrai

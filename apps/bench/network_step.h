@@ -16,7 +16,7 @@ struct BenchOptions {
   std::string model = "plain5", device = "auto", precision = "auto", device_model;
   std::int64_t size = 224, batch_size = 64;
   int iterations = 10, warmup = 2, threads = 0;
-  bool json = false;
+  bool limits = false, json = false;
 };
 
 class NetworkStep {

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "kernels/augment.h"
 #include "kernels/batch_norm.h"
 #include "kernels/data_type.h"
 #include "kernels/elementwise.h"
+#include "kernels/first_block.h"
 #include "kernels/loss.h"
 #include "kernels/optimiser.h"
 #include "runtime/core/buffer.h"
@@ -110,6 +112,11 @@ class Device {
   virtual void batch_norm(const kernels::BatchNormArguments& arguments) = 0;
   virtual void batch_norm_backward(const kernels::BatchNormBackwardArguments& arguments) = 0;
   virtual void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) = 0;
+  /// Whether the three calls behind it exist here. Float32 activations only.
+  [[nodiscard]] virtual bool has_first_block() const { return false; }
+  virtual void first_block_statistics(const kernels::FirstBlockStatisticsArguments&) { no_first_block(); }
+  virtual void first_block(const kernels::FirstBlockArguments&) { no_first_block(); }
+  virtual void first_block_backward(const kernels::FirstBlockBackwardArguments&) { no_first_block(); }
   virtual void add(const void* a, const void* b, void* sum, std::int64_t n) = 0;
   virtual void relu(const void* x, void* y, std::int64_t n) = 0;
   virtual void relu_backward(const void* y, const void* dy, void* dx, std::int64_t n) = 0;
@@ -132,6 +139,8 @@ class Device {
   virtual void widen(const void* from, float* to, std::int64_t n) = 0;
 
  private:
+  [[noreturn]] static void no_first_block() { throw std::logic_error("this device has no kernel for a first block"); }
+
   Trace* trace_ = nullptr;
 };
 

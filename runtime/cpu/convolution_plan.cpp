@@ -39,6 +39,7 @@ class OneDnnConvolution final : public ConvolutionPlan {
 }  // namespace
 
 std::unique_ptr<ConvolutionPlan> make_convolution_plan(OneDnn& onednn, const ConvolutionSpec& spec) {
+  if (auto plan = make_winograd_plan(spec)) return plan;
   return std::make_unique<OneDnnConvolution>(onednn, spec, convolution_memory(spec));
 }
 

@@ -89,6 +89,14 @@ class CpuDevice final : public Device {
   void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) override {
     kernels::cpu::inverse_deviation(variance, epsilon, channels, inverse);
   }
+  [[nodiscard]] bool has_first_block() const override { return true; }
+  void first_block_statistics(const kernels::FirstBlockStatisticsArguments& a) override {
+    kernels::cpu::first_block_statistics(a);
+  }
+  void first_block(const kernels::FirstBlockArguments& a) override { kernels::cpu::first_block(a); }
+  void first_block_backward(const kernels::FirstBlockBackwardArguments& a) override {
+    kernels::cpu::first_block_backward(a);
+  }
   void add(const void* a, const void* b, void* sum, std::int64_t n) override { kernels::cpu::add(a, b, sum, n); }
   void relu(const void* x, void* y, std::int64_t n) override { kernels::cpu::relu(x, y, n); }
   void relu_backward(const void* y, const void* dy, void* dx, std::int64_t n) override {

@@ -18,13 +18,16 @@ bool halves(const Window& w) {
 
 class GraphBuilder {
  public:
-  GraphBuilder(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes)
-      : spec_(spec), facts_(infer_shapes(spec, picture, n_classes)), tensor_of_(spec.layers.size(), -1) {
+  GraphBuilder(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing)
+      : spec_(spec),
+        fusing_(fusing),
+        facts_(infer_shapes(spec, picture, n_classes)),
+        tensor_of_(spec.layers.size(), -1) {
     graph_.tensors.push_back(picture);
     find_readers();
   }
 
-  Graph build(Fusing fusing) {
+  Graph build() {
     const int n_layers = static_cast<int>(spec_.layers.size());
     std::vector<std::vector<int>> chain_ending_at(spec_.layers.size());
     std::vector<bool> joined(spec_.layers.size(), false);
@@ -37,9 +40,9 @@ class GraphBuilder {
     // A node stands where its last layer stood: by then a residual's other side is there.
     for (int i = 0; i < n_layers; ++i) {
       const std::vector<int>& chain = chain_ending_at[at(i)];
-      if (fusing == Fusing::kAll && !chain.empty()) emit(chain);
+      if (fusing_ != Fusing::kNone && !chain.empty()) emit(chain);
       // Apart, but in the same order: parameters are numbered as nodes are made.
-      if (fusing == Fusing::kNone)
+      if (fusing_ == Fusing::kNone)
         for (const int one : chain) emit({one});
     }
     return std::move(graph_);
@@ -76,7 +79,23 @@ class GraphBuilder {
     return true;
   }
 
+  // What kernels/first_block.h computes: convolution, batch normalisation, ReLU and pooling of the picture, written one
+  // behind the other: parameters then have the numbers that they have apart.
+  std::vector<int> first_block_from(int first) const {
+    const auto* convolution = as<ConvolutionLayer>(layer(first));
+    const bool fits = convolution != nullptr && layer(first).input == kPicture && graph_.tensors[0].channels == 1 &&
+                      convolution->window == Window{3, 3, 1, 1, 1, 1, 1, 1} && !convolution->bias &&
+                      convolution->filters % 16 == 0;
+    std::vector<int> chain{first};
+    if (!fits || !extend<BatchNormLayer>(chain) || !extend<ReluLayer>(chain) || !extend<PoolingLayer>(chain)) return {};
+    const auto& pool = *as<PoolingLayer>(layer(chain.back()));
+    const bool in_order = chain.back() == first + 3;
+    return in_order && pool.kind == PoolingKind::kMax && halves(pool.window) ? chain : std::vector<int>{};
+  }
+
   std::vector<int> chain_from(int first) const {
+    if (fusing_ == Fusing::kFirstBlock)
+      if (std::vector<int> block = first_block_from(first); !block.empty()) return block;
     std::vector<int> chain{first};
     if (as<ConvolutionLayer>(layer(first)) != nullptr || as<DenseLayer>(layer(first)) != nullptr)
       extend<ReluLayer>(chain);
@@ -139,21 +158,16 @@ class GraphBuilder {
     const int first = chain.front();
     const Shape in = shape_of(layer(first).input);
     const std::string& name = layer(first).name;
-    if (const auto* l = as<ConvolutionLayer>(layer(first))) return convolution(*l, name, in, relu, relu_follows(first));
+    if (const auto* l = as<ConvolutionLayer>(layer(first))) {
+      const bool block = chain.size() > 1 && as<BatchNormLayer>(layer(chain[1])) != nullptr;
+      ConvolutionNode node = convolution(*l, name, in, relu && !block, relu_follows(first));
+      if (!block) return node;
+      const std::vector<int> behind(chain.begin() + 1, chain.end());
+      return FirstBlockNode{node, normalisation(behind, l->filters, true, inputs)};
+    }
     if (const auto* l = as<DenseLayer>(layer(first)))
       return dense(*l, name, in.per_image(), facts_[at(first)].output.channels, relu);
-    if (const auto* l = as<BatchNormLayer>(layer(first))) {
-      NormalisationNode node{*l, relu};
-      for (const int i : chain) {
-        if (const auto* add = as<AddLayer>(layer(i))) inputs.push_back(tensor_of(add->with)), node.residual = true;
-        if (as<PoolingLayer>(layer(i)) != nullptr) node.pool = true;
-      }
-      node.scale = parameter(name + ".weight", ParameterRole::kNormScale, {in.channels}, 0, false);
-      node.shift = parameter(name + ".bias", ParameterRole::kNormShift, {in.channels}, 0, false);
-      node.statistics = static_cast<int>(graph_.statistics.size());
-      graph_.statistics.push_back({name, in.channels, 0, 0});
-      return node;
-    }
+    if (as<BatchNormLayer>(layer(first)) != nullptr) return normalisation(chain, in.channels, relu, inputs);
     if (const auto* l = as<PoolingLayer>(layer(first))) return PoolingNode{*l};
     if (const auto* l = as<DropoutLayer>(layer(first))) return DropoutNode{l->probability, n_dropouts_++};
     if (const auto* l = as<AddLayer>(layer(first))) {
@@ -164,7 +178,23 @@ class GraphBuilder {
     return ReluNode{};
   }
 
-  NodeKind convolution(const ConvolutionLayer& l, const std::string& name, const Shape& in, bool relu, bool rectified) {
+  NormalisationNode normalisation(const std::vector<int>& chain, std::int64_t channels, bool relu,
+                                  std::vector<int>& inputs) {
+    const std::string& name = layer(chain.front()).name;
+    NormalisationNode node{*as<BatchNormLayer>(layer(chain.front())), relu};
+    for (const int i : chain) {
+      if (const auto* add = as<AddLayer>(layer(i))) inputs.push_back(tensor_of(add->with)), node.residual = true;
+      if (as<PoolingLayer>(layer(i)) != nullptr) node.pool = true;
+    }
+    node.scale = parameter(name + ".weight", ParameterRole::kNormScale, {channels}, 0, false);
+    node.shift = parameter(name + ".bias", ParameterRole::kNormShift, {channels}, 0, false);
+    node.statistics = static_cast<int>(graph_.statistics.size());
+    graph_.statistics.push_back({name, channels, 0, 0});
+    return node;
+  }
+
+  ConvolutionNode convolution(const ConvolutionLayer& l, const std::string& name, const Shape& in, bool relu,
+                              bool rectified) {
     const std::int64_t inputs = in.channels / l.groups, kh = l.window.kernel_height, kw = l.window.kernel_width;
     ConvolutionNode node{l, relu};
     node.weight =
@@ -181,6 +211,7 @@ class GraphBuilder {
   }
 
   const ModelSpec& spec_;
+  Fusing fusing_;
   std::vector<LayerFacts> facts_;
   std::vector<int> tensor_of_;             // of each layer's output, -1 inside a node
   std::vector<std::vector<int>> readers_;  // of each layer's output
@@ -191,7 +222,7 @@ class GraphBuilder {
 }  // namespace
 
 Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing) {
-  return GraphBuilder(spec, picture, n_classes).build(fusing);
+  return GraphBuilder(spec, picture, n_classes, fusing).build();
 }
 
 }  // namespace xrai

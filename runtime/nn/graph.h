@@ -21,6 +21,11 @@ struct NormalisationNode {
   bool relu = false, residual = false, pool = false;
   int scale = -1, shift = -1, statistics = -1;
 };
+/// The picture's 3x3 convolution with batch normalisation, ReLU and 2x2 max pooling behind it.
+struct FirstBlockNode {
+  ConvolutionNode convolution;
+  NormalisationNode normalisation;
+};
 struct PoolingNode {
   PoolingLayer layer;
 };
@@ -37,8 +42,8 @@ struct DropoutNode {
 struct AddNode {};
 struct GlobalAveragePoolNode {};
 
-using NodeKind = std::variant<ConvolutionNode, NormalisationNode, PoolingNode, DenseNode, ReluNode, DropoutNode,
-                              AddNode, GlobalAveragePoolNode>;
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, PoolingNode, DenseNode, ReluNode,
+                              DropoutNode, AddNode, GlobalAveragePoolNode>;
 
 struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
@@ -56,8 +61,9 @@ struct Graph {
   std::vector<StatisticsSpec> statistics;
 };
 
-/// kNone: a node for every layer but flatten, so that every layer's output exists, with the same parameters.
-enum class Fusing { kAll, kNone };
+/// kFirstBlock: kAll, and the network's first block as one node where it can be. kNone: a node for every layer but
+/// flatten, so that every layer's output exists. The parameters are the same.
+enum class Fusing { kAll, kFirstBlock, kNone };
 
 /// Throws what infer_shapes throws.
 Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing = Fusing::kAll);

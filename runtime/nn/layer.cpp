@@ -3,22 +3,11 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "runtime/nn/first_block_layer.h"
+#include "runtime/nn/slice.h"
+
 namespace xrai {
 namespace {
-
-// Where a parameter and its gradient lie; null for index -1 (a layer without bias).
-struct Slice {
-  float* value = nullptr;
-  float* gradient = nullptr;
-  const void* narrow = nullptr;  // the value in the activations' type
-};
-
-Slice slice(Parameters& parameters, int index, bool training) {
-  if (index < 0) return {};
-  const std::int64_t offset = parameters.specs()[static_cast<std::size_t>(index)].offset;
-  return {parameters.values() + offset, training ? parameters.gradients() + offset : nullptr,
-          parameters.narrow_values(offset)};
-}
 
 class ConvolutionLayerPlan final : public Layer {
  public:
@@ -293,6 +282,9 @@ struct LayerMaker {
   std::unique_ptr<Layer> operator()(const NormalisationNode& node) const {
     if (r.explaining) return std::make_unique<RunningNormalisationLayerPlan>(device, parameters, r, node, in);
     return std::make_unique<NormalisationLayerPlan>(device, parameters, r, node, in);
+  }
+  std::unique_ptr<Layer> operator()(const FirstBlockNode& node) const {
+    return make_first_block_layer(device, parameters, r, node);
   }
   std::unique_ptr<Layer> operator()(const PoolingNode& node) const {
     return std::make_unique<PoolingLayerPlan>(device, r, node, in);

@@ -107,6 +107,10 @@ TEST_F(Plans, ConvolutionsOfOddShapesAreTheNaiveLoops) {
       {{1, 23, 19, 1}, 8, {7, 7, 2, 2, 3, 3, 3, 3}, 1, false, false, true, true},
       {{2, 8, 8, 32}, 64, {1, 1, 2, 2, 0, 0, 0, 0}, 1, false, false, true, true},
       {{2, 9, 9, 4}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 1, true, true, false, false},
+      // Of the size from which on Winograd's way is taken, and of shapes that its tiles do not cover evenly.
+      {{2, 14, 13, 48}, 32, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, true},
+      {{1, 8, 8, 16}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, false},
+      {{3, 7, 17, 16}, 80, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, false, false},
   };
   for (const ConvolutionSpec& spec : specs) check(spec);
 }

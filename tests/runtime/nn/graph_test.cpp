@@ -83,6 +83,44 @@ TEST(Graphs, OnlyHalvingMaxPoolingIsTakenIntoANormalisation) {
   EXPECT_THAT(with("type='max_pool'\nkernel=2\npadding=1\n"), ElementsAre("n", "p", "g"));
 }
 
+TEST(Graphs, TheFirstBlockIsOneNodeWhereADeviceHasIt) {
+  EXPECT_THAT(names(build_graph(architecture("plain5"), {1, 64, 64, 1}, 2, Fusing::kFirstBlock)),
+              ElementsAre("conv1+norm1+relu1+pool1", "conv2", "norm2+relu2+pool2", "conv3", "norm3+relu3+pool3",
+                          "conv4", "norm4+relu4+pool4", "conv5", "norm5+relu5+pool5", "average", "dense"));
+}
+
+TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
+  const auto first = [](const std::string& convolution, const std::string& pool) {
+    const std::string layers = "[[layer]]\nname='c'\ntype='conv'\n" + convolution +
+                               "[[layer]]\nname='n'\ntype='batch_norm'\n[[layer]]\nname='r'\ntype='relu'\n"
+                               "[[layer]]\nname='p'\n" +
+                               pool +
+                               "[[layer]]\ntype='global_average_pool'\nname='g'\n[[layer]]\nname='d'\ntype='dense'\n";
+    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kFirstBlock)).front();
+  };
+  const std::string same = "kernel=3\npadding='same'\nbias=false\n", halving = "type='max_pool'\nkernel=2\n";
+  EXPECT_EQ(first("filters=16\n" + same, halving), "c+n+r+p");
+  EXPECT_EQ(first("filters=8\n" + same, halving), "c");
+  EXPECT_EQ(first("filters=16\nkernel=3\npadding='same'\nbias=true\n", halving), "c");
+  EXPECT_EQ(first("filters=16\nkernel=5\npadding='same'\nbias=false\n", halving), "c");
+  EXPECT_EQ(first("filters=16\n" + same, "type='average_pool'\nkernel=2\n"), "c");
+}
+
+TEST(Graphs, ParametersHaveTheSamePlacesHoweverLayersAreJoined) {
+  for (const std::string& name : architecture_names()) {
+    const Graph all = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kAll);
+    const Graph apart = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kNone);
+    const Graph block = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kFirstBlock);
+    ASSERT_EQ(block.parameters.size(), all.parameters.size());
+    ASSERT_EQ(apart.parameters.size(), all.parameters.size());
+    for (std::size_t i = 0; i < all.parameters.size(); ++i) {
+      EXPECT_EQ(apart.parameters[i].name, all.parameters[i].name);
+      EXPECT_EQ(block.parameters[i].name, all.parameters[i].name);
+      EXPECT_EQ(block.parameters[i].rectified, all.parameters[i].rectified) << all.parameters[i].name;
+    }
+  }
+}
+
 TEST(Graphs, WeightsBeforeAReluAreMarkedForTheInitialiser) {
   const Graph graph = build_graph(architecture("plain5"), {1, 64, 64, 1}, 2);
   for (const ParameterSpec& spec : graph.parameters)

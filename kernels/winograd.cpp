@@ -1,0 +1,310 @@
+// Tiles are numbered over all pictures, row by row. A block of tiles is brought into the other basis, multiplied with
+// the weights there, frequency by frequency, and brought back, without leaving the second-level cache.
+#include "kernels/winograd.h"
+
+#include <algorithm>
+
+#include "kernels/parallel.h"
+#include "kernels/vectorise.h"
+#include "kernels/winograd_product.h"
+#include "kernels/winograd_transforms.h"
+
+namespace xrai::kernels {
+namespace {
+
+// Frequencies lie a line further apart than their size: at powers of two they would share a few sets of the cache.
+constexpr std::int64_t kLine = 16;
+
+struct Tiles {
+  std::int64_t across, per_image, count;
+};
+
+Tiles tiles_of(const WinogradShape& s) {
+  const std::int64_t across = (s.width + kWinogradTile - 1) / kWinogradTile;
+  const std::int64_t per_image = across * ((s.height + kWinogradTile - 1) / kWinogradTile);
+  return {across, per_image, per_image * s.n};
+}
+
+std::int64_t rounded_up(std::int64_t count, std::int64_t step) {
+  return (count + step - 1) / step * step;
+}
+
+// Tiles that a thread takes at once: 768 KiB of values and results, and work for every thread. Every tile's numbers
+// are the same in any block.
+std::int64_t tiles_per_block(const WinogradShape& s) {
+  constexpr std::int64_t kFloats = 768 * 1024 / sizeof(float);
+  const std::int64_t fit = kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)) / 12 * 12;
+  const std::int64_t share = rounded_up((tiles_of(s).count + s.threads - 1) / s.threads, 4);
+  return std::min(std::max<std::int64_t>(fit, 12), share);
+}
+
+// Tiles whose products are summed before the sums are written: 4 MiB of values and gradients, whoever computes them,
+// since the order of a sum depends on it.
+std::int64_t tiles_per_sum(const WinogradShape& s) {
+  constexpr std::int64_t kFloats = 4 * 1024 * 1024 / sizeof(float);
+  return std::max<std::int64_t>(32, kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)));
+}
+
+// Matrices (rows, channels), one a frequency.
+struct Spectrum {
+  float* data;
+  std::int64_t channels, frequency_step;
+
+  Spectrum(float* place, std::int64_t rows, std::int64_t n_channels)
+      : data(place), channels(n_channels), frequency_step(floats(rows, n_channels) / kWinogradFrequencies) {}
+  static std::int64_t floats(std::int64_t rows, std::int64_t channels) {
+    return kWinogradFrequencies * (rows * channels + kLine);
+  }
+  [[nodiscard]] float* frequency(std::int64_t f) const { return data + f * frequency_step; }
+};
+
+std::int64_t weight_floats(const WinogradShape& s) {
+  return Spectrum::floats(s.inputs, s.outputs);
+}
+std::int64_t block_floats(const WinogradShape& s) {
+  const std::int64_t tiles = tiles_per_block(s);
+  return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
+}
+std::int64_t forward_floats(const WinogradShape& s) {
+  return weight_floats(s) + s.threads * block_floats(s);
+}
+
+// The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
+bool has_the_registers() {
+#if defined(XRAI_MULTIVERSION)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+bool winograd_pays(const WinogradShape& s) {
+  // Few tiles do not pay for bringing the weights over. The number of pictures does not count: a picture gets the same
+  // numbers in a batch and alone.
+  return winograd_fits(s) && s.height * s.width >= 64 && has_the_registers();
+}
+
+bool winograd_fits(const WinogradShape& s) {
+  return s.inputs % 16 == 0 && s.outputs % 16 == 0;
+}
+
+std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
+  if (!training) return forward_floats(s);
+  const std::int64_t tiles = tiles_per_sum(s);
+  const std::int64_t gradient =
+      weight_floats(s) + Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
+  return std::max({forward_floats(s), forward_floats(s.mirrored()), gradient});
+}
+
+namespace cpu {
+namespace {
+
+// A window of a map, with zeros outside of the map.
+class Patch {
+ public:
+  XRAI_INLINE Patch(const float* maps, const WinogradShape& s, const Tiles& tiles, std::int64_t channels,
+                    std::int64_t tile, std::int64_t margin, std::int64_t side)
+      : channels_(channels), row_step_(s.width * channels) {
+    const std::int64_t image = tile / tiles.per_image, place = tile % tiles.per_image;
+    const std::int64_t top = place / tiles.across * kWinogradTile - margin;
+    const std::int64_t left = place % tiles.across * kWinogradTile - margin;
+    corner_ = maps + (image * s.height + top) * row_step_ + left * channels;
+    first_row_ = std::max<std::int64_t>(0, -top), last_row_ = std::min(side, s.height - top);
+    first_column_ = std::max<std::int64_t>(0, -left), last_column_ = std::min(side, s.width - left);
+    inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == side && last_column_ == side;
+  }
+
+  /// Sixteen channels from c on, row by row.
+  template <int kSide>
+  XRAI_INLINE void read(std::int64_t c, Float16* out) const {
+    if (inside_) {
+      for (int i = 0; i < kSide; ++i)
+        for (int j = 0; j < kSide; ++j) out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+      return;
+    }
+    for (int k = 0; k < kSide * kSide; ++k) out[k] = Float16{};
+    for (std::int64_t i = first_row_; i < last_row_; ++i)
+      for (std::int64_t j = first_column_; j < last_column_; ++j)
+        out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+  }
+
+ private:
+  const float* corner_;  // may lie outside of the map
+  std::int64_t channels_, row_step_, first_row_, last_row_, first_column_, last_column_;
+  bool inside_;
+};
+
+// ---- values and gradients into the other basis ----------------------------------------------------------------------
+
+XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
+                                     std::int64_t end, const Spectrum& values) {
+  const Tiles tiles = tiles_of(s);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const Patch patch(x, s, tiles, s.inputs, first + t, 1, 6);
+    for (std::int64_t c = 0; c < s.inputs; c += 16) {
+      Float16 in[36], half[36];
+      patch.read<6>(c, in);
+      for (int j = 0; j < 6; ++j) winograd::values_line(in + j, 6, half + j, 6);
+      for (int i = 0; i < 6; ++i) {
+        Float16 out[6];
+        winograd::values_line(half + 6 * i, 1, out, 1);
+        for (int j = 0; j < 6; ++j) store<Float16>(values.frequency(6 * i + j) + t * s.inputs + c, out[j]);
+      }
+    }
+  }
+}
+
+XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s, std::int64_t first, std::int64_t begin,
+                                        std::int64_t end, const Spectrum& gradients) {
+  const Tiles tiles = tiles_of(s);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const Patch patch(dy, s, tiles, s.outputs, first + t, 0, 4);
+    for (std::int64_t c = 0; c < s.outputs; c += 16) {
+      Float16 in[16], half[24];
+      patch.read<4>(c, in);
+      for (int j = 0; j < 4; ++j) winograd::result_gradients_line(in + j, 4, half + j, 4);
+      for (int i = 0; i < 6; ++i) {
+        Float16 out[6];
+        winograd::result_gradients_line(half + 4 * i, 1, out, 1);
+        for (int j = 0; j < 6; ++j) store<Float16>(gradients.frequency(6 * i + j) + t * s.outputs + c, out[j]);
+      }
+    }
+  }
+}
+
+XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& s, std::int64_t first,
+                                  std::int64_t count, float* y) {
+  const Tiles tiles = tiles_of(s);
+  for (std::int64_t t = 0; t < count; ++t) {
+    const std::int64_t image = (first + t) / tiles.per_image, place = (first + t) % tiles.per_image;
+    const std::int64_t top = place / tiles.across * kWinogradTile, left = place % tiles.across * kWinogradTile;
+    const std::int64_t rows = std::min<std::int64_t>(kWinogradTile, s.height - top);
+    const std::int64_t columns = std::min<std::int64_t>(kWinogradTile, s.width - left);
+    float* corner = y + ((image * s.height + top) * s.width + left) * s.outputs;
+    for (std::int64_t c = 0; c < s.outputs; c += 16) {
+      Float16 half[24], out[16];
+      for (int j = 0; j < 6; ++j) {
+        Float16 in[6];
+        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(results.frequency(6 * i + j) + t * s.outputs + c);
+        winograd::results_line(in, 1, half + j, 6);
+      }
+      for (int i = 0; i < 4; ++i) winograd::results_line(half + 6 * i, 1, out + 4 * i, 1);
+      for (std::int64_t i = 0; i < rows; ++i)
+        for (std::int64_t j = 0; j < columns; ++j)
+          store<Float16>(corner + (i * s.width + j) * s.outputs + c, out[4 * i + j]);
+    }
+  }
+}
+
+// ---- weights --------------------------------------------------------------------------------------------------------
+
+// Sixteen inputs of one filter's weights (outputs, 3, 3, inputs), in the other basis.
+XRAI_INLINE void transform_weights(const float* weights, std::int64_t inputs, bool mirrored, Float16* out) {
+  Float16 in[9], half[18];
+  for (int k = 0; k < 9; ++k) in[k] = load<Float16>(weights + (mirrored ? 8 - k : k) * inputs);
+  for (int j = 0; j < 3; ++j) winograd::weights_line(in + j, 3, half + j, 3);
+  for (int i = 0; i < 6; ++i) winograd::weights_line(half + 3 * i, 1, out + 6 * i, 1);
+}
+
+// Forward: (inputs, outputs) a frequency, so blocks of 16x16 change sides. `begin` and `end` count them.
+XRAI_VECTORISE void forward_weights(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
+                                    const Spectrum& out) {
+  for (std::int64_t block = begin; block < end; ++block) {
+    const std::int64_t input = block % (s.inputs / 16) * 16, output = block / (s.inputs / 16) * 16;
+    Float16 lines[16][36];
+    for (int o = 0; o < 16; ++o)
+      transform_weights(weights + (output + o) * 9 * s.inputs + input, s.inputs, false, lines[o]);
+    for (int f = 0; f < 36; ++f)
+      for (int i = 0; i < 16; ++i) {
+        float* line = out.frequency(f) + (input + i) * s.outputs + output;
+        for (int o = 0; o < 16; ++o) line[o] = lines[o][f][i];
+      }
+  }
+}
+
+// Backward: (outputs, inputs) a frequency, windows turned by half a circle.
+XRAI_VECTORISE void backward_weights(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
+                                     const Spectrum& out) {
+  for (std::int64_t output = begin; output < end; ++output)
+    for (std::int64_t c = 0; c < s.inputs; c += 16) {
+      Float16 line[36];
+      transform_weights(weights + output * 9 * s.inputs + c, s.inputs, true, line);
+      for (int f = 0; f < 36; ++f) store<Float16>(out.frequency(f) + output * s.inputs + c, line[f]);
+    }
+}
+
+XRAI_VECTORISE void write_weight_gradients(const Spectrum& sums, const WinogradShape& s, std::int64_t begin,
+                                           std::int64_t end, float* dweights) {
+  for (std::int64_t output = begin; output < end; ++output)
+    for (std::int64_t c = 0; c < s.inputs; c += 16) {
+      Float16 in[36], half[18], out[9];
+      for (int f = 0; f < 36; ++f) in[f] = load<Float16>(sums.frequency(f) + output * s.inputs + c);
+      for (int j = 0; j < 6; ++j) winograd::weight_gradients_line(in + j, 6, half + j, 6);
+      for (int i = 0; i < 3; ++i) winograd::weight_gradients_line(half + 6 * i, 1, out + 3 * i, 1);
+      for (int k = 0; k < 9; ++k) store<Float16>(dweights + (output * 9 + k) * s.inputs + c, out[k]);
+    }
+}
+
+// ---- the three passes -----------------------------------------------------------------------------------------------
+
+// x of s.inputs channels to y of s.outputs, by weights (inputs, outputs) a frequency.
+void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+  const std::int64_t per_block = tiles_per_block(s), count = tiles_of(s).count;
+  const std::int64_t blocks = (count + per_block - 1) / per_block;
+  parallel_for(s.threads, [&](std::int64_t begin, std::int64_t end) {
+    const Spectrum values(scratch + begin * block_floats(s), per_block, s.inputs);
+    const Spectrum results(values.data + Spectrum::floats(per_block, s.inputs), per_block, s.outputs);
+    for (std::int64_t block = blocks * begin / s.threads; block < blocks * end / s.threads; ++block) {
+      const std::int64_t first = block * per_block, tiles = std::min(per_block, count - first);
+      transform_values(x, s, first, 0, tiles, values);
+      for (int f = 0; f < kWinogradFrequencies; ++f)
+        winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
+                          rounded_up(tiles, 4), s.outputs, s.inputs, false});
+      write_results(results, s, first, tiles, y);
+    }
+  });
+}
+
+}  // namespace
+
+void winograd_forward(const WinogradShape& s, const float* x, const float* weights, float* y, float* workspace) {
+  const Spectrum spectrum(workspace, s.inputs, s.outputs);
+  parallel_for(s.inputs / 16 * (s.outputs / 16),
+               [&](std::int64_t begin, std::int64_t end) { forward_weights(weights, s, begin, end, spectrum); });
+  convolve(s, x, spectrum, y, workspace + weight_floats(s));
+}
+
+void winograd_input_gradient(const WinogradShape& s, const float* dy, const float* weights, float* dx,
+                             float* workspace) {
+  const Spectrum spectrum(workspace, s.outputs, s.inputs);
+  parallel_for(s.outputs,
+               [&](std::int64_t begin, std::int64_t end) { backward_weights(weights, s, begin, end, spectrum); });
+  convolve(s.mirrored(), dy, spectrum, dx, workspace + weight_floats(s));
+}
+
+void winograd_weight_gradient(const WinogradShape& s, const float* x, const float* dy, float* dweights,
+                              float* workspace) {
+  const std::int64_t per_sum = tiles_per_sum(s), count = tiles_of(s).count;
+  const Spectrum sums(workspace, s.outputs, s.inputs);
+  const Spectrum values(workspace + weight_floats(s), per_sum, s.inputs);
+  const Spectrum gradients(values.data + Spectrum::floats(per_sum, s.inputs), per_sum, s.outputs);
+  for (std::int64_t first = 0; first < count; first += per_sum) {
+    const std::int64_t tiles = std::min(per_sum, count - first);
+    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) {
+      transform_values(x, s, first, begin, end, values);
+      transform_gradients(dy, s, first, begin, end, gradients);
+    });
+    parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t f = begin; f < end; ++f)
+        winograd_product({gradients.frequency(f), 1, s.outputs, values.frequency(f), sums.frequency(f), s.outputs,
+                          s.inputs, tiles, first > 0});
+    });
+  }
+  parallel_for(s.outputs,
+               [&](std::int64_t begin, std::int64_t end) { write_weight_gradients(sums, s, begin, end, dweights); });
+}
+
+}  // namespace cpu
+}  // namespace xrai::kernels

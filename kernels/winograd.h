@@ -1,0 +1,37 @@
+// Convolution by a 3x3 window with stride 1 and padding 1, and its gradients, with four times fewer products: tiles of
+// 4x4 results are computed from 6x6 values in a basis in which convolution is a product (Lavin and Gray, "Fast
+// algorithms for convolutional neural networks", CVPR 2016, F(4x4, 3x3); the gradients are the transposed maps).
+// Channels last. There is no CUDA twin: cuDNN has such plans of its own.
+#pragma once
+
+#include <cstdint>
+
+namespace xrai::kernels {
+
+/// x (n, height, width, inputs) -> y (n, height, width, outputs); both channel counts multiples of 16.
+struct WinogradShape {
+  std::int64_t n = 0, height = 0, width = 0, inputs = 0, outputs = 0;
+  std::int64_t threads = 1;  // for so many at once there is room in the workspace
+  /// The same maps, seen from y: the gradient with respect to x is a convolution, too.
+  [[nodiscard]] WinogradShape mirrored() const { return {n, height, width, outputs, inputs, threads}; }
+};
+
+/// Whether it can be computed this way.
+bool winograd_fits(const WinogradShape& shape);
+/// And whether it is the fastest way that this processor knows.
+bool winograd_pays(const WinogradShape& shape);
+
+/// Floats that each of the calls below needs at most.
+std::int64_t winograd_workspace_floats(const WinogradShape& shape, bool training);
+
+namespace cpu {
+// weights and dweights: (outputs, 3, 3, inputs). Results do not depend on the number of threads. Products are fused
+// with their additions where the processor can, so machines without that get other last bits.
+void winograd_forward(const WinogradShape& shape, const float* x, const float* weights, float* y, float* workspace);
+void winograd_input_gradient(const WinogradShape& shape, const float* dy, const float* weights, float* dx,
+                             float* workspace);
+void winograd_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* dweights,
+                              float* workspace);
+}  // namespace cpu
+
+}  // namespace xrai::kernels

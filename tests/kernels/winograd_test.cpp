@@ -1,0 +1,112 @@
+// Winograd's convolution and its gradients against the naive loops in double, at shapes that tiles, registers and
+// threads do not divide evenly.
+#include "kernels/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/parallel.h"
+#include "tests/support/compare.h"
+#include "tests/support/reference.h"
+
+namespace xrai {
+namespace winograd_test {
+
+using kernels::WinogradShape;
+using testing::expect_near;
+using testing::random_values;
+using testing::Values;
+using testing::widened;
+
+// What direct convolutions are held to as well (tests/runtime/cpu/random_plans_test.cpp): the detour through another
+// basis costs about one digit in base 2, fewer sums give it back.
+constexpr double kFloatSums = 5e-6;
+
+struct Passes {
+  explicit Passes(const WinogradShape& s)
+      : shape(s),
+        x(random_values(s.n * s.height * s.width * s.inputs, 1)),
+        weights(random_values(s.outputs * 9 * s.inputs, 2)),
+        dy(random_values(s.n * s.height * s.width * s.outputs, 3)),
+        y(dy.size(), NAN),
+        dx(x.size(), NAN),
+        dweights(weights.size(), NAN),
+        workspace(static_cast<std::size_t>(kernels::winograd_workspace_floats(s, true)) + kGuard, kUntouched) {}
+
+  void run() {
+    kernels::cpu::winograd_forward(shape, x.data(), weights.data(), y.data(), workspace.data());
+    kernels::cpu::winograd_input_gradient(shape, dy.data(), weights.data(), dx.data(), workspace.data());
+    kernels::cpu::winograd_weight_gradient(shape, x.data(), dy.data(), dweights.data(), workspace.data());
+  }
+
+  static constexpr std::size_t kGuard = 64;
+  static constexpr float kUntouched = 12345;
+  WinogradShape shape;
+  Values x, weights, dy, y, dx, dweights, workspace;
+};
+
+void expect_naive(const WinogradShape& s) {
+  SCOPED_TRACE(::testing::Message() << s.n << " x " << s.height << " x " << s.width << ", " << s.inputs << " to "
+                                    << s.outputs << ", " << s.threads << " threads");
+  Passes passes(s);
+  passes.run();
+  const ConvolutionSpec spec{{s.n, s.height, s.width, s.inputs}, s.outputs, {3, 3, 1, 1, 1, 1, 1, 1}};
+  const auto reference =
+      testing::convolution_reference(spec, widened(passes.x), widened(passes.weights), {}, widened(passes.dy));
+  expect_near(passes.y, reference.y, kFloatSums, "y");
+  expect_near(passes.dx, reference.dx, kFloatSums, "dx");
+  expect_near(passes.dweights, reference.dweights, kFloatSums, "dweights");
+  for (std::size_t i = passes.workspace.size() - Passes::kGuard; i < passes.workspace.size(); ++i)
+    ASSERT_EQ(passes.workspace[i], Passes::kUntouched) << "written behind the workspace";
+}
+
+TEST(Winograd, IsTheNaiveConvolutionAtAnySize) {
+  const WinogradShape shapes[] = {
+      {1, 1, 1, 16, 16},    {1, 4, 4, 16, 16},    {2, 5, 3, 16, 48},      {3, 2, 9, 32, 16},
+      {1, 14, 14, 128, 64}, {2, 13, 11, 48, 160}, {5, 28, 28, 16, 32, 3}, {1, 3, 40, 64, 96, 4},
+  };
+  for (const WinogradShape& shape : shapes) expect_naive(shape);
+}
+
+TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {
+  // 256 channels leave room for 32 tiles a block of the gradient.
+  expect_naive({3, 17, 18, 256, 16});
+  expect_naive({2, 21, 23, 16, 256, 2});
+}
+
+TEST(Winograd, BitsDoNotDependOnTheThreads) {
+  const int before = kernels::thread_count();
+  Passes one({3, 19, 22, 48, 32, 1});
+  kernels::set_thread_count(1);
+  one.run();
+  for (const int threads : {2, 3, 5}) {
+    Passes several({3, 19, 22, 48, 32, threads});
+    kernels::set_thread_count(threads);
+    several.run();
+    EXPECT_EQ(std::memcmp(several.y.data(), one.y.data(), one.y.size() * sizeof(float)), 0);
+    EXPECT_EQ(std::memcmp(several.dx.data(), one.dx.data(), one.dx.size() * sizeof(float)), 0);
+    EXPECT_EQ(std::memcmp(several.dweights.data(), one.dweights.data(), one.dweights.size() * sizeof(float)), 0);
+  }
+  kernels::set_thread_count(before);
+}
+
+TEST(Winograd, APictureGetsTheSameBitsInABatchAndAlone) {
+  Passes batch({4, 10, 12, 32, 16, 2}), alone({1, 10, 12, 32, 16, 2});
+  const std::size_t values = alone.x.size(), results = alone.y.size();
+  std::copy_n(batch.x.data() + 2 * values, values, alone.x.data());
+  batch.run();
+  alone.run();
+  EXPECT_EQ(std::memcmp(alone.y.data(), batch.y.data() + 2 * results, results * sizeof(float)), 0);
+}
+
+TEST(Winograd, FitsOnlyWholeVectorsOfChannels) {
+  EXPECT_TRUE(kernels::winograd_fits({1, 8, 8, 16, 32}));
+  EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 17, 32}));
+  EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 16, 24}));
+  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}));
+}
+
+}  // namespace winograd_test
+}  // namespace xrai
