@@ -4,20 +4,13 @@
 #include <fmt/format.h>
 
 #include "apps/report/html.h"
+#include "apps/report/json_values.h"
 #include "apps/report/words.h"
 
 namespace xrai {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json or_null(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json interval_json(const std::optional<Interval>& interval) {
-  return interval ? Json{interval->low, interval->high} : Json(nullptr);
-}
 
 /// "p = 0.034", "p < 0.001".
 std::string p_words(double p) {
@@ -113,9 +106,9 @@ nlohmann::ordered_json comparison_json(const ComparedRun& compared) {
     json["delong"]["p_value"] = c.delong->p_value;
   }
   for (const MetricDifference& d : c.differences) {
-    json["differences"][d.name] = {{"this", or_null(d.first)},
-                                   {"other", or_null(d.second)},
-                                   {"difference", or_null(d.difference)},
+    json["differences"][d.name] = {{"this", number_or_null(d.first)},
+                                   {"other", number_or_null(d.second)},
+                                   {"difference", number_or_null(d.difference)},
                                    {"ci95", interval_json(d.ci95)},
                                    {"method", d.ci95 ? Json("bootstrap") : Json(nullptr)}};
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/report/json_values.h"
 #include "apps/stress/stress_words.h"
 
 namespace xrai {
@@ -18,12 +19,8 @@ std::string area_with_interval(const std::optional<double>& value, const std::op
                   : area_text(value);
 }
 
-Json interval_json(const std::optional<Interval>& interval) {
-  return interval ? Json{interval->low, interval->high} : Json(nullptr);
-}
-
 Json area_json(const std::optional<double>& value, const std::optional<Interval>& interval) {
-  return {{"auroc", value ? Json(*value) : Json(nullptr)}, {"ci95", interval_json(interval)}};
+  return {{"auroc", number_or_null(value)}, {"ci95", interval_json(interval)}};
 }
 
 std::string statistics_sentence(const ShortcutResult& r) {

@@ -5,24 +5,18 @@
 
 #include <algorithm>
 
+#include "apps/report/json_values.h"
+
 namespace xrai {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json figures_json(const StressFigures& f) {
-  return {{"auroc", number(f.auroc)},
-          {"balanced_accuracy", number(f.balanced_accuracy)},
-          {"sensitivity", number(f.sensitivity)},
-          {"specificity", number(f.specificity)}};
-}
-
-Json interval_json(const std::optional<Interval>& interval) {
-  return interval ? Json{interval->low, interval->high} : Json(nullptr);
+  return {{"auroc", number_or_null(f.auroc)},
+          {"balanced_accuracy", number_or_null(f.balanced_accuracy)},
+          {"sensitivity", number_or_null(f.sensitivity)},
+          {"specificity", number_or_null(f.specificity)}};
 }
 
 std::string summary_line(const std::string& name, const StressFigures& f) {
@@ -135,9 +129,9 @@ nlohmann::ordered_json clusters_json(const std::vector<Clustering>& clusterings,
         one["name"] = part.name;
       }
       for (std::size_t c = 0; c < classes.size(); ++c) one["n_of_class"][classes[c]] = part.n_of_class[c];
-      one["auroc"] = number(part.auroc.value);
+      one["auroc"] = number_or_null(part.auroc.value);
       one["auroc_ci95"] = interval_json(part.auroc.ci95);
-      one["accuracy"] = number(part.accuracy.value());
+      one["accuracy"] = number_or_null(part.accuracy.value());
       one["accuracy_ci95"] = interval_json(wilson_interval(part.accuracy));
       parts.push_back(one);
     }
