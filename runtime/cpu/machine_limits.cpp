@@ -86,26 +86,16 @@ Milliseconds time_passes(OneDnn& onednn, const ConvolutionSpec& spec, const Conv
   return ms;
 }
 
-ConvolutionMemory in_own_layout(const ConvolutionMemory& channels_last) {
-  using dnnl::memory;
-  const auto any = [](const memory::desc& desc) {
-    return memory::desc(desc.dims(), memory::data_type::f32, memory::format_tag::any);
-  };
-  ConvolutionMemory own = channels_last;
-  own.x = any(channels_last.x), own.y = any(channels_last.y);
-  return own;
-}
-
 }  // namespace
 
 double direct_convolution_ms(const ConvolutionSpec& spec, int repeats) {
   validate(spec);
   OneDnn onednn;
-  const ConvolutionMemory memory = convolution_memory(spec);
-  Milliseconds best = time_passes(onednn, spec, memory, repeats);
+  Milliseconds best = time_passes(onednn, spec, convolution_memory(spec), repeats);
   // Its own layout pads channels to sixteen: for less it has reference loops alone, which take minutes.
   if (spec.channels_per_group() >= 16 && spec.filters / spec.groups >= 16) {
-    const Milliseconds own = time_passes(onednn, spec, in_own_layout(memory), repeats);
+    const Milliseconds own =
+        time_passes(onednn, spec, convolution_memory(spec, dnnl::memory::format_tag::any), repeats);
     best = {std::min(best.forward, own.forward), std::min(best.weight_gradient, own.weight_gradient),
             std::min(best.input_gradient, own.input_gradient)};
   }

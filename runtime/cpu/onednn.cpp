@@ -23,8 +23,8 @@ WindowDims dims_of(const Window& w) {
           {w.kernel_height, w.kernel_width}};
 }
 
-memory::desc activation(const Shape& s) {
-  return {{s.n, s.channels, s.height, s.width}, kFloat, Tag::nhwc};
+memory::desc activation(const Shape& s, Tag layout = Tag::nhwc) {
+  return {{s.n, s.channels, s.height, s.width}, kFloat, layout};
 }
 
 prop_kind forward_kind(bool training) {
@@ -64,11 +64,11 @@ DenseMemory dense_memory(const DenseSpec& s) {
 
 }  // namespace
 
-ConvolutionMemory convolution_memory(const ConvolutionSpec& spec) {
+ConvolutionMemory convolution_memory(const ConvolutionSpec& spec, Tag layout) {
   const Window& w = spec.window;
   ConvolutionMemory m;
-  m.x = activation(spec.input);
-  m.y = activation(spec.output());
+  m.x = activation(spec.input, layout);
+  m.y = activation(spec.output(), layout);
   if (spec.bias) m.bias = {{spec.filters}, kFloat, Tag::x};
   if (spec.groups == 1) {
     const Dims dims{spec.filters, spec.input.channels, w.kernel_height, w.kernel_width};

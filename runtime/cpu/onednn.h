@@ -14,12 +14,14 @@ struct OneDnn {
   dnnl::stream stream{engine};
 };
 
-/// Memory descriptors of one convolution: activations channels last, weights as the primitive likes them.
+/// Memory descriptors of one convolution: activations channels last or, with `any`, like the weights as the primitive
+/// likes them.
 struct ConvolutionMemory {
   dnnl::memory::desc x, weights_any, bias, y;
   dnnl::memory::desc weights_stored;  // (o, kh, kw, c / groups) as the arena holds them
 };
-ConvolutionMemory convolution_memory(const ConvolutionSpec& spec);
+ConvolutionMemory convolution_memory(const ConvolutionSpec& spec,
+                                     dnnl::memory::format_tag layout = dnnl::memory::format_tag::nhwc);
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine&, const ConvolutionSpec&,
                                                               const ConvolutionMemory&);
