@@ -15,7 +15,7 @@ namespace {
 using Levels = std::array<std::uint8_t, 256>;
 using Histogram = std::array<double, 256>;  // whole numbers until they are clipped
 
-void apply(const Picture& p, const Levels& levels) {
+void apply_levels(const Picture& p, const Levels& levels) {
   for (std::int64_t i = 0; i < p.count(); ++i) p.out[i] = levels[p.in[i]];
 }
 
@@ -89,16 +89,16 @@ std::vector<Between> between_tiles(int n_pixels, int n_tiles) {
 }  // namespace
 
 void change_brightness(const Picture& p, double added) {
-  apply(p, levels_of([&](int level) { return level + 255.0 * added; }));
+  apply_levels(p, levels_of([&](int level) { return level + 255.0 * added; }));
 }
 
 void change_contrast(const Picture& p, double factor) {
   const double mean = mean_of(p);
-  apply(p, levels_of([&](int level) { return (level - mean) * factor + mean; }));
+  apply_levels(p, levels_of([&](int level) { return (level - mean) * factor + mean; }));
 }
 
 void change_gamma(const Picture& p, double exponent) {
-  apply(p, levels_of([&](int level) { return 255.0 * std::pow(level / 255.0, exponent); }));
+  apply_levels(p, levels_of([&](int level) { return 255.0 * std::pow(level / 255.0, exponent); }));
 }
 
 void equalise_histogram(const Picture& p, double share) {
@@ -107,11 +107,11 @@ void equalise_histogram(const Picture& p, double share) {
   std::partial_sum(at_most.begin(), at_most.end(), at_most.begin());
   const std::int64_t lowest = *std::find_if(at_most.begin(), at_most.end(), [](std::int64_t n) { return n > 0; });
   const auto above_lowest = static_cast<double>(p.count() - lowest);
-  apply(p, levels_of([&](int level) {
-          if (above_lowest == 0) return static_cast<double>(level);
-          const auto n = static_cast<double>(at_most[static_cast<std::size_t>(level)] - lowest);
-          return level + share * (255.0 * n / above_lowest - level);
-        }));
+  apply_levels(p, levels_of([&](int level) {
+                 if (above_lowest == 0) return static_cast<double>(level);
+                 const auto n = static_cast<double>(at_most[static_cast<std::size_t>(level)] - lowest);
+                 return level + share * (255.0 * n / above_lowest - level);
+               }));
 }
 
 void equalise_locally(const Picture& p, double clip, double share) {
