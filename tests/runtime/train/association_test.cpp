@@ -50,7 +50,7 @@ TEST(RatesDiffer, AgreesWithSciPy) {
       groups.push_back({row[0].get<std::int64_t>(), row[0].get<std::int64_t>() + row[1].get<std::int64_t>()});
     const auto found = rates_differ(groups);
     ASSERT_TRUE(found);
-    EXPECT_EQ(found->method, golden["method"]);
+    EXPECT_EQ(found->method, golden["method"].get<std::string>());
     EXPECT_NEAR(found->p_value, golden["p_value"].get<double>(), 1e-9) << golden["counts"];
   }
 }
