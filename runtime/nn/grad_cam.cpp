@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/nn/activation_download.h"
 
 namespace xrai {
 namespace {
@@ -93,10 +94,12 @@ GradCam::GradCam(Model& model, std::int64_t batch_size, const std::string& layer
 std::vector<float> GradCam::maps(std::span<const std::int32_t> classes) {
   const auto n = static_cast<std::int64_t>(classes.size());
   plan_.forward({});
-  const std::vector<float> activations = floats_of(plan_.explained(), n * maps_.count());
+  const std::vector<float> activations =
+      download_activations(model_.device(), plan_.explained(), n * maps_.count(), wide_);
   put_logit_gradients(classes);
   plan_.backward({});
-  const std::vector<float> gradients = floats_of(plan_.explained_gradient(), n * maps_.count());
+  const std::vector<float> gradients =
+      download_activations(model_.device(), plan_.explained_gradient(), n * maps_.count(), wide_);
   std::vector<float> maps;
   for (std::int64_t i = 0; i < n; ++i)
     add_map(activations.data() + i * maps_.count(), gradients.data() + i * maps_.count(), maps_.height * maps_.width,
@@ -118,14 +121,6 @@ void GradCam::put_logit_gradients(std::span<const std::int32_t> classes) {
   }
   device.upload(wide_.data(), gradients.data(), gradients.size() * sizeof(float), Queue::kCompute);
   device.narrow(wide_.as<float>(), plan_.logit_gradients(), count);
-}
-
-std::vector<float> GradCam::floats_of(const void* activations, std::int64_t count) {
-  Device& device = model_.device();
-  std::vector<float> floats(static_cast<std::size_t>(count));
-  device.widen(activations, wide_.as<float>(), count);
-  device.download(floats.data(), wide_.data(), floats.size() * sizeof(float));
-  return floats;
 }
 
 }  // namespace xrai

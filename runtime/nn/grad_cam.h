@@ -42,7 +42,6 @@ class GradCam {
 
  private:
   void put_logit_gradients(std::span<const std::int32_t> classes);
-  [[nodiscard]] std::vector<float> floats_of(const void* activations, std::int64_t count);
 
   Model& model_;
   std::string layer_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/nn/activation_download.h"
 #include "runtime/train/scorer.h"
 
 namespace xrai {
@@ -38,15 +39,15 @@ std::vector<LayerMaps> LayerViewer::look(const std::uint8_t* pixels, std::int64_
   view.sample_ids = sample_id_.as<std::int64_t>();
   view.out = plan_.input();
   device.augment(view);
-  std::vector<LayerMaps> seen{
-      {"picture", "picture", graph_.tensors[0], floats_of(plan_.input(), graph_.tensors[0].count())}};
+  std::vector<LayerMaps> seen{{"picture", "picture", graph_.tensors[0],
+                               download_activations(model_.device(), plan_.input(), graph_.tensors[0].count(), wide_)}};
   // Layers share memory, so each output is fetched before the next layer runs.
   plan_.set_observer([&](std::size_t layer, bool, bool begins) {
     if (begins) return;
     const Node& node = graph_.nodes[layer];
     const Shape& shape = graph_.tensors[static_cast<std::size_t>(node.output)];
-    seen.push_back(
-        {node.name, kind_of_layer(model_.spec(), node.name), shape, floats_of(plan_.output_of(layer), shape.count())});
+    seen.push_back({node.name, kind_of_layer(model_.spec(), node.name), shape,
+                    download_activations(model_.device(), plan_.output_of(layer), shape.count(), wide_)});
   });
   plan_.forward({});
   plan_.set_observer({});
@@ -65,14 +66,6 @@ FirstFilters LayerViewer::first_filters() const {
     return filters;
   }
   return {};
-}
-
-std::vector<float> LayerViewer::floats_of(const void* activations, std::int64_t count) {
-  Device& device = model_.device();
-  std::vector<float> floats(static_cast<std::size_t>(count));
-  device.widen(activations, wide_.as<float>(), count);
-  device.download(floats.data(), wide_.data(), floats.size() * sizeof(float));
-  return floats;
 }
 
 }  // namespace xrai

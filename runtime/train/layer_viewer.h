@@ -39,8 +39,6 @@ class LayerViewer {
   [[nodiscard]] FirstFilters first_filters() const;
 
  private:
-  [[nodiscard]] std::vector<float> floats_of(const void* activations, std::int64_t count);
-
   Model& model_;
   InputSettings input_;
   Graph graph_;  // unfused
