@@ -17,9 +17,18 @@ def pictures(low=0, high=255, dtype="u1", channels=None):
     return values if channels is None else np.repeat(values[..., None], channels, -1)
 
 
+def created(path, libver):
+    """A new file whose root group keeps no times, as h5py's data sets do not: the bytes are the same at every run."""
+    access, creation = h5py.h5p.create(h5py.h5p.FILE_ACCESS), h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    access.set_libver_bounds(*{"earliest": (h5py.h5f.LIBVER_EARLIEST, h5py.h5f.LIBVER_LATEST),
+                               "latest": (h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)}[libver])
+    creation.set_obj_track_times(False)
+    return h5py.File(h5py.h5f.create(str(path).encode(), h5py.h5f.ACC_TRUNC, creation, access))
+
+
 def write(folder, name, libver="earliest", **datasets):
     """A data set is an array, or an array with the options of h5py's create_dataset."""
-    with h5py.File(folder / f"{name}.h5", "w", libver=libver) as file:
+    with created(folder / f"{name}.h5", libver) as file:
         for key, value in datasets.items():
             values, options = value if isinstance(value, tuple) else (value, {})
             file.create_dataset(key, data=values, **options)

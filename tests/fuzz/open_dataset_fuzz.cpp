@@ -1,5 +1,7 @@
 // libFuzzer target: any bytes as a data set, opened and read by every path of the readers. An Error is an answer; a
-// crash, a hang or memory without bound is not. scripts/fuzz builds it and makes the seeds.
+// crash, a hang or memory without bound is not. scripts/fuzz builds it and makes the seeds. What libFuzzer is told does
+// not depend on where the program, its data or the file lie, nor on the time: one build and one seed try the same files
+// everywhere.
 #include <stdlib.h>
 
 #include <algorithm>
@@ -18,6 +20,14 @@ constexpr std::size_t kCounters = 1 << 16;
 
 // libFuzzer looks at what stands in this section as at counters of its own.
 [[gnu::section("__libfuzzer_extra_counters")]] std::uint8_t counters[kCounters];
+
+[[gnu::no_sanitize_coverage]] bool looks_like_address(std::uint64_t value) {
+  return value >> 44 != 0 && value >> 47 == 0;
+}
+
+[[gnu::no_sanitize_coverage]] bool worth_telling(std::uint64_t a, std::uint64_t b) {
+  return a != b && !looks_like_address(a) && !looks_like_address(b);
+}
 
 /// The bytes as a file in memory, in a folder of its own: files beside it would be looked at. scripts/fuzz removes it.
 const std::string& file_of(const std::uint8_t* bytes, std::size_t n) {
@@ -44,11 +54,30 @@ void read_some(xrai::DatasetReader& reader) {
 
 }  // namespace
 
-// GCC calls this at every edge; the place it comes from chooses a counter.
+extern "C" const char __executable_start;  // NOLINT: the linker's name of where the program begins
+
+// GCC calls this at every edge; the place it comes from, seen from the program's begin, chooses a counter.
 extern "C" [[gnu::no_sanitize_coverage, gnu::no_sanitize_address, gnu::no_sanitize_undefined]] void
 __sanitizer_cov_trace_pc() {  // NOLINT: the compiler's name
-  const auto place = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+  const auto place = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)) -
+                     reinterpret_cast<std::uintptr_t>(&__executable_start);
   ++counters[(place ^ place >> 16) % kCounters];
+}
+
+// What is compared is written into later files. Between equal values there is nothing to learn, and the file's own
+// times and number are compared with themselves; addresses would make the files depend on where memory was given. The
+// linker puts these two in front of libFuzzer's (tests/fuzz/CMakeLists.txt).
+extern "C" void __real___sanitizer_cov_trace_cmp8(std::uint64_t a, std::uint64_t b);  // NOLINT: the linker's names
+extern "C" void __real___sanitizer_cov_trace_const_cmp8(std::uint64_t a, std::uint64_t b);  // NOLINT
+
+extern "C" [[gnu::no_sanitize_coverage]] void __wrap___sanitizer_cov_trace_cmp8(std::uint64_t a,
+                                                                                std::uint64_t b) {  // NOLINT
+  if (worth_telling(a, b)) __real___sanitizer_cov_trace_cmp8(a, b);
+}
+
+extern "C" [[gnu::no_sanitize_coverage]] void __wrap___sanitizer_cov_trace_const_cmp8(std::uint64_t a,  // NOLINT
+                                                                                      std::uint64_t b) {
+  if (worth_telling(a, b)) __real___sanitizer_cov_trace_const_cmp8(a, b);
 }
 
 // GCC tells of comparisons of floats as well, which libFuzzer does not ask for.

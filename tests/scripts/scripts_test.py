@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Claims about the scripts and the recorded goldens that need no build: python3 tests/scripts/scripts_test.py"""
 
+import base64
+import gzip
 import json
 import math
 import os
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,12 +58,13 @@ class Scripts(unittest.TestCase):
             self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
 
     def test_fuzz_takes_a_number_of_seconds_and_words_for_libfuzzer(self):
-        for arguments in (["--seconds"], ["--seconds", "none"], ["--seconds", "0"], ["60"], ["--seconds", "9", "runs=3"]):
+        for arguments in (["--seconds"], ["--seconds", "none"], ["--seconds", "0"], ["60"], ["--seconds", "9", "runs=3"],
+                          ["--same", "--seconds"], ["--same", "fast"]):
             done = run(ROOT / "scripts/fuzz", *arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("usage: scripts/fuzz", done.stderr)
 
-    def test_seeds_of_fuzzing_are_whole_files(self):
+    def test_seeds_of_fuzzing_are_whole_files_and_the_same_each_time(self):
         if run("/usr/bin/python3", "-c", "import h5py").returncode:
             self.skipTest("/usr/bin/python3 has no h5py")
         with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +75,15 @@ class Scripts(unittest.TestCase):
             for seed in seeds:
                 self.assertLess(seed.stat().st_size, 65536, f"{seed.name}: scripts/fuzz cuts what is longer")
                 self.assertIn(b"\x89HDF\r\n\x1a\n", seed.read_bytes()[:520], seed.name)
+            written = {seed.name: seed.read_bytes() for seed in seeds}
+            time.sleep(max(0, 1.01 - (time.time() - seeds[0].stat().st_mtime)))  # HDF5 counts time in seconds
+            self.assertEqual(run("/usr/bin/python3", ROOT / "tests/fuzz/make_seeds.py", folder).returncode, 0)
+            for seed in seeds:
+                self.assertEqual(seed.read_bytes(), written[seed.name], f"{seed.name} holds the time")
+
+    def test_files_that_once_crashed_a_reader_can_be_unpacked(self):
+        for text in (ROOT / "tests/fuzz/found").glob("*.b64"):
+            self.assertGreater(len(gzip.decompress(base64.b64decode(text.read_text()))), 8, text.name)
 
     def test_a_build_without_counters_is_not_taken_for_a_covered_one(self):
         with tempfile.TemporaryDirectory() as folder:
