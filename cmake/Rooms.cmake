@@ -1,4 +1,3 @@
-# xrai_room(name [JOINED] SOURCES... LINK libraries...): a room's static library, with the flags every room shares.
 add_library(xrai_flags INTERFACE)
 target_include_directories(xrai_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(xrai_flags INTERFACE
@@ -23,18 +22,29 @@ if(NOT XRAI_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PRO
   target_compile_definitions(xrai_flags INTERFACE XRAI_MULTIVERSION)
 endif()
 
-# JOINED rooms are compiled six files at a time in sanitizer builds, which takes half as long: mostly headers are read. There two
-# files of such a room may not have helpers of one name. Other builds compile each file by itself, and find a missing include.
+# xrai_joined_under_sanitizers(target [APART files...]): compiles its files six at a time in sanitizer builds, which takes half as long:
+# mostly headers are read. There two files of a room may not have helpers of one name; APART are those that have. Other builds compile
+# each file by itself, and find a missing include.
+function(xrai_joined_under_sanitizers target)
+  cmake_parse_arguments(JOINED "" "" "APART" ${ARGN})
+  if(XRAI_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    set_source_files_properties(${JOINED_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    # The warning is about headers, which is what GCC takes a joined file for.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
+# xrai_room(name [APART files...] SOURCES... LINK libraries...): a room's static library, with the flags every room shares. It is
+# built where a program or a test needs it.
 function(xrai_room name)
-  cmake_parse_arguments(ROOM "JOINED" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "APART;SOURCES;LINK" ${ARGN})
   if(NOT ROOM_SOURCES)
     file(GLOB ROOM_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()
-  add_library(${name} STATIC ${ROOM_SOURCES})
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${ROOM_SOURCES})
   target_link_libraries(${name} PUBLIC xrai_flags ${ROOM_LINK})
-  if(ROOM_JOINED AND XRAI_SANITIZE)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-  endif()
+  xrai_joined_under_sanitizers(${name} APART ${ROOM_APART})
 endfunction()
 
 # xrai_counted(target): whoever links the target leaves counts of its executed lines, where XRAI_COVERAGE asks for them.
