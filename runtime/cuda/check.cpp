@@ -3,20 +3,18 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/cuda_stream.h"
+
 namespace xrai::cuda {
 namespace {
 
-// After these the context is lost: memory, streams and graphs of this process with it.
-constexpr std::array kSticky{cudaErrorIllegalAddress,     cudaErrorLaunchFailure,
-                             cudaErrorHardwareStackError, cudaErrorIllegalInstruction,
-                             cudaErrorMisalignedAddress,  cudaErrorInvalidAddressSpace,
-                             cudaErrorInvalidPc,          cudaErrorLaunchTimeout,
-                             cudaErrorECCUncorrectable,   cudaErrorAssert,
-                             cudaErrorNvlinkUncorrectable};
-
-bool is_sticky(cudaError_t status) {
-  return std::find(kSticky.begin(), kSticky.end(), status) != kSticky.end();
-}
+static_assert(std::is_permutation(kernels::kStickyErrors.begin(), kernels::kStickyErrors.end(),
+                                  std::array<int, kernels::kStickyErrors.size()>{
+                                      cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorHardwareStackError,
+                                      cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
+                                      cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorLaunchTimeout,
+                                      cudaErrorECCUncorrectable, cudaErrorAssert, cudaErrorNvlinkUncorrectable}
+                                      .begin()));
 
 }  // namespace
 
@@ -30,13 +28,10 @@ void check(cudaError_t status, std::source_location where) {
   const ExitCode code = status == cudaErrorMemoryAllocation ? ExitCode::kOutOfMemory
                         : means_no_cuda(status)             ? ExitCode::kNoDevice
                                                             : ExitCode::kFailure;
-  throw Error(
-      code,
-      fmt::format("the GPU reported {} ({}){}", cudaGetErrorString(status), cudaGetErrorName(status),
-                  is_sticky(status) ? "; nothing more can be computed on it in this process. The last checkpoint "
-                                      "is intact: --resume auto goes on from it"
-                                    : ""),
-      where);
+  throw Error(code,
+              fmt::format("the GPU reported {} ({}){}", cudaGetErrorString(status), cudaGetErrorName(status),
+                          kernels::remedy(status)),
+              where);
 }
 
 void check(cublasStatus_t status, std::source_location where) {

@@ -15,6 +15,7 @@ namespace refused_calls_test {
 using ::testing::AllOf;
 using testing::fresh_cuda;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::refused;
 
 fake::Settings refusing(const std::string& call, int error, int nth = 1) {
@@ -32,7 +33,18 @@ TEST(RefusedCalls, ALaunchNamesTheKernel) {
   } catch (const kernels::LaunchError& error) {
     EXPECT_THAT(error.kernel(), HasSubstr("map_kernel"));
     EXPECT_EQ(error.code(), cudaErrorLaunchOutOfResources);
-    EXPECT_THAT(error.what(), HasSubstr("launching the kernel"));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("launching the kernel"), Not(HasSubstr("--resume"))));
+  }
+}
+
+TEST(RefusedCalls, ALaunchOnALostCardSaysHowToGoOn) {
+  const auto device = fresh_cuda("fp32", refusing("cudaLaunchKernel", cudaErrorIllegalAddress));
+  const Buffer x = device->allocate(64);
+  try {
+    device->relu(x.data(), x.data(), 16);
+    FAIL() << "nothing was refused";
+  } catch (const kernels::LaunchError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("map_kernel"), HasSubstr("--resume auto")));
   }
 }
 

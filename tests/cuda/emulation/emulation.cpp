@@ -17,6 +17,7 @@ struct Settings {
   Order order = Order::kForward;
   std::uint64_t seed = 1;
   std::uint64_t launches = 0;  // so that a random order is another one for each launch
+  bool last_block_only = false;
 };
 
 Settings& settings() {
@@ -63,14 +64,16 @@ void run_blocks(const Launch& launch) {
   const std::uint64_t seed = now.seed * 0x9E3779B97F4A7C15u + ++now.launches;
   Sequence block_order(now.order, seed), thread_order(now.order, ~seed);
   const std::uint64_t blocks = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
-  for (const std::uint32_t number : block_order.of(blocks)) {
+  const auto run_block = [&](std::uint32_t number) {
     Block block(launch, number, fibers);
     struct Current {
       explicit Current(Block* running) { current_block() = running; }
       ~Current() { current_block() = nullptr; }
     } const current(&block);
     block.run(thread_order);
-  }
+  };
+  if (now.last_block_only) return run_block(static_cast<std::uint32_t>(blocks - 1));
+  for (const std::uint32_t number : block_order.of(blocks)) run_block(number);
 }
 
 void throw_if_any(const std::vector<std::string>& faults, const Launch& launch) {
@@ -86,6 +89,11 @@ void set_order(Order order, std::uint64_t seed) {
   const std::lock_guard lock(launch_mutex());
   settings().order = order;
   settings().seed = seed;
+}
+
+void run_last_block_only(bool only) {
+  const std::lock_guard lock(launch_mutex());
+  settings().last_block_only = only;
 }
 
 void run(const Launch& launch) {

@@ -34,6 +34,10 @@ enum class Order { kForward, kReverse, kRandom };
 /// For all launches from now on; `seed` is for Order::kRandom.
 void set_order(Order order, std::uint64_t seed = 1);
 
+/// For all launches from now on: the other blocks are left out, so that a kernel can be seen at the end of arrays that
+/// are far too large to be walked over.
+void run_last_block_only(bool only);
+
 /// Runs all blocks and threads to the end, or throws KernelFault. One launch at a time; others wait.
 void run(const Launch& launch);
 

@@ -54,6 +54,18 @@ TEST(CudaBatchNormLimits, AnySingleArrayMayLieWhereNoVectorSuits) {
   expect_same_dx(call, pass.dx);
 }
 
+TEST(CudaBatchNormLimits, WinnersMayLieWhereNoVectorSuits) {
+  NormalisationPass pass({{2, 4, 6, 16}, true, true});
+  pass.run();
+  const testing::Array<std::uint8_t> shifted(pass.winner.values().size(), 1);
+  kernels::BatchNormBackwardArguments call = pass.backward_call();
+  call.forward.winner = shifted.data();
+  kernels::cuda::batch_norm(call.forward, DataType::kFloat32, nullptr);
+  EXPECT_EQ(shifted.values(), pass.winner.values());
+  kernels::cuda::batch_norm_backward(call, DataType::kFloat32, nullptr);
+  testing::expect_near(pass.dx.values(), pass.reference().dx, testing::kFewRoundings, "dx");
+}
+
 TEST(CudaBatchNormPool, WinnersThatNobodyWantsAreLeftOut) {
   NormalisationPass with({{2, 6, 6, 17}, true, true}), without({{2, 6, 6, 17}, true, true});
   with.statistics(), with.forward();
