@@ -101,33 +101,39 @@ std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
 namespace cpu {
 namespace {
 
+// Sixteen channels of a window of a map.
+struct Window16 {
+  const float* corner;
+  std::int64_t row_step, column_step;
+  [[nodiscard]] XRAI_INLINE Float16 at(std::int64_t i, std::int64_t j) const {
+    return load<Float16>(corner + i * row_step + j * column_step);
+  }
+};
+
 // A window of a map, with zeros outside of the map.
+template <int kSide>
 class Patch {
  public:
   XRAI_INLINE Patch(const float* maps, const WinogradShape& s, const Tiles& tiles, std::int64_t channels,
-                    std::int64_t tile, std::int64_t margin, std::int64_t side)
+                    std::int64_t tile, std::int64_t margin)
       : channels_(channels), row_step_(s.width * channels) {
     const std::int64_t image = tile / tiles.per_image, place = tile % tiles.per_image;
     const std::int64_t top = place / tiles.across * kWinogradTile - margin;
     const std::int64_t left = place % tiles.across * kWinogradTile - margin;
     corner_ = maps + (image * s.height + top) * row_step_ + left * channels;
-    first_row_ = std::max<std::int64_t>(0, -top), last_row_ = std::min(side, s.height - top);
-    first_column_ = std::max<std::int64_t>(0, -left), last_column_ = std::min(side, s.width - left);
-    inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == side && last_column_ == side;
+    first_row_ = std::max<std::int64_t>(0, -top), last_row_ = std::min<std::int64_t>(kSide, s.height - top);
+    first_column_ = std::max<std::int64_t>(0, -left), last_column_ = std::min<std::int64_t>(kSide, s.width - left);
+    inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == kSide && last_column_ == kSide;
   }
 
-  /// Sixteen channels from c on, row by row.
-  template <int kSide>
-  XRAI_INLINE void read(std::int64_t c, Float16* out) const {
-    if (inside_) {
-      for (int i = 0; i < kSide; ++i)
-        for (int j = 0; j < kSide; ++j) out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
-      return;
-    }
-    for (int k = 0; k < kSide * kSide; ++k) out[k] = Float16{};
+  /// Sixteen channels from c on; at the map's edge they are copied to `copy`, with the zeros.
+  XRAI_INLINE Window16 channels_from(std::int64_t c, Float16 (&copy)[kSide * kSide]) const {
+    if (inside_) return {corner_ + c, row_step_, channels_};
+    for (Float16& value : copy) value = Float16{};
     for (std::int64_t i = first_row_; i < last_row_; ++i)
       for (std::int64_t j = first_column_; j < last_column_; ++j)
-        out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+        copy[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+    return {reinterpret_cast<const float*>(copy), kSide * 16, 16};
   }
 
  private:
@@ -141,16 +147,22 @@ class Patch {
 XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
                                      std::int64_t end, const Spectrum& values) {
   const Tiles tiles = tiles_of(s);
+  Float16 copy[36];
   for (std::int64_t t = begin; t < end; ++t) {
-    const Patch patch(x, s, tiles, s.inputs, first + t, 1, 6);
+    const Patch<6> patch(x, s, tiles, s.inputs, first + t, 1);
     for (std::int64_t c = 0; c < s.inputs; c += 16) {
-      Float16 in[36], half[36];
-      patch.read<6>(c, in);
-      for (int j = 0; j < 6; ++j) winograd::values_line(in + j, 6, half + j, 6);
+      const Window16 window = patch.channels_from(c, copy);
+      Float16 half[36];
+      for (int j = 0; j < 6; ++j) {
+        Float16 in[6];
+        for (int i = 0; i < 6; ++i) in[i] = window.at(i, j);
+        winograd::values_line(in, 1, half + j, 6);
+      }
+      float* place = values.frequency(0) + t * s.inputs + c;
       for (int i = 0; i < 6; ++i) {
         Float16 out[6];
         winograd::values_line(half + 6 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j) store<Float16>(values.frequency(6 * i + j) + t * s.inputs + c, out[j]);
+        for (int j = 0; j < 6; ++j, place += values.frequency_step) store<Float16>(place, out[j]);
       }
     }
   }
@@ -159,16 +171,22 @@ XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std
 XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s, std::int64_t first, std::int64_t begin,
                                         std::int64_t end, const Spectrum& gradients) {
   const Tiles tiles = tiles_of(s);
+  Float16 copy[16];
   for (std::int64_t t = begin; t < end; ++t) {
-    const Patch patch(dy, s, tiles, s.outputs, first + t, 0, 4);
+    const Patch<4> patch(dy, s, tiles, s.outputs, first + t, 0);
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
-      Float16 in[16], half[24];
-      patch.read<4>(c, in);
-      for (int j = 0; j < 4; ++j) winograd::result_gradients_line(in + j, 4, half + j, 4);
+      const Window16 window = patch.channels_from(c, copy);
+      Float16 half[24];
+      for (int j = 0; j < 4; ++j) {
+        Float16 in[4];
+        for (int i = 0; i < 4; ++i) in[i] = window.at(i, j);
+        winograd::result_gradients_line(in, 1, half + j, 4);
+      }
+      float* place = gradients.frequency(0) + t * s.outputs + c;
       for (int i = 0; i < 6; ++i) {
         Float16 out[6];
         winograd::result_gradients_line(half + 4 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j) store<Float16>(gradients.frequency(6 * i + j) + t * s.outputs + c, out[j]);
+        for (int j = 0; j < 6; ++j, place += gradients.frequency_step) store<Float16>(place, out[j]);
       }
     }
   }
@@ -184,16 +202,22 @@ XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& 
     const std::int64_t columns = std::min<std::int64_t>(kWinogradTile, s.width - left);
     float* corner = y + ((image * s.height + top) * s.width + left) * s.outputs;
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
-      Float16 half[24], out[16];
-      for (int j = 0; j < 6; ++j) {
+      Float16 half[24];
+      const float* column = results.frequency(0) + t * s.outputs + c;
+      for (int j = 0; j < 6; ++j, column += results.frequency_step) {
         Float16 in[6];
-        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(results.frequency(6 * i + j) + t * s.outputs + c);
+        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(column + 6 * i * results.frequency_step);
         winograd::results_line(in, 1, half + j, 6);
       }
-      for (int i = 0; i < 4; ++i) winograd::results_line(half + 6 * i, 1, out + 4 * i, 1);
-      for (std::int64_t i = 0; i < rows; ++i)
-        for (std::int64_t j = 0; j < columns; ++j)
-          store<Float16>(corner + (i * s.width + j) * s.outputs + c, out[4 * i + j]);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        Float16 out[4];
+        winograd::results_line(half + 6 * i, 1, out, 1);
+        float* row = corner + i * s.width * s.outputs + c;
+        store<Float16>(row, out[0]);
+        if (columns > 1) store<Float16>(row + s.outputs, out[1]);
+        if (columns > 2) store<Float16>(row + 2 * s.outputs, out[2]);
+        if (columns > 3) store<Float16>(row + 3 * s.outputs, out[3]);
+      }
     }
   }
 }
