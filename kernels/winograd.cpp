@@ -65,10 +65,6 @@ std::int64_t block_floats(const WinogradShape& s) {
   const std::int64_t tiles = tiles_per_block(s);
   return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
 }
-std::int64_t forward_floats(const WinogradShape& s) {
-  return weight_floats(s) + s.threads * block_floats(s);
-}
-
 // The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
 bool has_the_registers() {
 #if defined(XRAI_MULTIVERSION)
@@ -90,12 +86,18 @@ bool winograd_fits(const WinogradShape& s) {
   return s.inputs % 16 == 0 && s.outputs % 16 == 0;
 }
 
+std::int64_t winograd_images_in_cache(const WinogradShape& s) {
+  constexpr std::int64_t kFloats = 8 * 1024 * 1024 / sizeof(float);
+  return std::max<std::int64_t>(1, kFloats / (s.height * s.width * (2 * s.inputs + s.outputs)));
+}
+
 std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
-  if (!training) return forward_floats(s);
+  const std::int64_t forward = weight_floats(s) + s.threads * block_floats(s);
+  if (!training) return forward;
   const std::int64_t tiles = tiles_per_sum(s);
-  const std::int64_t gradient =
-      weight_floats(s) + Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
-  return std::max({forward_floats(s), forward_floats(s.mirrored()), gradient});
+  const std::int64_t sums = Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
+  const std::int64_t backward = weight_floats(s.mirrored()) + weight_floats(s);
+  return std::max(forward, backward + std::max(sums, s.threads * block_floats(s.mirrored())));
 }
 
 namespace cpu {
@@ -293,26 +295,33 @@ void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, f
 
 }  // namespace
 
-void winograd_forward(const WinogradShape& s, const float* x, const float* weights, float* y, float* workspace) {
+void winograd_forward_weights(const WinogradShape& s, const float* weights, float* workspace) {
   const Spectrum spectrum(workspace, s.inputs, s.outputs);
   parallel_for(s.inputs / 16 * (s.outputs / 16),
                [&](std::int64_t begin, std::int64_t end) { forward_weights(weights, s, begin, end, spectrum); });
-  convolve(s, x, spectrum, y, workspace + weight_floats(s));
 }
 
-void winograd_input_gradient(const WinogradShape& s, const float* dy, const float* weights, float* dx,
-                             float* workspace) {
+void winograd_forward(const WinogradShape& s, const float* x, float* y, float* workspace) {
+  convolve(s, x, Spectrum(workspace, s.inputs, s.outputs), y, workspace + weight_floats(s));
+}
+
+// Backward, the workspace holds the weights, the sums of their gradients, and what a call needs.
+void winograd_backward_weights(const WinogradShape& s, const float* weights, float* workspace) {
   const Spectrum spectrum(workspace, s.outputs, s.inputs);
   parallel_for(s.outputs,
                [&](std::int64_t begin, std::int64_t end) { backward_weights(weights, s, begin, end, spectrum); });
-  convolve(s.mirrored(), dy, spectrum, dx, workspace + weight_floats(s));
 }
 
-void winograd_weight_gradient(const WinogradShape& s, const float* x, const float* dy, float* dweights,
-                              float* workspace) {
+void winograd_input_gradient(const WinogradShape& s, const float* dy, float* dx, float* workspace) {
+  float* scratch = workspace + weight_floats(s.mirrored()) + weight_floats(s);
+  convolve(s.mirrored(), dy, Spectrum(workspace, s.outputs, s.inputs), dx, scratch);
+}
+
+void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const float* dy, bool begins,
+                                  float* workspace) {
   const std::int64_t per_sum = tiles_per_sum(s), count = tiles_of(s).count;
-  const Spectrum sums(workspace, s.outputs, s.inputs);
-  const Spectrum values(workspace + weight_floats(s), per_sum, s.inputs);
+  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
+  const Spectrum values(sums.data + weight_floats(s), per_sum, s.inputs);
   const Spectrum gradients(values.data + Spectrum::floats(per_sum, s.inputs), per_sum, s.outputs);
   for (std::int64_t first = 0; first < count; first += per_sum) {
     const std::int64_t tiles = std::min(per_sum, count - first);
@@ -323,9 +332,13 @@ void winograd_weight_gradient(const WinogradShape& s, const float* x, const floa
     parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t f = begin; f < end; ++f)
         winograd_product({gradients.frequency(f), 1, s.outputs, values.frequency(f), sums.frequency(f), s.outputs,
-                          s.inputs, tiles, first > 0});
+                          s.inputs, tiles, !begins || first > 0});
     });
   }
+}
+
+void winograd_weight_gradient(const WinogradShape& s, float* dweights, float* workspace) {
+  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
   parallel_for(s.outputs,
                [&](std::int64_t begin, std::int64_t end) { write_weight_gradients(sums, s, begin, end, dweights); });
 }

@@ -83,10 +83,10 @@ TEST(Graphs, OnlyHalvingMaxPoolingIsTakenIntoANormalisation) {
   EXPECT_THAT(with("type='max_pool'\nkernel=2\npadding=1\n"), ElementsAre("n", "p", "g"));
 }
 
-TEST(Graphs, TheFirstBlockIsOneNodeWhereADeviceHasIt) {
-  EXPECT_THAT(names(build_graph(architecture("plain5"), {1, 64, 64, 1}, 2, Fusing::kFirstBlock)),
-              ElementsAre("conv1+norm1+relu1+pool1", "conv2", "norm2+relu2+pool2", "conv3", "norm3+relu3+pool3",
-                          "conv4", "norm4+relu4+pool4", "conv5", "norm5+relu5+pool5", "average", "dense"));
+TEST(Graphs, BlocksAreOneNodeEachWhereADeviceHasThem) {
+  EXPECT_THAT(names(build_graph(architecture("plain5"), {1, 64, 64, 1}, 2, Fusing::kBlocks)),
+              ElementsAre("conv1+norm1+relu1+pool1", "conv2+norm2+relu2+pool2", "conv3+norm3+relu3+pool3",
+                          "conv4+norm4+relu4+pool4", "conv5+norm5+relu5+pool5", "average", "dense"));
 }
 
 TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
@@ -96,7 +96,7 @@ TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
                                "[[layer]]\nname='p'\n" +
                                pool +
                                "[[layer]]\ntype='global_average_pool'\nname='g'\n[[layer]]\nname='d'\ntype='dense'\n";
-    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kFirstBlock)).front();
+    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kBlocks)).front();
   };
   const std::string same = "kernel=3\npadding='same'\nbias=false\n", halving = "type='max_pool'\nkernel=2\n";
   EXPECT_EQ(first("filters=16\n" + same, halving), "c+n+r+p");
@@ -110,7 +110,7 @@ TEST(Graphs, ParametersHaveTheSamePlacesHoweverLayersAreJoined) {
   for (const std::string& name : architecture_names()) {
     const Graph all = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kAll);
     const Graph apart = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kNone);
-    const Graph block = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kFirstBlock);
+    const Graph block = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kBlocks);
     ASSERT_EQ(block.parameters.size(), all.parameters.size());
     ASSERT_EQ(apart.parameters.size(), all.parameters.size());
     for (std::size_t i = 0; i < all.parameters.size(); ++i) {
