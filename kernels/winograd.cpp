@@ -38,11 +38,18 @@ std::int64_t tiles_per_block(const WinogradShape& s) {
   return std::min(std::max<std::int64_t>(fit, 12), share);
 }
 
-// Tiles whose products are summed before the sums are written: 4 MiB of values and gradients, whoever computes them,
-// since the order of a sum depends on it.
-std::int64_t tiles_per_sum(const WinogradShape& s) {
+// Tiles that all threads take together where a frequency's matrices are multiplied as a whole: 4 MiB of values and
+// results or gradients, and so many that the weights or their sums, read and written each time, do not outweigh them.
+// Whoever computes them, since the order of the gradients' sums depends on it.
+std::int64_t tiles_together(const WinogradShape& s) {
   constexpr std::int64_t kFloats = 4 * 1024 * 1024 / sizeof(float);
-  return std::max<std::int64_t>(32, kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)));
+  return std::max<std::int64_t>(128, kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)));
+}
+
+// Where a thread's block has but a dozen tiles, reading megabytes of weights for each takes longer than bringing the
+// values to the third-level cache and back. (128 to 128 channels is faster block by block, 256 to 256 is not.)
+bool wide(const WinogradShape& s) {
+  return s.inputs * s.outputs >= 128 * 256;
 }
 
 // Matrices (rows, channels), one a frequency.
@@ -65,6 +72,13 @@ std::int64_t block_floats(const WinogradShape& s) {
   const std::int64_t tiles = tiles_per_block(s);
   return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
 }
+std::int64_t together_floats(const WinogradShape& s) {
+  const std::int64_t tiles = tiles_together(s);
+  return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
+}
+std::int64_t convolution_floats(const WinogradShape& s) {
+  return wide(s) ? together_floats(s) : s.threads * block_floats(s);
+}
 // The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
 bool has_the_registers() {
 #if defined(XRAI_MULTIVERSION)
@@ -76,10 +90,11 @@ bool has_the_registers() {
 
 }  // namespace
 
-bool winograd_pays(const WinogradShape& s) {
-  // Few tiles do not pay for bringing the weights over. The number of pictures does not count: a picture gets the same
-  // numbers in a batch and alone.
-  return winograd_fits(s) && s.height * s.width >= 64 && has_the_registers();
+bool winograd_pays(const WinogradShape& s, bool training) {
+  // Few tiles do not pay for bringing the weights over. Where scores are computed, the number of pictures does not
+  // count: a picture gets the same numbers in a batch and alone.
+  const bool many = s.height * s.width >= 64 || (training && s.height * s.width >= 36 && tiles_of(s).count >= 128);
+  return winograd_fits(s) && many && has_the_registers();
 }
 
 bool winograd_fits(const WinogradShape& s) {
@@ -92,12 +107,10 @@ std::int64_t winograd_images_in_cache(const WinogradShape& s) {
 }
 
 std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
-  const std::int64_t forward = weight_floats(s) + s.threads * block_floats(s);
+  const std::int64_t forward = weight_floats(s) + convolution_floats(s);
   if (!training) return forward;
-  const std::int64_t tiles = tiles_per_sum(s);
-  const std::int64_t sums = Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
   const std::int64_t backward = weight_floats(s.mirrored()) + weight_floats(s);
-  return std::max(forward, backward + std::max(sums, s.threads * block_floats(s.mirrored())));
+  return std::max(forward, backward + std::max(together_floats(s), convolution_floats(s.mirrored())));
 }
 
 namespace cpu {
@@ -195,9 +208,9 @@ XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s,
 }
 
 XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& s, std::int64_t first,
-                                  std::int64_t count, float* y) {
+                                  std::int64_t begin, std::int64_t end, float* y) {
   const Tiles tiles = tiles_of(s);
-  for (std::int64_t t = 0; t < count; ++t) {
+  for (std::int64_t t = begin; t < end; ++t) {
     const std::int64_t image = (first + t) / tiles.per_image, place = (first + t) % tiles.per_image;
     const std::int64_t top = place / tiles.across * kWinogradTile, left = place % tiles.across * kWinogradTile;
     const std::int64_t rows = std::min<std::int64_t>(kWinogradTile, s.height - top);
@@ -275,8 +288,28 @@ XRAI_VECTORISE void write_weight_gradients(const Spectrum& sums, const WinogradS
 
 // ---- the three passes -----------------------------------------------------------------------------------------------
 
+// The same as `convolve` behind it, to the bit, where the weights are large.
+void convolve_together(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+  const std::int64_t together = tiles_together(s), count = tiles_of(s).count;
+  const Spectrum values(scratch, together, s.inputs);
+  const Spectrum results(scratch + Spectrum::floats(together, s.inputs), together, s.outputs);
+  for (std::int64_t first = 0; first < count; first += together) {
+    const std::int64_t tiles = std::min(together, count - first);
+    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) {
+      transform_values(x, s, first, begin, end, values);
+    });
+    parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t f = begin; f < end; ++f)
+        winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
+                          rounded_up(tiles, 4), s.outputs, s.inputs, false});
+    });
+    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) { write_results(results, s, first, begin, end, y); });
+  }
+}
+
 // x of s.inputs channels to y of s.outputs, by weights (inputs, outputs) a frequency.
 void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+  if (wide(s)) return convolve_together(s, x, weights, y, scratch);
   const std::int64_t per_block = tiles_per_block(s), count = tiles_of(s).count;
   const std::int64_t blocks = (count + per_block - 1) / per_block;
   parallel_for(s.threads, [&](std::int64_t begin, std::int64_t end) {
@@ -288,7 +321,7 @@ void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, f
       for (int f = 0; f < kWinogradFrequencies; ++f)
         winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
                           rounded_up(tiles, 4), s.outputs, s.inputs, false});
-      write_results(results, s, first, tiles, y);
+      write_results(results, s, first, 0, tiles, y);
     }
   });
 }
@@ -319,7 +352,7 @@ void winograd_input_gradient(const WinogradShape& s, const float* dy, float* dx,
 
 void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const float* dy, bool begins,
                                   float* workspace) {
-  const std::int64_t per_sum = tiles_per_sum(s), count = tiles_of(s).count;
+  const std::int64_t per_sum = tiles_together(s), count = tiles_of(s).count;
   const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
   const Spectrum values(sums.data + weight_floats(s), per_sum, s.inputs);
   const Spectrum gradients(values.data + Spectrum::floats(per_sum, s.inputs), per_sum, s.outputs);

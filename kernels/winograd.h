@@ -19,7 +19,7 @@ struct WinogradShape {
 /// Whether it can be computed this way.
 bool winograd_fits(const WinogradShape& shape);
 /// And whether it is the fastest way that this processor knows.
-bool winograd_pays(const WinogradShape& shape);
+bool winograd_pays(const WinogradShape& shape, bool training);
 
 /// Pictures whose maps, values and gradients, stay in the cache together: what to take at once where another pass
 /// comes before or behind. Depends on one picture's shape only.

@@ -107,7 +107,7 @@ std::unique_ptr<ConvolutionPlan> make_winograd_plan(const ConvolutionSpec& spec)
   const kernels::WinogradShape shape{in.n, in.height, in.width, in.channels, spec.filters, kernels::thread_count()};
   // Bias and ReLU are left to oneDNN, which fuses them.
   const bool possible = spec.window == Window{3, 3, 1, 1, 1, 1, 1, 1} && spec.groups == 1 && !spec.bias && !spec.relu;
-  if (!possible || !kernels::winograd_pays(shape)) return nullptr;
+  if (!possible || !kernels::winograd_pays(shape, spec.training)) return nullptr;
   return std::make_unique<WinogradConvolution>(shape, spec.training);
 }
 

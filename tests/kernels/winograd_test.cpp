@@ -93,9 +93,14 @@ TEST(Winograd, IsTheNaiveConvolutionAtAnySize) {
 }
 
 TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {
-  // 256 channels leave room for 32 tiles a block of the gradient.
-  expect_naive({3, 17, 18, 256, 16});
-  expect_naive({2, 21, 23, 16, 256, 2});
+  // 272 channels leave room for 128 tiles a block of the gradient: here 132 and 138.
+  expect_naive({33, 5, 5, 256, 16});
+  expect_naive({23, 5, 9, 16, 256, 2});
+}
+
+TEST(Winograd, LayersOfManyMegabytesOfWeightsAreTheNaiveOnes) {
+  // So many channels are multiplied frequency by frequency, 128 tiles at once: here 128 and 2.
+  expect_naive({130, 1, 2, 256, 128, 3});
 }
 
 TEST(Winograd, ABatchInPartsHasTheSameMapsAndItsWeightsTheSameGradient) {
@@ -136,7 +141,8 @@ TEST(Winograd, FitsOnlyWholeVectorsOfChannels) {
   EXPECT_TRUE(kernels::winograd_fits({1, 8, 8, 16, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 17, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 16, 24}));
-  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}));
+  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}, true));
+  EXPECT_FALSE(kernels::winograd_pays({64, 7, 7, 512, 512}, false));
 }
 
 }  // namespace winograd_test
