@@ -166,7 +166,8 @@ XRAI_INLINE Gradient<V> gradient_of(const BatchNormBackwardArguments& arg, float
 }
 
 template <class V>
-XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t c, std::int64_t begin, std::int64_t end) {
+XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t c, std::int64_t begin,
+                          std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
   const Gradient<V> k = gradient_of<V>(arg, share, c);
   for (std::int64_t p = begin; p < end; ++p) {
@@ -178,7 +179,8 @@ XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, st
   }
 }
 
-XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin, std::int64_t end) {
+XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                   std::int64_t end) {
   constexpr std::int64_t kGroup = 32;
   const std::int64_t channels = arg.forward.shape.channels;
   for (std::int64_t p = begin; p < end; p += kGroup) {
@@ -190,8 +192,8 @@ XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float 
 }
 
 template <class V>
-XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, float share, const WindowRow& row, std::int64_t window,
-                           std::int64_t c) {
+XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, float share, const WindowRow& row,
+                           std::int64_t window, std::int64_t c) {
   const BatchNormArguments& f = arg.forward;
   const std::int64_t channels = f.shape.channels, at = row.out + window * channels + c;
   const Gradient<V> k = gradient_of<V>(arg, share, c);
@@ -216,13 +218,15 @@ XRAI_INLINE void uncovered_dx(const BatchNormBackwardArguments& arg, float share
   }
 }
 
-XRAI_INLINE void uncovered_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin, std::int64_t end) {
+XRAI_INLINE void uncovered_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                     std::int64_t end) {
   std::int64_t c = 0;
   for (; c + 16 <= arg.forward.shape.channels; c += 16) uncovered_dx<Float16>(arg, share, c, begin, end);
   for (; c < arg.forward.shape.channels; ++c) uncovered_dx<float>(arg, share, c, begin, end);
 }
 
-XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin, std::int64_t end) {
+XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                    std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
   const BatchNormShape& s = f.shape;
   for (std::int64_t r = begin; r < end; ++r) {

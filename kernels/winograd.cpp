@@ -295,9 +295,8 @@ void convolve_together(const WinogradShape& s, const float* x, const Spectrum& w
   const Spectrum results(scratch + Spectrum::floats(together, s.inputs), together, s.outputs);
   for (std::int64_t first = 0; first < count; first += together) {
     const std::int64_t tiles = std::min(together, count - first);
-    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) {
-      transform_values(x, s, first, begin, end, values);
-    });
+    parallel_for(tiles,
+                 [&](std::int64_t begin, std::int64_t end) { transform_values(x, s, first, begin, end, values); });
     parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t f = begin; f < end; ++f)
         winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),

@@ -74,9 +74,8 @@ class ConvolutionBlockLayerPlan final : public Layer {
 
 }  // namespace
 
-std::unique_ptr<Layer> make_convolution_block_layer(Device& device, Parameters& parameters,
-                                                    const LayerRequest& request, const ConvolutionBlockNode& node,
-                                                    const Shape& in) {
+std::unique_ptr<Layer> make_convolution_block_layer(Device& device, Parameters& parameters, const LayerRequest& request,
+                                                    const ConvolutionBlockNode& node, const Shape& in) {
   return std::make_unique<ConvolutionBlockLayerPlan>(device, parameters, request, node, in);
 }
 

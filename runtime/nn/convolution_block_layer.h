@@ -5,8 +5,7 @@
 
 namespace xrai {
 
-std::unique_ptr<Layer> make_convolution_block_layer(Device& device, Parameters& parameters,
-                                                    const LayerRequest& request, const ConvolutionBlockNode& node,
-                                                    const Shape& in);
+std::unique_ptr<Layer> make_convolution_block_layer(Device& device, Parameters& parameters, const LayerRequest& request,
+                                                    const ConvolutionBlockNode& node, const Shape& in);
 
 }  // namespace xrai

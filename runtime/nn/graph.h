@@ -47,8 +47,8 @@ struct DropoutNode {
 struct AddNode {};
 struct GlobalAveragePoolNode {};
 
-using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, ConvolutionBlockNode, PoolingNode, DenseNode, ReluNode,
-                              DropoutNode, AddNode, GlobalAveragePoolNode>;
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, ConvolutionBlockNode, PoolingNode,
+                              DenseNode, ReluNode, DropoutNode, AddNode, GlobalAveragePoolNode>;
 
 struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
@@ -66,8 +66,8 @@ struct Graph {
   std::vector<StatisticsSpec> statistics;
 };
 
-/// kBlocks: kAll, and convolutions with the batch normalisation behind them as one node where they can be. kNone: a node for every layer but
-/// flatten, so that every layer's output exists. The parameters are the same.
+/// kBlocks: kAll, and convolutions with the batch normalisation behind them as one node where they can be. kNone: a
+/// node for every layer but flatten, so that every layer's output exists. The parameters are the same.
 enum class Fusing { kAll, kBlocks, kNone };
 
 /// Throws what infer_shapes throws.

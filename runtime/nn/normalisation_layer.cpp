@@ -37,14 +37,24 @@ void NormalisationLayerPlan::backward(const LayerMemory& m, StepContext) {
 }
 
 kernels::BatchStatisticsArguments NormalisationLayerPlan::statistics_arguments(const LayerMemory& m) const {
-  return {m.inputs[0],      shape_,        node_.layer.epsilon, node_.layer.momentum,
-          mean(m),          inverse_deviation(m), running_mean_, running_variance_,
+  return {m.inputs[0],
+          shape_,
+          node_.layer.epsilon,
+          node_.layer.momentum,
+          mean(m),
+          inverse_deviation(m),
+          running_mean_,
+          running_variance_,
           static_cast<double*>(m.workspace)};
 }
 
 kernels::BatchNormBackwardArguments NormalisationLayerPlan::backward_arguments(const LayerMemory& m) const {
-  return {arguments_of(m),  m.output_gradient, m.input_gradients[0],
-          m.input_gradients[1], scale_.gradient, shift_.gradient,
+  return {arguments_of(m),
+          m.output_gradient,
+          m.input_gradients[0],
+          m.input_gradients[1],
+          scale_.gradient,
+          shift_.gradient,
           static_cast<double*>(m.workspace)};
 }
 

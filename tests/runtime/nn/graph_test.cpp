@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model.h"
 #include "tests/support/random.h"
@@ -104,6 +106,16 @@ TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
   EXPECT_EQ(first("filters=16\nkernel=3\npadding='same'\nbias=true\n", halving), "c");
   EXPECT_EQ(first("filters=16\nkernel=5\npadding='same'\nbias=false\n", halving), "c");
   EXPECT_EQ(first("filters=16\n" + same, "type='average_pool'\nkernel=2\n"), "c");
+}
+
+TEST(Graphs, ABlockTakesAResidualInWhenItsLayersFollowEachOther) {
+  const std::vector<std::string> all = names(build_graph(architecture("resnet18"), {1, 64, 64, 1}, 2, Fusing::kBlocks));
+  const auto has = [&](const std::string& name) { return std::count(all.begin(), all.end(), name) == 1; };
+  EXPECT_TRUE(has("conv2a1+norm2a1+relu2a1"));
+  EXPECT_TRUE(has("conv2a2+norm2a2+add2a+relu2a2"));
+  // Strides, other windows, and a shortcut's layers in between.
+  for (const char* apart : {"conv1", "conv3a1", "conv3a2", "norm3a2+add3a+relu3a2", "conv3a_shortcut"})
+    EXPECT_TRUE(has(apart)) << apart;
 }
 
 TEST(Graphs, ParametersHaveTheSamePlacesHoweverLayersAreJoined) {
