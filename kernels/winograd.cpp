@@ -1,5 +1,6 @@
 // Tiles are numbered over all pictures, row by row. A block of tiles is brought into the other basis, multiplied with
-// the weights there, frequency by frequency, and brought back, without leaving the second-level cache.
+// the weights there, frequency by frequency, and brought back, without leaving the second-level cache; with weights of
+// many channels all threads take more tiles together, in the third-level cache.
 #include "kernels/winograd.h"
 
 #include <algorithm>
