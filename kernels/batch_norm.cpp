@@ -200,9 +200,20 @@ XRAI_VECTORISE void pooled_range(const BatchNormArguments& arg, std::int64_t beg
 
 }  // namespace
 
+void batch_moments(const BatchStatisticsArguments& arg, std::int64_t before, std::int64_t positions) {
+  const std::int64_t per_block = positions_per_block(arg.shape.channels), first = before / per_block;
+  // A block is taken when it is whole; the batch's last one may be shorter.
+  const std::int64_t last = positions == arg.shape.positions() ? statistics_blocks(arg.shape) : positions / per_block;
+  parallel_for(last - first,
+               [&](std::int64_t begin, std::int64_t end) { moments_of_blocks(arg, first + begin, first + end); });
+}
+
 void batch_statistics(const BatchStatisticsArguments& arg) {
-  parallel_for(statistics_blocks(arg.shape),
-               [&](std::int64_t begin, std::int64_t end) { moments_of_blocks(arg, begin, end); });
+  batch_moments(arg, 0, arg.shape.positions());
+  finish_batch_statistics(arg);
+}
+
+void finish_batch_statistics(const BatchStatisticsArguments& arg) {
   parallel_for(arg.shape.channels, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) merge_moments(arg, c);
   });

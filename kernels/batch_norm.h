@@ -57,6 +57,18 @@ void batch_statistics(const BatchStatisticsArguments& arguments);
 void batch_norm(const BatchNormArguments& arguments);
 /// Gradients of the training form, in which mean and deviation depend on x.
 void batch_norm_backward(const BatchNormBackwardArguments& arguments);
+
+// The same in parts, for who has only some pictures of x in the cache at a time. Bits are those of the calls above.
+/// Moments of x, of which the first `positions` are there; `before` were there at the last call.
+void batch_moments(const BatchStatisticsArguments& arguments, std::int64_t before, std::int64_t positions);
+/// Behind them: mean, deviation and running statistics.
+void finish_batch_statistics(const BatchStatisticsArguments& arguments);
+/// dgamma and dbeta.
+void batch_norm_parameter_gradients(const BatchNormBackwardArguments& arguments);
+/// Behind them: dx and dresidual of pictures first, first + 1, ...; the arguments are those of the whole batch, but dx
+/// is where the gradient of the first of these pictures goes.
+void batch_norm_input_gradients(const BatchNormBackwardArguments& arguments, std::int64_t first, std::int64_t count);
+
 /// inverse[c] = 1 / sqrt(variance[c] + epsilon): running statistics made ready for batch_norm in evaluation.
 void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse);
 }  // namespace cpu

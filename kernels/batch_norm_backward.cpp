@@ -2,6 +2,7 @@
 // the window's winner only), m positions and xhat = (x - mean) / deviation:
 //   dbeta = sum g, dgamma = sum g * xhat, dx = gamma / deviation * (g - dbeta / m - xhat * dgamma / m).
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/activations.h"
 #include "kernels/batch_norm.h"
@@ -40,17 +41,36 @@ XRAI_INLINE void keep_sums(V sum_g, V sum_g_xhat, double* sums, std::int64_t cha
   }
 }
 
+// What sums need of xhat. Where a ReLU let through, y = gamma * xhat + beta tells it for a few roundings more, unless
+// beta or the mean are many times what they are added to; then x, the largest tensor here, need not be read.
 template <class V>
-XRAI_INLINE void plain_sums(const BatchNormBackwardArguments& arg, std::int64_t c, std::int64_t begin, std::int64_t end,
-                            double* sums) {
+struct Normalised {
+  bool from_y;
+  V shift, scale;
+};
+
+template <class V>
+XRAI_INLINE Normalised<V> normalised_of(const BatchNormArguments& f, std::int64_t c) {
+  constexpr float kTimes = 4;
+  bool from_y = f.relu && f.residual == nullptr;
+  for (std::int64_t lane = c; lane < c + kLanes<V>; ++lane)
+    from_y = from_y && std::abs(f.beta[lane]) <= kTimes * std::abs(f.gamma[lane]) && f.gamma[lane] != 0.0f &&
+             std::abs(f.mean[lane] * f.inverse_deviation[lane]) <= kTimes;
+  if (from_y) return {true, load<V>(f.beta + c), 1.0f / load<V>(f.gamma + c)};
+  return {false, load<V>(f.mean + c), load<V>(f.inverse_deviation + c)};
+}
+
+template <class V, bool kFromY>
+XRAI_INLINE void plain_sums(const BatchNormBackwardArguments& arg, const Normalised<V>& n, std::int64_t c,
+                            std::int64_t begin, std::int64_t end, double* sums) {
   const BatchNormArguments& f = arg.forward;
-  const V mean = load<V>(f.mean + c), inverse = load<V>(f.inverse_deviation + c);
   V sum_g{}, sum_g_xhat{};
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
-    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
+    const V y = load<V>(floats(f.y) + at), g = gate(load<V>(floats(arg.dy) + at), y, f.relu);
+    const V from = kFromY ? y : load<V>(floats(f.x) + at);
     sum_g += g;
-    sum_g_xhat += g * ((load<V>(floats(f.x) + at) - mean) * inverse);
+    sum_g_xhat += g * ((from - n.shift) * n.scale);
   }
   keep_sums(sum_g, sum_g_xhat, sums + c, f.shape.channels);
 }
@@ -67,33 +87,50 @@ XRAI_INLINE WindowRow window_row(const BatchNormArguments& f, std::int64_t r) {
   return {top, top + stride, r * (f.shape.width / 2) * f.shape.channels};
 }
 
+// x of a window's winner.
 template <class V>
-XRAI_INLINE void pooled_sums(const BatchNormBackwardArguments& arg, std::int64_t c, std::int64_t r, double* sums) {
+XRAI_INLINE V won(const BatchNormArguments& f, const WindowRow& row, std::int64_t window, std::int64_t c) {
+  const std::int64_t channels = f.shape.channels, left = 2 * window * channels + c;
+  const Index<V> winner = load_index<V>(f.winner + row.out + window * channels + c);
+  V x = load<V>(row.top + left);
+  x = winner == 1 ? load<V>(row.top + left + channels) : x;
+  x = winner == 2 ? load<V>(row.bottom + left) : x;
+  return winner == 3 ? load<V>(row.bottom + left + channels) : x;
+}
+
+template <class V, bool kFromY>
+XRAI_INLINE void pooled_sums(const BatchNormBackwardArguments& arg, const Normalised<V>& n, std::int64_t c,
+                             std::int64_t r, double* sums) {
   const BatchNormArguments& f = arg.forward;
-  const std::int64_t channels = f.shape.channels;
   const WindowRow row = window_row(f, r);
-  const V mean = load<V>(f.mean + c), inverse = load<V>(f.inverse_deviation + c);
   V sum_g{}, sum_g_xhat{};
   for (std::int64_t window = 0; window < f.shape.width / 2; ++window) {
-    const std::int64_t at = row.out + window * channels + c, left = 2 * window * channels + c;
-    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
-    const Index<V> winner = load_index<V>(f.winner + at);
-    V x = load<V>(row.top + left);
-    x = winner == 1 ? load<V>(row.top + left + channels) : x;
-    x = winner == 2 ? load<V>(row.bottom + left) : x;
-    x = winner == 3 ? load<V>(row.bottom + left + channels) : x;
+    const std::int64_t at = row.out + window * f.shape.channels + c;
+    const V y = load<V>(floats(f.y) + at), g = gate(load<V>(floats(arg.dy) + at), y, f.relu);
+    V from = y;
+    if constexpr (!kFromY) from = won<V>(f, row, window, c);
     sum_g += g;
-    sum_g_xhat += g * ((x - mean) * inverse);
+    sum_g_xhat += g * ((from - n.shift) * n.scale);
   }
-  keep_sums(sum_g, sum_g_xhat, sums + c, channels);
+  keep_sums(sum_g, sum_g_xhat, sums + c, f.shape.channels);
+}
+
+template <class V, bool kFromY>
+XRAI_INLINE void sums_of_row(const BatchNormBackwardArguments& arg, const Normalised<V>& n, const Rows& rows,
+                             std::int64_t r, std::int64_t c) {
+  double* sums = arg.workspace + r * 2 * arg.forward.shape.channels;
+  if (arg.forward.pool) return pooled_sums<V, kFromY>(arg, n, c, r, sums);
+  const std::int64_t first = r * rows.positions;
+  plain_sums<V, kFromY>(arg, n, c, first, std::min(first + rows.positions, arg.forward.shape.positions()), sums);
 }
 
 template <class V>
 XRAI_INLINE void row_sums(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t r, std::int64_t c) {
-  double* sums = arg.workspace + r * 2 * arg.forward.shape.channels;
-  if (arg.forward.pool) return pooled_sums<V>(arg, c, r, sums);
-  const std::int64_t first = r * rows.positions;
-  plain_sums<V>(arg, c, first, std::min(first + rows.positions, arg.forward.shape.positions()), sums);
+  const Normalised<V> n = normalised_of<V>(arg.forward, c);
+  if (n.from_y)
+    sums_of_row<V, true>(arg, n, rows, r, c);
+  else
+    sums_of_row<V, false>(arg, n, rows, r, c);
 }
 
 XRAI_VECTORISE void sums_range(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t begin,
@@ -113,16 +150,15 @@ XRAI_VECTORISE void add_rows(const double* sums, std::int64_t rows, std::int64_t
     for (std::int64_t i = begin; i < end; ++i) total[i] += sums[r * stride + i];
 }
 
-// dx = scale * g + slope * x + offset for one group of channels.
+// dx = scale * g + slope * x + offset for one group of channels. `share`: 1 / positions of the whole batch.
 template <class V>
 struct Gradient {
   V scale, slope, offset;
 };
 
 template <class V>
-XRAI_INLINE Gradient<V> gradient_of(const BatchNormBackwardArguments& arg, std::int64_t c) {
+XRAI_INLINE Gradient<V> gradient_of(const BatchNormBackwardArguments& arg, float share, std::int64_t c) {
   const BatchNormArguments& f = arg.forward;
-  const float share = 1.0f / static_cast<float>(f.shape.positions());
   const V inverse = load<V>(f.inverse_deviation + c), scale = load<V>(f.gamma + c) * inverse;
   const V mean_g = load<V>(arg.dbeta + c) * share, mean_g_xhat = load<V>(arg.dgamma + c) * share;
   const V slope = -(inverse * scale * mean_g_xhat);
@@ -130,9 +166,10 @@ XRAI_INLINE Gradient<V> gradient_of(const BatchNormBackwardArguments& arg, std::
 }
 
 template <class V>
-XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, std::int64_t c, std::int64_t begin, std::int64_t end) {
+XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t c, std::int64_t begin,
+                          std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
-  const Gradient<V> k = gradient_of<V>(arg, c);
+  const Gradient<V> k = gradient_of<V>(arg, share, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
     const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
@@ -142,23 +179,24 @@ XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, std::int64_t c,
   }
 }
 
-XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, std::int64_t begin, std::int64_t end) {
+XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                   std::int64_t end) {
   constexpr std::int64_t kGroup = 32;
   const std::int64_t channels = arg.forward.shape.channels;
   for (std::int64_t p = begin; p < end; p += kGroup) {
     const std::int64_t stop = std::min(p + kGroup, end);
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16) plain_dx<Float16>(arg, c, p, stop);
-    for (; c < channels; ++c) plain_dx<float>(arg, c, p, stop);
+    for (; c + 16 <= channels; c += 16) plain_dx<Float16>(arg, share, c, p, stop);
+    for (; c < channels; ++c) plain_dx<float>(arg, share, c, p, stop);
   }
 }
 
 template <class V>
-XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, const WindowRow& row, std::int64_t window,
-                           std::int64_t c) {
+XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, float share, const WindowRow& row,
+                           std::int64_t window, std::int64_t c) {
   const BatchNormArguments& f = arg.forward;
   const std::int64_t channels = f.shape.channels, at = row.out + window * channels + c;
-  const Gradient<V> k = gradient_of<V>(arg, c);
+  const Gradient<V> k = gradient_of<V>(arg, share, c);
   const V g = k.scale * gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
   const Index<V> winner = load_index<V>(f.winner + at);
   const std::int64_t top = (row.top - floats(f.x)) + 2 * window * channels + c, bottom = top + f.shape.width * channels;
@@ -171,44 +209,58 @@ XRAI_INLINE void window_dx(const BatchNormBackwardArguments& arg, const WindowRo
 
 // Positions that no window covers: the last column of an odd width.
 template <class V>
-XRAI_INLINE void uncovered_dx(const BatchNormBackwardArguments& arg, std::int64_t c, std::int64_t begin,
+XRAI_INLINE void uncovered_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t c, std::int64_t begin,
                               std::int64_t end) {
-  const Gradient<V> k = gradient_of<V>(arg, c);
+  const Gradient<V> k = gradient_of<V>(arg, share, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * arg.forward.shape.channels + c;
     store<V>(floats(arg.dx) + at, k.slope * load<V>(floats(arg.forward.x) + at) + k.offset);
   }
 }
 
-XRAI_INLINE void uncovered_positions(const BatchNormBackwardArguments& arg, std::int64_t begin, std::int64_t end) {
+XRAI_INLINE void uncovered_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                     std::int64_t end) {
   std::int64_t c = 0;
-  for (; c + 16 <= arg.forward.shape.channels; c += 16) uncovered_dx<Float16>(arg, c, begin, end);
-  for (; c < arg.forward.shape.channels; ++c) uncovered_dx<float>(arg, c, begin, end);
+  for (; c + 16 <= arg.forward.shape.channels; c += 16) uncovered_dx<Float16>(arg, share, c, begin, end);
+  for (; c < arg.forward.shape.channels; ++c) uncovered_dx<float>(arg, share, c, begin, end);
 }
 
-XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, std::int64_t begin, std::int64_t end) {
+XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                    std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
   const BatchNormShape& s = f.shape;
   for (std::int64_t r = begin; r < end; ++r) {
     const WindowRow row = window_row(f, r);
     for (std::int64_t window = 0; window < s.width / 2; ++window) {
       std::int64_t c = 0;
-      for (; c + 16 <= s.channels; c += 16) window_dx<Float16>(arg, row, window, c);
-      for (; c < s.channels; ++c) window_dx<float>(arg, row, window, c);
+      for (; c + 16 <= s.channels; c += 16) window_dx<Float16>(arg, share, row, window, c);
+      for (; c < s.channels; ++c) window_dx<float>(arg, share, row, window, c);
     }
     const std::int64_t top = (row.top - floats(f.x)) / s.channels;
     if (s.width % 2 != 0) {
-      uncovered_positions(arg, top + s.width - 1, top + s.width);
-      uncovered_positions(arg, top + 2 * s.width - 1, top + 2 * s.width);
+      uncovered_positions(arg, share, top + s.width - 1, top + s.width);
+      uncovered_positions(arg, share, top + 2 * s.width - 1, top + 2 * s.width);
     }
     const bool last_of_image = r % (s.height / 2) == s.height / 2 - 1;
-    if (last_of_image && s.height % 2 != 0) uncovered_positions(arg, top + 2 * s.width, top + 3 * s.width);
+    if (last_of_image && s.height % 2 != 0) uncovered_positions(arg, share, top + 2 * s.width, top + 3 * s.width);
   }
+}
+
+// The arguments of some pictures alone. dx is theirs already.
+BatchNormBackwardArguments images_of(BatchNormBackwardArguments arg, std::int64_t first, std::int64_t count) {
+  BatchNormArguments& f = arg.forward;
+  const std::int64_t in = first * f.shape.height * f.shape.width * f.shape.channels;
+  const std::int64_t out = f.pool ? first * (f.shape.height / 2) * (f.shape.width / 2) * f.shape.channels : in;
+  f.x = floats(f.x) + in, f.y = floats(f.y) + out, arg.dy = floats(arg.dy) + out;
+  if (f.winner != nullptr) f.winner += out;
+  if (arg.dresidual != nullptr) arg.dresidual = floats(arg.dresidual) + in;
+  f.shape.n = count;
+  return arg;
 }
 
 }  // namespace
 
-void batch_norm_backward(const BatchNormBackwardArguments& arg) {
+void batch_norm_parameter_gradients(const BatchNormBackwardArguments& arg) {
   const Rows rows = rows_of(arg.forward);
   const std::int64_t stride = 2 * arg.forward.shape.channels;
   parallel_for(rows.count, [&](std::int64_t begin, std::int64_t end) { sums_range(arg, rows, begin, end); });
@@ -225,12 +277,23 @@ void batch_norm_backward(const BatchNormBackwardArguments& arg) {
       }
     }
   });
-  if (arg.dx == nullptr && arg.dresidual == nullptr) return;
+}
+
+void batch_norm_input_gradients(const BatchNormBackwardArguments& whole, std::int64_t first, std::int64_t count) {
+  if (whole.dx == nullptr && whole.dresidual == nullptr) return;
+  const float share = 1.0f / static_cast<float>(whole.forward.shape.positions());
+  const BatchNormBackwardArguments arg = images_of(whole, first, count);
   if (arg.forward.pool)
-    parallel_for(rows.count, [&](std::int64_t begin, std::int64_t end) { pooled_dx_range(arg, begin, end); });
+    parallel_for(rows_of(arg.forward).count,
+                 [&](std::int64_t begin, std::int64_t end) { pooled_dx_range(arg, share, begin, end); });
   else
     parallel_for(arg.forward.shape.positions(),
-                 [&](std::int64_t begin, std::int64_t end) { plain_dx_range(arg, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { plain_dx_range(arg, share, begin, end); });
+}
+
+void batch_norm_backward(const BatchNormBackwardArguments& arg) {
+  batch_norm_parameter_gradients(arg);
+  batch_norm_input_gradients(arg, 0, arg.forward.shape.n);
 }
 
 }  // namespace xrai::kernels::cpu

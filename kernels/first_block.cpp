@@ -25,20 +25,37 @@ typedef double Double8Loose __attribute__((vector_size(64), aligned(8), may_alia
 
 // ---- statistics -----------------------------------------------------------------------------------------------------
 
-// Three rows of a picture, widened to double, with a zero on each side and zeros up to a whole number of vectors
-// behind; rows outside of the picture are zero.
+// The product of two taps, summed over the picture, depends on how far they lie apart, and at the picture's edge on
+// where they lie: a tap to the right of the middle never sees the first column. So sums are taken for the thirteen
+// distances (the other twelve are these turned round) and for single values, and what a tap does not see is taken off.
+constexpr std::int64_t kDistances = 13, kSingle = kDistances, kRowSums = kDistances + 1;
+struct Distance {
+  std::int64_t down, right;
+};
+constexpr Distance kDistance[kDistances] = {{0, 0}, {0, 1},  {0, 2},  {1, -2}, {1, -1}, {1, 0}, {1, 1},
+                                            {1, 2}, {2, -2}, {2, -1}, {2, 0},  {2, 1},  {2, 2}};
+constexpr std::int64_t number_of(std::int64_t down, std::int64_t right) {
+  return down == 0 ? right : 5 * down + right;  // {1, -2} is number 3, {2, -2} number 8
+}
+static_assert(number_of(1, -2) == 3 && number_of(2, 2) == kDistances - 1);
+
+// Three rows of a picture from `row` on, widened to double, with two zeros on each side and zeros up to a whole number
+// of vectors; rows below the picture are zero.
 class WideRows {
  public:
   explicit WideRows(std::int64_t width)
-      : steps_((width + 7) / 8), stride_(8 * steps_ + 2), values_(static_cast<std::size_t>(3 * stride_)) {}
+      : steps_((width + 7) / 8), stride_(8 * steps_ + 4), values_(static_cast<std::size_t>(3 * stride_)) {}
   void read(const float* picture, std::int64_t height, std::int64_t width, std::int64_t row) {
-    std::fill(values_.begin(), values_.end(), 0.0);
     for (std::int64_t r = 0; r < 3; ++r) {
-      const std::int64_t from = row + r - 1;
-      if (from >= 0 && from < height) std::copy_n(picture + from * width, width, values_.data() + r * stride_ + 1);
+      double* to = values_.data() + r * stride_ + 2;
+      if (row + r < height)
+        std::copy_n(picture + (row + r) * width, width, to);
+      else
+        std::fill_n(to, width, 0.0);
     }
   }
-  [[nodiscard]] const double* row(std::int64_t r) const { return values_.data() + r * stride_; }
+  /// The value in column 0.
+  [[nodiscard]] const double* row(std::int64_t r) const { return values_.data() + r * stride_ + 2; }
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
  private:
@@ -49,59 +66,68 @@ class WideRows {
 XRAI_INLINE Double8 eight(const double* p) {
   return *reinterpret_cast<const Double8Loose*>(p);
 }
-XRAI_INLINE const double* tap_of(const WideRows& rows, std::int64_t tap, std::int64_t step) {
-  return rows.row(tap / 3) + tap % 3 + 8 * step;
-}
 
-// Adds one row's products of every tap with tap `k` and those behind it to `products` (taps). What lies behind the
-// row's end is masked by the tap in the middle being no place: its `inside` is zero.
-template <std::int64_t k>
-XRAI_INLINE void tap_products(const WideRows& rows, const double* inside, double* products) {
-  Double8 sums[kTaps + 1 - k] = {};
-  for (std::int64_t step = 0; step < rows.steps(); ++step) {
-    const Double8 first = eight(tap_of(rows, k, step)) * eight(inside + 8 * step);
-    sums[kTaps - k] += first;
-    for (std::int64_t other = k; other < kTaps; ++other) sums[other - k] += first * eight(tap_of(rows, other, step));
-  }
-  for (std::int64_t i = 0; i < kTaps + 1 - k; ++i) {
-    double total = 0;
-    for (int lane = 0; lane < 8; ++lane) total += sums[i][lane];
-    products[i] += total;
-  }
-}
-
-struct Moments {
-  double sums[kTaps] = {}, products[kTaps][kTaps] = {};
+// Over one row's columns: all of them, the first, the last.
+struct RowSums {
+  double all[kRowSums] = {}, first[kRowSums] = {}, last[kRowSums] = {};
 };
 
-template <std::int64_t k>
-XRAI_INLINE void add_tap(const WideRows& rows, const double* inside, Moments& moments) {
-  double products[kTaps + 1 - k] = {};
-  tap_products<k>(rows, inside, products);
-  for (std::int64_t other = k; other < kTaps; ++other) moments.products[k][other] += products[other - k];
-  moments.sums[k] += products[kTaps - k];
+XRAI_VECTORISE void sum_row(const WideRows& rows, std::int64_t width, RowSums& out) {
+  Double8 sums[kRowSums] = {};
+  for (std::int64_t step = 0; step < rows.steps(); ++step) {
+    const Double8 here = eight(rows.row(0) + 8 * step);
+    sums[kSingle] += here;
+    for (std::int64_t d = 0; d < kDistances; ++d)
+      sums[d] += here * eight(rows.row(kDistance[d].down) + 8 * step + kDistance[d].right);
+  }
+  const double first = rows.row(0)[0], last = rows.row(0)[width - 1];
+  for (std::int64_t d = 0; d < kRowSums; ++d) {
+    out.all[d] = 0;
+    for (int lane = 0; lane < 8; ++lane) out.all[d] += sums[d][lane];
+    const bool single = d == kSingle;
+    const double* other = single ? nullptr : rows.row(kDistance[d].down) + kDistance[d].right;
+    out.first[d] = single ? first : first * other[0];
+    out.last[d] = single ? last : last * other[width - 1];
+  }
 }
 
-XRAI_VECTORISE void add_row(const WideRows& rows, const double* inside, Moments& m) {
-  add_tap<0>(rows, inside, m), add_tap<1>(rows, inside, m), add_tap<2>(rows, inside, m);
-  add_tap<3>(rows, inside, m), add_tap<4>(rows, inside, m), add_tap<5>(rows, inside, m);
-  add_tap<6>(rows, inside, m), add_tap<7>(rows, inside, m), add_tap<8>(rows, inside, m);
+void add(const RowSums& row, RowSums& sums) {
+  for (std::int64_t d = 0; d < kRowSums; ++d) {
+    sums.all[d] += row.all[d];
+    sums.first[d] += row.first[d];
+    sums.last[d] += row.last[d];
+  }
+}
+
+// Tap k in `row`'s columns: those that it sees.
+double seen_by(std::int64_t k, const RowSums& row, std::int64_t d) {
+  const std::int64_t right = k % 3 - 1;
+  return row.all[d] - (right > 0 ? row.first[d] : 0) - (right < 0 ? row.last[d] : 0);
 }
 
 void picture_moments(const FirstBlockStatisticsArguments& arg, std::int64_t image, double* out) {
   const FirstBlockShape& s = arg.shape;
   WideRows rows(s.width);
-  std::vector<double> inside(static_cast<std::size_t>(8 * rows.steps()), 0.0);
-  std::fill_n(inside.begin(), s.width, 1.0);
-  Moments moments;
+  RowSums whole, top, bottom;
   for (std::int64_t row = 0; row < s.height; ++row) {
+    RowSums here;
     rows.read(arg.x + image * s.height * s.width, s.height, s.width, row);
-    add_row(rows, inside.data(), moments);
+    sum_row(rows, s.width, here);
+    add(here, whole);
+    if (row == 0) top = here;
+    if (row == s.height - 1) bottom = here;
   }
-  std::copy_n(moments.sums, kTaps, out);
-  for (std::int64_t k = 0; k < kTaps; ++k)
-    for (std::int64_t other = 0; other < kTaps; ++other)
-      out[kTaps + k * kTaps + other] = moments.products[std::min(k, other)][std::max(k, other)];
+  const auto seen = [&](std::int64_t k, std::int64_t d) {
+    const std::int64_t down = k / 3 - 1;
+    return seen_by(k, whole, d) - (down > 0 ? seen_by(k, top, d) : 0) - (down < 0 ? seen_by(k, bottom, d) : 0);
+  };
+  for (std::int64_t k = 0; k < kTaps; ++k) {
+    out[k] = seen(k, kSingle);
+    for (std::int64_t other = k; other < kTaps; ++other) {
+      const double product = seen(k, number_of(other / 3 - k / 3, other % 3 - k % 3));
+      out[kTaps + k * kTaps + other] = out[kTaps + other * kTaps + k] = product;
+    }
+  }
 }
 
 // mean = w . E[x], variance = w' Cov(x) w.

@@ -1,5 +1,6 @@
 // Tiles are numbered over all pictures, row by row. A block of tiles is brought into the other basis, multiplied with
-// the weights there, frequency by frequency, and brought back, without leaving the second-level cache.
+// the weights there, frequency by frequency, and brought back, without leaving the second-level cache; with weights of
+// many channels all threads take more tiles together, in the third-level cache.
 #include "kernels/winograd.h"
 
 #include <algorithm>
@@ -38,11 +39,18 @@ std::int64_t tiles_per_block(const WinogradShape& s) {
   return std::min(std::max<std::int64_t>(fit, 12), share);
 }
 
-// Tiles whose products are summed before the sums are written: 4 MiB of values and gradients, whoever computes them,
-// since the order of a sum depends on it.
-std::int64_t tiles_per_sum(const WinogradShape& s) {
+// Tiles that all threads take together where a frequency's matrices are multiplied as a whole: 4 MiB of values and
+// results or gradients, and so many that the weights or their sums, read and written each time, do not outweigh them.
+// Whoever computes them, since the order of the gradients' sums depends on it.
+std::int64_t tiles_together(const WinogradShape& s) {
   constexpr std::int64_t kFloats = 4 * 1024 * 1024 / sizeof(float);
-  return std::max<std::int64_t>(32, kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)));
+  return std::max<std::int64_t>(128, kFloats / (kWinogradFrequencies * (s.inputs + s.outputs)));
+}
+
+// Where a thread's block has but a dozen tiles, reading megabytes of weights for each takes longer than bringing the
+// values to the third-level cache and back. (128 to 128 channels is faster block by block, 256 to 256 is not.)
+bool wide(const WinogradShape& s) {
+  return s.inputs * s.outputs >= 128 * 256;
 }
 
 // Matrices (rows, channels), one a frequency.
@@ -65,10 +73,13 @@ std::int64_t block_floats(const WinogradShape& s) {
   const std::int64_t tiles = tiles_per_block(s);
   return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
 }
-std::int64_t forward_floats(const WinogradShape& s) {
-  return weight_floats(s) + s.threads * block_floats(s);
+std::int64_t together_floats(const WinogradShape& s) {
+  const std::int64_t tiles = tiles_together(s);
+  return Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
 }
-
+std::int64_t convolution_floats(const WinogradShape& s) {
+  return wide(s) ? together_floats(s) : s.threads * block_floats(s);
+}
 // The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
 bool has_the_registers() {
 #if defined(XRAI_MULTIVERSION)
@@ -80,54 +91,65 @@ bool has_the_registers() {
 
 }  // namespace
 
-bool winograd_pays(const WinogradShape& s) {
-  // Few tiles do not pay for bringing the weights over. The number of pictures does not count: a picture gets the same
-  // numbers in a batch and alone.
-  return winograd_fits(s) && s.height * s.width >= 64 && has_the_registers();
+bool winograd_pays(const WinogradShape& s, bool training) {
+  // Few tiles do not pay for bringing the weights over. Where scores are computed, the number of pictures does not
+  // count: a picture gets the same numbers in a batch and alone.
+  const bool many = s.height * s.width >= 64 || (training && s.height * s.width >= 36 && tiles_of(s).count >= 128);
+  return winograd_fits(s) && many && has_the_registers();
 }
 
 bool winograd_fits(const WinogradShape& s) {
   return s.inputs % 16 == 0 && s.outputs % 16 == 0;
 }
 
+std::int64_t winograd_images_in_cache(const WinogradShape& s) {
+  constexpr std::int64_t kFloats = 8 * 1024 * 1024 / sizeof(float);
+  return std::max<std::int64_t>(1, kFloats / (s.height * s.width * (2 * s.inputs + s.outputs)));
+}
+
 std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
-  if (!training) return forward_floats(s);
-  const std::int64_t tiles = tiles_per_sum(s);
-  const std::int64_t gradient =
-      weight_floats(s) + Spectrum::floats(tiles, s.inputs) + Spectrum::floats(tiles, s.outputs);
-  return std::max({forward_floats(s), forward_floats(s.mirrored()), gradient});
+  const std::int64_t forward = weight_floats(s) + convolution_floats(s);
+  if (!training) return forward;
+  const std::int64_t backward = weight_floats(s.mirrored()) + weight_floats(s);
+  return std::max(forward, backward + std::max(together_floats(s), convolution_floats(s.mirrored())));
 }
 
 namespace cpu {
 namespace {
 
+// Sixteen channels of a window of a map.
+struct Window16 {
+  const float* corner;
+  std::int64_t row_step, column_step;
+  [[nodiscard]] XRAI_INLINE Float16 at(std::int64_t i, std::int64_t j) const {
+    return load<Float16>(corner + i * row_step + j * column_step);
+  }
+};
+
 // A window of a map, with zeros outside of the map.
+template <int kSide>
 class Patch {
  public:
   XRAI_INLINE Patch(const float* maps, const WinogradShape& s, const Tiles& tiles, std::int64_t channels,
-                    std::int64_t tile, std::int64_t margin, std::int64_t side)
+                    std::int64_t tile, std::int64_t margin)
       : channels_(channels), row_step_(s.width * channels) {
     const std::int64_t image = tile / tiles.per_image, place = tile % tiles.per_image;
     const std::int64_t top = place / tiles.across * kWinogradTile - margin;
     const std::int64_t left = place % tiles.across * kWinogradTile - margin;
     corner_ = maps + (image * s.height + top) * row_step_ + left * channels;
-    first_row_ = std::max<std::int64_t>(0, -top), last_row_ = std::min(side, s.height - top);
-    first_column_ = std::max<std::int64_t>(0, -left), last_column_ = std::min(side, s.width - left);
-    inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == side && last_column_ == side;
+    first_row_ = std::max<std::int64_t>(0, -top), last_row_ = std::min<std::int64_t>(kSide, s.height - top);
+    first_column_ = std::max<std::int64_t>(0, -left), last_column_ = std::min<std::int64_t>(kSide, s.width - left);
+    inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == kSide && last_column_ == kSide;
   }
 
-  /// Sixteen channels from c on, row by row.
-  template <int kSide>
-  XRAI_INLINE void read(std::int64_t c, Float16* out) const {
-    if (inside_) {
-      for (int i = 0; i < kSide; ++i)
-        for (int j = 0; j < kSide; ++j) out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
-      return;
-    }
-    for (int k = 0; k < kSide * kSide; ++k) out[k] = Float16{};
+  /// Sixteen channels from c on; at the map's edge they are copied to `copy`, with the zeros.
+  XRAI_INLINE Window16 channels_from(std::int64_t c, Float16 (&copy)[kSide * kSide]) const {
+    if (inside_) return {corner_ + c, row_step_, channels_};
+    for (Float16& value : copy) value = Float16{};
     for (std::int64_t i = first_row_; i < last_row_; ++i)
       for (std::int64_t j = first_column_; j < last_column_; ++j)
-        out[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+        copy[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
+    return {reinterpret_cast<const float*>(copy), kSide * 16, 16};
   }
 
  private:
@@ -141,16 +163,22 @@ class Patch {
 XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
                                      std::int64_t end, const Spectrum& values) {
   const Tiles tiles = tiles_of(s);
+  Float16 copy[36];
   for (std::int64_t t = begin; t < end; ++t) {
-    const Patch patch(x, s, tiles, s.inputs, first + t, 1, 6);
+    const Patch<6> patch(x, s, tiles, s.inputs, first + t, 1);
     for (std::int64_t c = 0; c < s.inputs; c += 16) {
-      Float16 in[36], half[36];
-      patch.read<6>(c, in);
-      for (int j = 0; j < 6; ++j) winograd::values_line(in + j, 6, half + j, 6);
+      const Window16 window = patch.channels_from(c, copy);
+      Float16 half[36];
+      for (int j = 0; j < 6; ++j) {
+        Float16 in[6];
+        for (int i = 0; i < 6; ++i) in[i] = window.at(i, j);
+        winograd::values_line(in, 1, half + j, 6);
+      }
+      float* place = values.frequency(0) + t * s.inputs + c;
       for (int i = 0; i < 6; ++i) {
         Float16 out[6];
         winograd::values_line(half + 6 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j) store<Float16>(values.frequency(6 * i + j) + t * s.inputs + c, out[j]);
+        for (int j = 0; j < 6; ++j, place += values.frequency_step) store<Float16>(place, out[j]);
       }
     }
   }
@@ -159,41 +187,53 @@ XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std
 XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s, std::int64_t first, std::int64_t begin,
                                         std::int64_t end, const Spectrum& gradients) {
   const Tiles tiles = tiles_of(s);
+  Float16 copy[16];
   for (std::int64_t t = begin; t < end; ++t) {
-    const Patch patch(dy, s, tiles, s.outputs, first + t, 0, 4);
+    const Patch<4> patch(dy, s, tiles, s.outputs, first + t, 0);
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
-      Float16 in[16], half[24];
-      patch.read<4>(c, in);
-      for (int j = 0; j < 4; ++j) winograd::result_gradients_line(in + j, 4, half + j, 4);
+      const Window16 window = patch.channels_from(c, copy);
+      Float16 half[24];
+      for (int j = 0; j < 4; ++j) {
+        Float16 in[4];
+        for (int i = 0; i < 4; ++i) in[i] = window.at(i, j);
+        winograd::result_gradients_line(in, 1, half + j, 4);
+      }
+      float* place = gradients.frequency(0) + t * s.outputs + c;
       for (int i = 0; i < 6; ++i) {
         Float16 out[6];
         winograd::result_gradients_line(half + 4 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j) store<Float16>(gradients.frequency(6 * i + j) + t * s.outputs + c, out[j]);
+        for (int j = 0; j < 6; ++j, place += gradients.frequency_step) store<Float16>(place, out[j]);
       }
     }
   }
 }
 
 XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& s, std::int64_t first,
-                                  std::int64_t count, float* y) {
+                                  std::int64_t begin, std::int64_t end, float* y) {
   const Tiles tiles = tiles_of(s);
-  for (std::int64_t t = 0; t < count; ++t) {
+  for (std::int64_t t = begin; t < end; ++t) {
     const std::int64_t image = (first + t) / tiles.per_image, place = (first + t) % tiles.per_image;
     const std::int64_t top = place / tiles.across * kWinogradTile, left = place % tiles.across * kWinogradTile;
     const std::int64_t rows = std::min<std::int64_t>(kWinogradTile, s.height - top);
     const std::int64_t columns = std::min<std::int64_t>(kWinogradTile, s.width - left);
     float* corner = y + ((image * s.height + top) * s.width + left) * s.outputs;
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
-      Float16 half[24], out[16];
-      for (int j = 0; j < 6; ++j) {
+      Float16 half[24];
+      const float* column = results.frequency(0) + t * s.outputs + c;
+      for (int j = 0; j < 6; ++j, column += results.frequency_step) {
         Float16 in[6];
-        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(results.frequency(6 * i + j) + t * s.outputs + c);
+        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(column + 6 * i * results.frequency_step);
         winograd::results_line(in, 1, half + j, 6);
       }
-      for (int i = 0; i < 4; ++i) winograd::results_line(half + 6 * i, 1, out + 4 * i, 1);
-      for (std::int64_t i = 0; i < rows; ++i)
-        for (std::int64_t j = 0; j < columns; ++j)
-          store<Float16>(corner + (i * s.width + j) * s.outputs + c, out[4 * i + j]);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        Float16 out[4];
+        winograd::results_line(half + 6 * i, 1, out, 1);
+        float* row = corner + i * s.width * s.outputs + c;
+        store<Float16>(row, out[0]);
+        if (columns > 1) store<Float16>(row + s.outputs, out[1]);
+        if (columns > 2) store<Float16>(row + 2 * s.outputs, out[2]);
+        if (columns > 3) store<Float16>(row + 3 * s.outputs, out[3]);
+      }
     }
   }
 }
@@ -249,8 +289,27 @@ XRAI_VECTORISE void write_weight_gradients(const Spectrum& sums, const WinogradS
 
 // ---- the three passes -----------------------------------------------------------------------------------------------
 
+// The same as `convolve` behind it, to the bit, where the weights are large.
+void convolve_together(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+  const std::int64_t together = tiles_together(s), count = tiles_of(s).count;
+  const Spectrum values(scratch, together, s.inputs);
+  const Spectrum results(scratch + Spectrum::floats(together, s.inputs), together, s.outputs);
+  for (std::int64_t first = 0; first < count; first += together) {
+    const std::int64_t tiles = std::min(together, count - first);
+    parallel_for(tiles,
+                 [&](std::int64_t begin, std::int64_t end) { transform_values(x, s, first, begin, end, values); });
+    parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t f = begin; f < end; ++f)
+        winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
+                          rounded_up(tiles, 4), s.outputs, s.inputs, false});
+    });
+    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) { write_results(results, s, first, begin, end, y); });
+  }
+}
+
 // x of s.inputs channels to y of s.outputs, by weights (inputs, outputs) a frequency.
 void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+  if (wide(s)) return convolve_together(s, x, weights, y, scratch);
   const std::int64_t per_block = tiles_per_block(s), count = tiles_of(s).count;
   const std::int64_t blocks = (count + per_block - 1) / per_block;
   parallel_for(s.threads, [&](std::int64_t begin, std::int64_t end) {
@@ -262,33 +321,40 @@ void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, f
       for (int f = 0; f < kWinogradFrequencies; ++f)
         winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
                           rounded_up(tiles, 4), s.outputs, s.inputs, false});
-      write_results(results, s, first, tiles, y);
+      write_results(results, s, first, 0, tiles, y);
     }
   });
 }
 
 }  // namespace
 
-void winograd_forward(const WinogradShape& s, const float* x, const float* weights, float* y, float* workspace) {
+void winograd_forward_weights(const WinogradShape& s, const float* weights, float* workspace) {
   const Spectrum spectrum(workspace, s.inputs, s.outputs);
   parallel_for(s.inputs / 16 * (s.outputs / 16),
                [&](std::int64_t begin, std::int64_t end) { forward_weights(weights, s, begin, end, spectrum); });
-  convolve(s, x, spectrum, y, workspace + weight_floats(s));
 }
 
-void winograd_input_gradient(const WinogradShape& s, const float* dy, const float* weights, float* dx,
-                             float* workspace) {
+void winograd_forward(const WinogradShape& s, const float* x, float* y, float* workspace) {
+  convolve(s, x, Spectrum(workspace, s.inputs, s.outputs), y, workspace + weight_floats(s));
+}
+
+// Backward, the workspace holds the weights, the sums of their gradients, and what a call needs.
+void winograd_backward_weights(const WinogradShape& s, const float* weights, float* workspace) {
   const Spectrum spectrum(workspace, s.outputs, s.inputs);
   parallel_for(s.outputs,
                [&](std::int64_t begin, std::int64_t end) { backward_weights(weights, s, begin, end, spectrum); });
-  convolve(s.mirrored(), dy, spectrum, dx, workspace + weight_floats(s));
 }
 
-void winograd_weight_gradient(const WinogradShape& s, const float* x, const float* dy, float* dweights,
-                              float* workspace) {
-  const std::int64_t per_sum = tiles_per_sum(s), count = tiles_of(s).count;
-  const Spectrum sums(workspace, s.outputs, s.inputs);
-  const Spectrum values(workspace + weight_floats(s), per_sum, s.inputs);
+void winograd_input_gradient(const WinogradShape& s, const float* dy, float* dx, float* workspace) {
+  float* scratch = workspace + weight_floats(s.mirrored()) + weight_floats(s);
+  convolve(s.mirrored(), dy, Spectrum(workspace, s.outputs, s.inputs), dx, scratch);
+}
+
+void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const float* dy, bool begins,
+                                  float* workspace) {
+  const std::int64_t per_sum = tiles_together(s), count = tiles_of(s).count;
+  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
+  const Spectrum values(sums.data + weight_floats(s), per_sum, s.inputs);
   const Spectrum gradients(values.data + Spectrum::floats(per_sum, s.inputs), per_sum, s.outputs);
   for (std::int64_t first = 0; first < count; first += per_sum) {
     const std::int64_t tiles = std::min(per_sum, count - first);
@@ -299,9 +365,13 @@ void winograd_weight_gradient(const WinogradShape& s, const float* x, const floa
     parallel_for(kWinogradFrequencies, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t f = begin; f < end; ++f)
         winograd_product({gradients.frequency(f), 1, s.outputs, values.frequency(f), sums.frequency(f), s.outputs,
-                          s.inputs, tiles, first > 0});
+                          s.inputs, tiles, !begins || first > 0});
     });
   }
+}
+
+void winograd_weight_gradient(const WinogradShape& s, float* dweights, float* workspace) {
+  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
   parallel_for(s.outputs,
                [&](std::int64_t begin, std::int64_t end) { write_weight_gradients(sums, s, begin, end, dweights); });
 }

@@ -19,19 +19,29 @@ struct WinogradShape {
 /// Whether it can be computed this way.
 bool winograd_fits(const WinogradShape& shape);
 /// And whether it is the fastest way that this processor knows.
-bool winograd_pays(const WinogradShape& shape);
+bool winograd_pays(const WinogradShape& shape, bool training);
 
-/// Floats that each of the calls below needs at most.
+/// Pictures whose maps, values and gradients, stay in the cache together: what to take at once where another pass
+/// comes before or behind. Depends on one picture's shape only.
+std::int64_t winograd_images_in_cache(const WinogradShape& shape);
+
+/// Floats of the workspace that all calls of one pass share.
 std::int64_t winograd_workspace_floats(const WinogradShape& shape, bool training);
 
 namespace cpu {
-// weights and dweights: (outputs, 3, 3, inputs). Results do not depend on the number of threads. Products are fused
-// with their additions where the processor can, so machines without that get other last bits.
-void winograd_forward(const WinogradShape& shape, const float* x, const float* weights, float* y, float* workspace);
-void winograd_input_gradient(const WinogradShape& shape, const float* dy, const float* weights, float* dx,
-                             float* workspace);
-void winograd_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* dweights,
-                              float* workspace);
+// A pass begins with the weights and takes the batch in as many calls as one likes, whose shape is that of the whole
+// batch but for n, and whose maps begin at the call's first picture. weights and dweights: (outputs, 3, 3, inputs).
+// Results do not depend on the number of threads. Products are fused with their additions where the processor can, so
+// machines without that get other last bits.
+void winograd_forward_weights(const WinogradShape& shape, const float* weights, float* workspace);
+void winograd_forward(const WinogradShape& shape, const float* x, float* y, float* workspace);
+
+void winograd_backward_weights(const WinogradShape& shape, const float* weights, float* workspace);
+void winograd_input_gradient(const WinogradShape& shape, const float* dy, float* dx, float* workspace);
+/// Adds to the gradients of the weights in the workspace, or begins them; how the batch is parted shows in their bits.
+void winograd_add_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, bool begins,
+                                  float* workspace);
+void winograd_weight_gradient(const WinogradShape& shape, float* dweights, float* workspace);
 }  // namespace cpu
 
 }  // namespace xrai::kernels

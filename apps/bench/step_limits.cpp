@@ -9,6 +9,7 @@ namespace {
 
 const ConvolutionNode* convolution_of(const Node& node) {
   if (const auto* block = std::get_if<FirstBlockNode>(&node.kind)) return &block->convolution;
+  if (const auto* block = std::get_if<ConvolutionBlockNode>(&node.kind)) return &block->convolution;
   return std::get_if<ConvolutionNode>(&node.kind);
 }
 

@@ -5,7 +5,10 @@
 
 #include <cstddef>
 #include <map>
+#include <stdexcept>
 #include <string>
+
+#include "kernels/batch_norm.h"
 
 namespace xrai {
 
@@ -23,6 +26,21 @@ class ConvolutionPlan {
   /// dy is overwritten when a ReLU is fused. dx null: not wanted; dbias null: no bias.
   virtual void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights,
                         float* dbias, void* workspace) = 0;
+
+  /// Whether the two calls below exist: the batch normalisation behind the convolution is taken along, some pictures at
+  /// a time, while their maps are in the cache. Their results are those of the calls one after the other.
+  [[nodiscard]] virtual bool joins_batch_norm() const { return false; }
+  /// forward without a bias, and the batch's statistics of y.
+  virtual void forward_with_statistics(const void*, const void* /*weights*/, void* /*y*/,
+                                       const kernels::BatchStatisticsArguments& /*of y*/, void* /*workspace*/) {
+    throw std::logic_error("this convolution takes no batch normalisation along");
+  }
+  /// norm.forward.x is the convolution's output; norm.dx is not wanted and not written.
+  virtual void backward_with_batch_norm(const void*, const void* /*weights*/,
+                                        const kernels::BatchNormBackwardArguments& /*norm*/, void* /*dx*/,
+                                        float* /*dweights*/, void* /*workspace*/) {
+    throw std::logic_error("this convolution takes no batch normalisation along");
+  }
 };
 
 class PoolingPlan {

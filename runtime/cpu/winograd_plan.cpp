@@ -1,5 +1,8 @@
 // 3x3 convolutions by our own kernel, which makes do with a quarter of the products (kernels/winograd.h). oneDNN 2.6
 // has one, too, but for a layout other than channels last, and 3.x has none.
+#include <algorithm>
+
+#include "kernels/batch_norm.h"
 #include "kernels/parallel.h"
 #include "kernels/winograd.h"
 #include "runtime/cpu/plans.h"
@@ -18,25 +21,83 @@ class WinogradConvolution final : public ConvolutionPlan {
  public:
   WinogradConvolution(const kernels::WinogradShape& shape, bool training)
       : shape_(shape),
-        workspace_bytes_(static_cast<std::size_t>(kernels::winograd_workspace_floats(shape, training)) *
-                         sizeof(float)) {}
+        group_(std::min(shape.n, kernels::winograd_images_in_cache(shape))),
+        workspace_floats_(kernels::winograd_workspace_floats(shape, training)),
+        gradient_floats_(training ? group_ * outputs() : 0) {}
 
-  [[nodiscard]] std::size_t workspace_bytes() const override { return workspace_bytes_; }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return static_cast<std::size_t>(workspace_floats_ + gradient_floats_) * sizeof(float);
+  }
   [[nodiscard]] std::string implementation() const override { return "xrai, Winograd 4x4"; }
 
   void forward(const void* x, const void* weights, const void*, void* y, void* workspace) override {
-    kernels::cpu::winograd_forward(shape_, floats(x), floats(weights), floats(y), floats(workspace));
+    kernels::cpu::winograd_forward_weights(shape_, floats(weights), floats(workspace));
+    kernels::cpu::winograd_forward(shape_, floats(x), floats(y), floats(workspace));
   }
+
   void backward(const void* x, const void* weights, const void*, void* dy, void* dx, float* dweights, float*,
                 void* workspace) override {
-    kernels::cpu::winograd_weight_gradient(shape_, floats(x), floats(dy), dweights, floats(workspace));
-    if (dx != nullptr)
-      kernels::cpu::winograd_input_gradient(shape_, floats(dy), floats(weights), floats(dx), floats(workspace));
+    backward_in_groups(floats(x), floats(weights), floats(dx), dweights, floats(workspace),
+                       [&](std::int64_t first, std::int64_t) { return floats(dy) + first * outputs(); });
+  }
+
+  [[nodiscard]] bool joins_batch_norm() const override { return true; }
+
+  void forward_with_statistics(const void* x, const void* weights, void* y,
+                               const kernels::BatchStatisticsArguments& statistics, void* workspace) override {
+    kernels::cpu::winograd_forward_weights(shape_, floats(weights), floats(workspace));
+    const std::int64_t positions = shape_.height * shape_.width;
+    for_groups([&](const kernels::WinogradShape& group, std::int64_t first) {
+      kernels::cpu::winograd_forward(group, floats(x) + first * inputs(), floats(y) + first * outputs(),
+                                     floats(workspace));
+      kernels::cpu::batch_moments(statistics, first * positions, (first + group.n) * positions);
+    });
+    kernels::cpu::finish_batch_statistics(statistics);
+  }
+
+  void backward_with_batch_norm(const void* x, const void* weights, const kernels::BatchNormBackwardArguments& norm,
+                                void* dx, float* dweights, void* workspace) override {
+    kernels::cpu::batch_norm_parameter_gradients(norm);
+    kernels::BatchNormBackwardArguments in_groups = norm;
+    float* gradients = floats(workspace) + workspace_floats_;
+    in_groups.dx = gradients;
+    backward_in_groups(floats(x), floats(weights), floats(dx), dweights, floats(workspace),
+                       [&](std::int64_t first, std::int64_t count) {
+                         kernels::cpu::batch_norm_input_gradients(in_groups, first, count);
+                         return gradients;
+                       });
   }
 
  private:
+  // Floats of one picture's maps.
+  [[nodiscard]] std::int64_t inputs() const { return shape_.height * shape_.width * shape_.inputs; }
+  [[nodiscard]] std::int64_t outputs() const { return shape_.height * shape_.width * shape_.outputs; }
+
+  template <class Call>
+  void for_groups(const Call& call) const {
+    for (std::int64_t first = 0; first < shape_.n; first += group_) {
+      kernels::WinogradShape group = shape_;
+      group.n = std::min(group_, shape_.n - first);
+      call(group, first);
+    }
+  }
+
+  // gradients_of(first, count): where the gradients of the output of some pictures are.
+  template <class GradientsOf>
+  void backward_in_groups(const float* x, const float* weights, float* dx, float* dweights, float* workspace,
+                          const GradientsOf& gradients_of) const {
+    if (dx != nullptr) kernels::cpu::winograd_backward_weights(shape_, weights, workspace);
+    for_groups([&](const kernels::WinogradShape& group, std::int64_t first) {
+      const float* dy = gradients_of(first, group.n);
+      kernels::cpu::winograd_add_weight_gradient(group, x + first * inputs(), dy, first == 0, workspace);
+      if (dx != nullptr) kernels::cpu::winograd_input_gradient(group, dy, dx + first * inputs(), workspace);
+    });
+    kernels::cpu::winograd_weight_gradient(shape_, dweights, workspace);
+  }
+
   kernels::WinogradShape shape_;
-  std::size_t workspace_bytes_;
+  std::int64_t group_;  // pictures at a time
+  std::int64_t workspace_floats_, gradient_floats_;
 };
 
 }  // namespace
@@ -46,7 +107,7 @@ std::unique_ptr<ConvolutionPlan> make_winograd_plan(const ConvolutionSpec& spec)
   const kernels::WinogradShape shape{in.n, in.height, in.width, in.channels, spec.filters, kernels::thread_count()};
   // Bias and ReLU are left to oneDNN, which fuses them.
   const bool possible = spec.window == Window{3, 3, 1, 1, 1, 1, 1, 1} && spec.groups == 1 && !spec.bias && !spec.relu;
-  if (!possible || !kernels::winograd_pays(shape)) return nullptr;
+  if (!possible || !kernels::winograd_pays(shape, spec.training)) return nullptr;
   return std::make_unique<WinogradConvolution>(shape, spec.training);
 }
 

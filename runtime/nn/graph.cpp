@@ -94,21 +94,40 @@ class GraphBuilder {
   }
 
   std::vector<int> chain_from(int first) const {
-    if (fusing_ == Fusing::kFirstBlock)
+    if (fusing_ == Fusing::kBlocks) {
       if (std::vector<int> block = first_block_from(first); !block.empty()) return block;
+      if (std::vector<int> block = block_from(first); !block.empty()) return block;
+    }
     std::vector<int> chain{first};
     if (as<ConvolutionLayer>(layer(first)) != nullptr || as<DenseLayer>(layer(first)) != nullptr)
       extend<ReluLayer>(chain);
-    if (as<BatchNormLayer>(layer(first)) != nullptr) {
-      const bool residual = starts_residual(first) && extend<AddLayer>(chain);
-      extend<ReluLayer>(chain);
-      const int next = only_reader(chain.back());
-      if (!residual && next >= 0 && as<PoolingLayer>(layer(next)) != nullptr) {
-        const auto& pool = *as<PoolingLayer>(layer(next));
-        if (pool.kind == PoolingKind::kMax && halves(pool.window)) chain.push_back(next);
-      }
-    }
+    if (as<BatchNormLayer>(layer(first)) != nullptr) extend_normalisation(chain);
     return chain;
+  }
+
+  // Appends what is joined to the batch normalisation at the chain's end.
+  void extend_normalisation(std::vector<int>& chain) const {
+    const bool residual = starts_residual(chain.back()) && extend<AddLayer>(chain);
+    extend<ReluLayer>(chain);
+    const int next = only_reader(chain.back());
+    if (!residual && next >= 0 && as<PoolingLayer>(layer(next)) != nullptr) {
+      const auto& pool = *as<PoolingLayer>(layer(next));
+      if (pool.kind == PoolingKind::kMax && halves(pool.window)) chain.push_back(next);
+    }
+  }
+
+  // A convolution of the kind that Winograd's method takes (kernels/winograd.h) with the normalisation behind it,
+  // written one behind the other, as above.
+  std::vector<int> block_from(int first) const {
+    const auto* convolution = as<ConvolutionLayer>(layer(first));
+    const bool fits = convolution != nullptr && convolution->window == Window{3, 3, 1, 1, 1, 1, 1, 1} &&
+                      convolution->groups == 1 && !convolution->bias && convolution->filters % 16 == 0 &&
+                      shape_of(layer(first).input).channels % 16 == 0;
+    std::vector<int> chain{first};
+    if (!fits || !extend<BatchNormLayer>(chain)) return {};
+    extend_normalisation(chain);
+    const bool in_order = chain.back() == first + static_cast<int>(chain.size()) - 1;
+    return in_order ? chain : std::vector<int>{};
   }
 
   // Both sides of an addition may be normalisations; the one named as its input takes it in.
@@ -163,7 +182,9 @@ class GraphBuilder {
       ConvolutionNode node = convolution(*l, name, in, relu && !block, relu_follows(first));
       if (!block) return node;
       const std::vector<int> behind(chain.begin() + 1, chain.end());
-      return FirstBlockNode{node, normalisation(behind, l->filters, true, inputs)};
+      const NormalisationNode norm = normalisation(behind, l->filters, relu, inputs);
+      if (layer(first).input == kPicture) return FirstBlockNode{node, norm};
+      return ConvolutionBlockNode{node, norm};
     }
     if (const auto* l = as<DenseLayer>(layer(first)))
       return dense(*l, name, in.per_image(), facts_[at(first)].output.channels, relu);

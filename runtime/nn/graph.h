@@ -26,6 +26,11 @@ struct FirstBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;
 };
+/// A 3x3 convolution of maps with batch normalisation and what is joined to that behind it.
+struct ConvolutionBlockNode {
+  ConvolutionNode convolution;
+  NormalisationNode normalisation;
+};
 struct PoolingNode {
   PoolingLayer layer;
 };
@@ -42,8 +47,8 @@ struct DropoutNode {
 struct AddNode {};
 struct GlobalAveragePoolNode {};
 
-using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, PoolingNode, DenseNode, ReluNode,
-                              DropoutNode, AddNode, GlobalAveragePoolNode>;
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, ConvolutionBlockNode, PoolingNode,
+                              DenseNode, ReluNode, DropoutNode, AddNode, GlobalAveragePoolNode>;
 
 struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
@@ -61,9 +66,9 @@ struct Graph {
   std::vector<StatisticsSpec> statistics;
 };
 
-/// kFirstBlock: kAll, and the network's first block as one node where it can be. kNone: a node for every layer but
-/// flatten, so that every layer's output exists. The parameters are the same.
-enum class Fusing { kAll, kFirstBlock, kNone };
+/// kBlocks: kAll, and convolutions with the batch normalisation behind them as one node where they can be. kNone: a
+/// node for every layer but flatten, so that every layer's output exists. The parameters are the same.
+enum class Fusing { kAll, kBlocks, kNone };
 
 /// Throws what infer_shapes throws.
 Graph build_graph(const ModelSpec& spec, const Shape& picture, std::int64_t n_classes, Fusing fusing = Fusing::kAll);

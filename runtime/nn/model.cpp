@@ -174,7 +174,7 @@ Model::Model(Device& device, ModelSpec spec, const Shape& picture, std::int64_t 
     : device_(device),
       spec_(std::move(spec)),
       n_classes_(n_classes),
-      graph_(build_graph(spec_, picture, n_classes, device.has_first_block() ? Fusing::kFirstBlock : Fusing::kAll)),
+      graph_(build_graph(spec_, picture, n_classes, device.has_first_block() ? Fusing::kBlocks : Fusing::kAll)),
       parameters_(device, graph_.parameters, graph_.statistics) {}
 
 ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {

@@ -35,10 +35,32 @@ struct Passes {
         dweights(weights.size(), NAN),
         workspace(static_cast<std::size_t>(kernels::winograd_workspace_floats(s, true)) + kGuard, kUntouched) {}
 
-  void run() {
-    kernels::cpu::winograd_forward(shape, x.data(), weights.data(), y.data(), workspace.data());
-    kernels::cpu::winograd_input_gradient(shape, dy.data(), weights.data(), dx.data(), workspace.data());
-    kernels::cpu::winograd_weight_gradient(shape, x.data(), dy.data(), dweights.data(), workspace.data());
+  void run() { run_in_parts(shape.n); }
+
+  // So many pictures a call.
+  void run_in_parts(std::int64_t images) {
+    using namespace kernels::cpu;
+    winograd_forward_weights(shape, weights.data(), workspace.data());
+    for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
+      winograd_forward(part, x.data() + in, y.data() + out, workspace.data());
+    });
+    winograd_backward_weights(shape, weights.data(), workspace.data());
+    for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
+      winograd_add_weight_gradient(part, x.data() + in, dy.data() + out, in == 0, workspace.data());
+      winograd_input_gradient(part, dy.data() + out, dx.data() + in, workspace.data());
+    });
+    winograd_weight_gradient(shape, dweights.data(), workspace.data());
+  }
+
+  template <class Call>
+  void for_parts(std::int64_t images, const Call& call) const {
+    for (std::int64_t first = 0; first < shape.n; first += images) {
+      WinogradShape part = shape;
+      part.n = std::min(images, shape.n - first);
+      const std::size_t positions = static_cast<std::size_t>(first * shape.height * shape.width);
+      call(part, positions * static_cast<std::size_t>(shape.inputs),
+           positions * static_cast<std::size_t>(shape.outputs));
+    }
   }
 
   static constexpr std::size_t kGuard = 64;
@@ -71,9 +93,23 @@ TEST(Winograd, IsTheNaiveConvolutionAtAnySize) {
 }
 
 TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {
-  // 256 channels leave room for 32 tiles a block of the gradient.
-  expect_naive({3, 17, 18, 256, 16});
-  expect_naive({2, 21, 23, 16, 256, 2});
+  // 272 channels leave room for 128 tiles a block of the gradient: here 132 and 138.
+  expect_naive({33, 5, 5, 256, 16});
+  expect_naive({23, 5, 9, 16, 256, 2});
+}
+
+TEST(Winograd, LayersOfManyMegabytesOfWeightsAreTheNaiveOnes) {
+  // So many channels are multiplied frequency by frequency, 128 tiles at once: here 128 and 2.
+  expect_naive({130, 1, 2, 256, 128, 3});
+}
+
+TEST(Winograd, ABatchInPartsHasTheSameMapsAndItsWeightsTheSameGradient) {
+  Passes whole({5, 9, 14, 32, 48, 2}), parts({5, 9, 14, 32, 48, 2});
+  whole.run();
+  parts.run_in_parts(2);
+  EXPECT_EQ(std::memcmp(parts.y.data(), whole.y.data(), whole.y.size() * sizeof(float)), 0);
+  EXPECT_EQ(std::memcmp(parts.dx.data(), whole.dx.data(), whole.dx.size() * sizeof(float)), 0);
+  expect_near(parts.dweights, widened(whole.dweights), kFloatSums, "dweights");
 }
 
 TEST(Winograd, BitsDoNotDependOnTheThreads) {
@@ -105,7 +141,8 @@ TEST(Winograd, FitsOnlyWholeVectorsOfChannels) {
   EXPECT_TRUE(kernels::winograd_fits({1, 8, 8, 16, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 17, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 16, 24}));
-  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}));
+  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}, true));
+  EXPECT_FALSE(kernels::winograd_pays({64, 7, 7, 512, 512}, false));
 }
 
 }  // namespace winograd_test

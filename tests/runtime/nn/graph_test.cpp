@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model.h"
 #include "tests/support/random.h"
@@ -83,10 +85,10 @@ TEST(Graphs, OnlyHalvingMaxPoolingIsTakenIntoANormalisation) {
   EXPECT_THAT(with("type='max_pool'\nkernel=2\npadding=1\n"), ElementsAre("n", "p", "g"));
 }
 
-TEST(Graphs, TheFirstBlockIsOneNodeWhereADeviceHasIt) {
-  EXPECT_THAT(names(build_graph(architecture("plain5"), {1, 64, 64, 1}, 2, Fusing::kFirstBlock)),
-              ElementsAre("conv1+norm1+relu1+pool1", "conv2", "norm2+relu2+pool2", "conv3", "norm3+relu3+pool3",
-                          "conv4", "norm4+relu4+pool4", "conv5", "norm5+relu5+pool5", "average", "dense"));
+TEST(Graphs, BlocksAreOneNodeEachWhereADeviceHasThem) {
+  EXPECT_THAT(names(build_graph(architecture("plain5"), {1, 64, 64, 1}, 2, Fusing::kBlocks)),
+              ElementsAre("conv1+norm1+relu1+pool1", "conv2+norm2+relu2+pool2", "conv3+norm3+relu3+pool3",
+                          "conv4+norm4+relu4+pool4", "conv5+norm5+relu5+pool5", "average", "dense"));
 }
 
 TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
@@ -96,7 +98,7 @@ TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
                                "[[layer]]\nname='p'\n" +
                                pool +
                                "[[layer]]\ntype='global_average_pool'\nname='g'\n[[layer]]\nname='d'\ntype='dense'\n";
-    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kFirstBlock)).front();
+    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kBlocks)).front();
   };
   const std::string same = "kernel=3\npadding='same'\nbias=false\n", halving = "type='max_pool'\nkernel=2\n";
   EXPECT_EQ(first("filters=16\n" + same, halving), "c+n+r+p");
@@ -106,11 +108,21 @@ TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
   EXPECT_EQ(first("filters=16\n" + same, "type='average_pool'\nkernel=2\n"), "c");
 }
 
+TEST(Graphs, ABlockTakesAResidualInWhenItsLayersFollowEachOther) {
+  const std::vector<std::string> all = names(build_graph(architecture("resnet18"), {1, 64, 64, 1}, 2, Fusing::kBlocks));
+  const auto has = [&](const std::string& name) { return std::count(all.begin(), all.end(), name) == 1; };
+  EXPECT_TRUE(has("conv2a1+norm2a1+relu2a1"));
+  EXPECT_TRUE(has("conv2a2+norm2a2+add2a+relu2a2"));
+  // Strides, other windows, and a shortcut's layers in between.
+  for (const char* apart : {"conv1", "conv3a1", "conv3a2", "norm3a2+add3a+relu3a2", "conv3a_shortcut"})
+    EXPECT_TRUE(has(apart)) << apart;
+}
+
 TEST(Graphs, ParametersHaveTheSamePlacesHoweverLayersAreJoined) {
   for (const std::string& name : architecture_names()) {
     const Graph all = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kAll);
     const Graph apart = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kNone);
-    const Graph block = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kFirstBlock);
+    const Graph block = build_graph(architecture(name), {1, 64, 64, 1}, 2, Fusing::kBlocks);
     ASSERT_EQ(block.parameters.size(), all.parameters.size());
     ASSERT_EQ(apart.parameters.size(), all.parameters.size());
     for (std::size_t i = 0; i < all.parameters.size(); ++i) {

@@ -1,0 +1,82 @@
+#include "runtime/nn/convolution_block_layer.h"
+
+#include "runtime/nn/normalisation_layer.h"
+
+namespace xrai {
+namespace {
+
+// Saved: the convolution's output, then what the normalisation saves. Where the device's convolution does not take the
+// normalisation along, the two are called one after the other.
+class ConvolutionBlockLayerPlan final : public Layer {
+ public:
+  ConvolutionBlockLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r,
+                            const ConvolutionBlockNode& node, const Shape& in)
+      : Layer(r.node.name),
+        convolution_(device.plan(ConvolutionSpec{in, node.convolution.layer.filters, node.convolution.layer.window, 1,
+                                                 false, false, r.training, r.input_gradient})),
+        between_(shape_after(node.convolution.layer.window, in, node.convolution.layer.filters)),
+        between_bytes_(lines(static_cast<std::size_t>(between_.count()) * size_of(device.activation_type()))),
+        normalisation_(device, parameters, r, node.normalisation, between_),
+        training_(r.training),
+        weight_(slice(parameters, node.convolution.weight, r.training)) {}
+
+  void forward(const LayerMemory& m, StepContext context) override {
+    const LayerMemory behind = normalisation_memory(m);
+    if (training_ && convolution_->joins_batch_norm()) {
+      convolution_->forward_with_statistics(m.inputs[0], weight_.narrow, m.saved,
+                                            normalisation_.statistics_arguments(behind), m.workspace);
+      normalisation_.normalise(behind);
+    } else {
+      convolution_->forward(m.inputs[0], weight_.narrow, nullptr, m.saved, m.workspace);
+      normalisation_.forward(behind, context);
+    }
+  }
+
+  void backward(const LayerMemory& m, StepContext context) override {
+    const LayerMemory behind = normalisation_memory(m);
+    if (convolution_->joins_batch_norm())
+      return convolution_->backward_with_batch_norm(m.inputs[0], weight_.narrow,
+                                                    normalisation_.backward_arguments(behind), m.input_gradients[0],
+                                                    weight_.gradient, m.workspace);
+    normalisation_.backward(behind, context);
+    convolution_->backward(m.inputs[0], weight_.narrow, nullptr, m.saved, m.input_gradients[0], weight_.gradient,
+                           nullptr, m.workspace);
+  }
+
+  [[nodiscard]] std::string implementation() const override { return convolution_->implementation(); }
+  [[nodiscard]] std::size_t saved_bytes() const override { return between_bytes_ + normalisation_.saved_bytes(); }
+  [[nodiscard]] std::size_t workspace_bytes() const override {
+    return lines(convolution_->workspace_bytes()) + normalisation_.workspace_bytes();
+  }
+  [[nodiscard]] bool backward_reads_input() const override { return true; }
+  [[nodiscard]] bool backward_reads_output() const override { return normalisation_.backward_reads_output(); }
+
+ private:
+  static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  // What the normalisation sees: the gradient of its input goes over the input.
+  [[nodiscard]] LayerMemory normalisation_memory(const LayerMemory& m) const {
+    LayerMemory behind = m;
+    behind.inputs[0] = m.saved;
+    behind.input_gradients[0] = m.saved;
+    behind.saved = static_cast<std::byte*>(m.saved) + between_bytes_;
+    behind.workspace = static_cast<std::byte*>(m.workspace) + lines(convolution_->workspace_bytes());
+    return behind;
+  }
+
+  std::unique_ptr<ConvolutionPlan> convolution_;
+  Shape between_;
+  std::size_t between_bytes_;
+  NormalisationLayerPlan normalisation_;
+  bool training_;
+  Slice weight_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_convolution_block_layer(Device& device, Parameters& parameters, const LayerRequest& request,
+                                                    const ConvolutionBlockNode& node, const Shape& in) {
+  return std::make_unique<ConvolutionBlockLayerPlan>(device, parameters, request, node, in);
+}
+
+}  // namespace xrai

@@ -1,0 +1,128 @@
+// A convolution that takes the batch normalisation behind it along, some pictures at a time, against the two one after
+// the other.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "runtime/core/buffer.h"
+#include "runtime/cpu/cpu_device.h"
+#include "tests/support/compare.h"
+#include "tests/support/reference.h"
+
+namespace xrai {
+namespace convolution_block_test {
+
+using testing::Doubles;
+using testing::expect_near;
+using testing::random_values;
+using testing::Values;
+using testing::widened;
+
+// As in tests/runtime/cpu/random_plans_test.cpp.
+constexpr double kFloatSums = 5e-6;
+
+/// One batch forward and back. Two of its five pictures fill what is taken for the cache.
+struct Block {
+  explicit Block(bool pooled)
+      : pool(pooled),
+        x(random_values(spec.input.count(), 1)),
+        weights(random_values(spec.weight_count(), 2)),
+        residual(random_values(spec.output().count(), 3)),
+        gamma(random_values(spec.filters, 4, 0.5, 1.5)),
+        beta(random_values(spec.filters, 5)),
+        between(residual.size(), NAN),
+        dx(x.size(), NAN),
+        dresidual(residual.size(), NAN),
+        dweights(weights.size(), NAN) {
+    y.assign(pool ? residual.size() / 4 : residual.size(), NAN);
+    dy = random_values(static_cast<std::int64_t>(y.size()), 6);
+    winner.resize(y.size());
+    for (Values* v : {&mean, &inverse, &running_mean, &running_variance, &dgamma, &dbeta})
+      v->assign(gamma.size(), 0.5f);
+    norm_workspace.assign(static_cast<std::size_t>(kernels::batch_norm_workspace_doubles(shape)), NAN);
+    workspace = device->allocate(plan->workspace_bytes());
+  }
+
+  [[nodiscard]] kernels::BatchStatisticsArguments statistics() {
+    return {between.data(),
+            shape,
+            1e-5f,
+            0.1f,
+            mean.data(),
+            inverse.data(),
+            running_mean.data(),
+            running_variance.data(),
+            norm_workspace.data()};
+  }
+  [[nodiscard]] kernels::BatchNormArguments normalisation() {
+    return {between.data(), pool ? nullptr : residual.data(), gamma.data(), beta.data(), mean.data(), inverse.data(),
+            y.data(),       pool ? winner.data() : nullptr,   shape,        true,        pool};
+  }
+  [[nodiscard]] kernels::BatchNormBackwardArguments gradients() {
+    return {normalisation(), dy.data(),    between.data(),       pool ? nullptr : dresidual.data(),
+            dgamma.data(),   dbeta.data(), norm_workspace.data()};
+  }
+
+  void run_joined() {
+    plan->forward_with_statistics(x.data(), weights.data(), between.data(), statistics(), workspace.data());
+    device->batch_norm(normalisation());
+    plan->backward_with_batch_norm(x.data(), weights.data(), gradients(), dx.data(), dweights.data(), workspace.data());
+  }
+  void run_apart() {
+    plan->forward(x.data(), weights.data(), nullptr, between.data(), workspace.data());
+    device->batch_statistics(statistics());
+    device->batch_norm(normalisation());
+    device->batch_norm_backward(gradients());
+    plan->backward(x.data(), weights.data(), nullptr, between.data(), dx.data(), dweights.data(), nullptr,
+                   workspace.data());
+  }
+
+  ConvolutionSpec spec{{5, 80, 80, 32}, 48, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, true};
+  kernels::BatchNormShape shape{5, 80, 80, 48};
+  bool pool;
+  std::unique_ptr<Device> device = make_cpu_device(2);
+  std::unique_ptr<ConvolutionPlan> plan = device->plan(spec);
+  Values x, weights, residual, gamma, beta, between, dx, dresidual, dweights;
+  Values y, dy, mean, inverse, running_mean, running_variance, dgamma, dbeta;
+  std::vector<std::uint8_t> winner;
+  Doubles norm_workspace;
+  Buffer workspace;
+};
+
+void expect_the_same(bool pool) {
+  Block joined(pool), apart(pool);
+  if (!joined.plan->joins_batch_norm())
+    GTEST_SKIP() << "this processor has no AVX-512: oneDNN's convolutions stay apart";
+  joined.run_joined();
+  apart.run_apart();
+  EXPECT_EQ(joined.mean, apart.mean);
+  EXPECT_EQ(joined.inverse, apart.inverse);
+  EXPECT_EQ(joined.running_variance, apart.running_variance);
+  EXPECT_EQ(joined.y, apart.y);
+  EXPECT_EQ(joined.dgamma, apart.dgamma);
+  EXPECT_EQ(joined.dbeta, apart.dbeta);
+  EXPECT_EQ(joined.dx, apart.dx);
+  if (!pool) {
+    EXPECT_EQ(joined.dresidual, apart.dresidual);
+  }
+  expect_near(joined.dweights, widened(apart.dweights), kFloatSums, "dweights");
+}
+
+TEST(ConvolutionBlock, WithReluAndPoolingHasTheBitsOfItsPartsOneAfterTheOther) {
+  expect_the_same(true);
+}
+
+TEST(ConvolutionBlock, WithAResidualToo) {
+  expect_the_same(false);
+}
+
+TEST(ConvolutionBlock, AConvolutionThatTakesNoNormalisationAlongSaysSo) {
+  const auto device = make_cpu_device(1);
+  const auto plan = device->plan(ConvolutionSpec{{1, 8, 8, 3}, 5, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true});
+  EXPECT_FALSE(plan->joins_batch_norm());
+  EXPECT_THROW(plan->forward_with_statistics(nullptr, nullptr, nullptr, {}, nullptr), std::logic_error);
+  EXPECT_THROW(plan->backward_with_batch_norm(nullptr, nullptr, {}, nullptr, nullptr, nullptr), std::logic_error);
+}
+
+}  // namespace convolution_block_test
+}  // namespace xrai
