@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "loaders/image_decoder.h"
+#include "loaders/file_reading.h"
 #include "loaders/object_name.h"
 #include "runtime/core/error.h"
 

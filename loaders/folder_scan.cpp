@@ -69,8 +69,9 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   std::vector<fs::directory_entry> entries;
   for (const fs::directory_entry& entry : iterator)
     if (!is_junk(entry.path().filename().string())) entries.push_back(entry);
+  // All have the folder's path in front, so the names decide; comparing paths takes each apart again.
   std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.path().filename() < b.path().filename(); });
+            [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
   return entries;
 }
 

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 
+#include "loaders/file_reading.h"
 #include "loaders/picture_codecs.h"
 #include "runtime/core/error.h"
 
@@ -43,10 +41,6 @@ bool has_signature(std::span<const std::uint8_t> bytes, std::size_t offset, std:
   return bytes.size() >= offset + signature.size() &&
          std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
 }
-
-struct CloseFile {
-  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
 
 }  // namespace
 
@@ -85,26 +79,6 @@ DecodedPicture decode_picture(std::span<const std::uint8_t> bytes, const DecodeT
       break;
   }
   throw Error(ExitCode::kBadData, fmt::format("it is {}, and neither JPEG nor PNG", describe_bytes(bytes)));
-}
-
-std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
-  if (!file) throw Error(ExitCode::kBadData, fmt::format("it cannot be opened: {}", std::strerror(errno)));
-  std::vector<std::uint8_t> bytes;
-  std::error_code ignored;
-  const auto expected = std::filesystem::file_size(path, ignored);
-  std::size_t filled = 0;
-  bytes.resize(ignored ? 1 << 16 : expected + 1);  // one more, so that the end is seen without growing
-  while (true) {
-    const std::size_t got = std::fread(bytes.data() + filled, 1, bytes.size() - filled, file.get());
-    filled += got;
-    if (got == 0) break;
-    if (filled == bytes.size()) bytes.resize(bytes.size() * 2);
-  }
-  if (std::ferror(file.get()) != 0)
-    throw Error(ExitCode::kBadData, fmt::format("it cannot be read: {}", std::strerror(errno)));
-  bytes.resize(filled);
-  return bytes;
 }
 
 DecodedPicture square_picture(std::span<const std::uint8_t> bytes, const DecodeTarget& target) {

@@ -52,7 +52,4 @@ DecodedPicture square_picture(std::span<const std::uint8_t> bytes, const DecodeT
 /// file cannot be read.
 DecodedPicture load_square_picture(const std::filesystem::path& path, const DecodeTarget& target);
 
-/// Whole file; Error(kBadData, reason).
-std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path);
-
 }  // namespace xrai

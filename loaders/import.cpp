@@ -39,6 +39,10 @@ Decoded decode(const std::filesystem::path& path, const DecodeTarget& target) {
   return decoded;
 }
 
+int threads_of(const ImportOptions& options) {
+  return options.n_threads > 0 ? options.n_threads : available_cores();
+}
+
 /// Takes the decoded pictures in order, writes them and keeps the books.
 class Importer {
  public:
@@ -56,10 +60,9 @@ class Importer {
                           .creator = options_.creator},
                          options_.deflate_level);
     const auto n = static_cast<std::int64_t>(plan_.pictures.size());
-    const int n_threads = options_.n_threads > 0 ? options_.n_threads : available_cores();
     const auto path_of = [&](std::int64_t i) { return root_ / plan_.pictures[static_cast<std::size_t>(i)].path; };
     produce_in_parallel(
-        n, n_threads, [&](std::int64_t i) { return decode(path_of(i), target); },
+        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), target); },
         [&](std::int64_t i, Decoded decoded) {
           if (interrupt_requested() != 0)
             throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures; {} was not written", i, n,
@@ -171,7 +174,7 @@ ImportReport import_folder(const ImportOptions& options, const ImportProgress& p
   const auto start = std::chrono::steady_clock::now();
   check_output(options.output, options.force);
   const FolderScan scan = scan_folder(options.folder);
-  const ImportPlan plan = plan_import(scan, options.plan);
+  const ImportPlan plan = plan_import(scan, options.plan, threads_of(options));
   ImportReport report;
   report.classes = scan.classes;
   report.skipped = scan.skipped;

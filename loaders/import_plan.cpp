@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <set>
 
-#include "loaders/image_decoder.h"
+#include "loaders/file_reading.h"
 #include "loaders/pixel_hash.h"
+#include "loaders/workers.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
@@ -30,38 +33,70 @@ class JoinedGroups {
   std::map<std::string, std::string> parent_;
 };
 
-/// Lists of pictures whose files are the same. Equal files have equal sizes, so few are read.
-std::vector<std::vector<std::size_t>> identical_files(const FolderScan& scan) {
-  std::map<std::uintmax_t, std::vector<std::size_t>> of_size;
-  for (std::size_t i = 0; i < scan.pictures.size(); ++i) {
-    std::error_code failure;
-    const std::uintmax_t size = std::filesystem::file_size(scan.root / scan.pictures[i].path, failure);
-    if (!failure && size > 0) of_size[size].push_back(i);
-  }
-  std::vector<std::vector<std::size_t>> identical;
-  for (const auto& [size, candidates] : of_size) {
-    if (candidates.size() < 2) continue;
-    std::map<std::uint64_t, std::vector<std::size_t>> of_content;
-    for (const std::size_t i : candidates) {
-      try {
-        of_content[content_hash(read_file_bytes(scan.root / scan.pictures[i].path))].push_back(i);
-      } catch (const Error&) {  // it will be listed as unreadable when its turn to be decoded comes
-      }
+using PictureLists = std::vector<std::vector<std::size_t>>;
+
+/// Divides each list into lists of the pictures for which `trait` is the same, on the given threads. Those that it is
+/// true of alone, and those that have none, are in no list.
+template <class Trait>
+PictureLists divided_by(const PictureLists& lists, Workers& workers, int n_threads, const Trait& trait) {
+  struct Place {
+    std::size_t list, picture;
+    std::optional<std::uint64_t> trait;
+  };
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < lists.size(); ++i)
+    for (const std::size_t picture : lists[i]) places.push_back({i, picture, std::nullopt});
+  constexpr std::int64_t kAtOnce = 64;  // a picture takes microseconds, less than handing it to a thread
+  const auto n = static_cast<std::int64_t>(places.size());
+  workers.run((n + kAtOnce - 1) / kAtOnce, n_threads, [&](std::int64_t portion) {
+    for (std::int64_t i = portion * kAtOnce; i < std::min(n, (portion + 1) * kAtOnce); ++i) {
+      Place& place = places[static_cast<std::size_t>(i)];
+      place.trait = trait(place.picture);
     }
-    for (auto& [hash, same] : of_content)
-      if (same.size() > 1) identical.push_back(std::move(same));
-  }
-  return identical;
+  });
+  std::map<std::pair<std::size_t, std::uint64_t>, std::vector<std::size_t>> of_trait;
+  for (const Place& place : places)
+    if (place.trait) of_trait[{place.list, *place.trait}].push_back(place.picture);
+  PictureLists divided;
+  for (auto& [key, same] : of_trait)
+    if (same.size() > 1) divided.push_back(std::move(same));
+  return divided;
 }
 
-std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule, std::int64_t& n_unknown) {
+/// Lists of pictures whose files are the same. Small pictures often share a size by chance, so a stretch in the middle,
+/// where compressed data differ, says whether whole files need to be read.
+PictureLists identical_files(const FolderScan& scan, int n_threads) {
+  const auto path_of = [&](std::size_t picture) { return scan.root / scan.pictures[picture].path; };
+  const auto size_of = [&](std::size_t picture) -> std::optional<std::uint64_t> {
+    std::error_code failure;
+    const std::uintmax_t size = std::filesystem::file_size(path_of(picture), failure);
+    return failure || size == 0 ? std::nullopt : std::optional<std::uint64_t>(size);
+  };
+  const auto middle_of = [&](std::size_t picture) { return middle_hash(path_of(picture)); };
+  const auto content_of = [&](std::size_t picture) -> std::optional<std::uint64_t> {
+    try {
+      return content_hash(read_file_bytes(path_of(picture)));
+    } catch (const Error&) {  // it will be listed as unreadable when its turn to be decoded comes
+      return std::nullopt;
+    }
+  };
+  std::vector<std::size_t> all(scan.pictures.size());
+  std::iota(all.begin(), all.end(), 0);
+  Workers workers(n_threads);
+  const PictureLists of_size = divided_by({all}, workers, n_threads, size_of);
+  const PictureLists of_middle = divided_by(of_size, workers, n_threads, middle_of);
+  return divided_by(of_middle, workers, n_threads, content_of);
+}
+
+std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule, int n_threads,
+                                   std::int64_t& n_unknown) {
   std::vector<std::string> groups;
   for (const FoundPicture& picture : scan.pictures) {
     groups.push_back(rule.group_of(picture.path));
     if (!rule.knows(picture.path)) ++n_unknown;
   }
   JoinedGroups joined;
-  for (const std::vector<std::size_t>& same : identical_files(scan))
+  for (const std::vector<std::size_t>& same : identical_files(scan, n_threads))
     for (const std::size_t i : same) joined.join(groups[same.front()], groups[i]);
   for (std::string& group : groups) group = joined.find(group);
   return groups;
@@ -112,10 +147,10 @@ void warn_of_straddling(const ImportPlan& plan, std::vector<std::string>& notes)
 
 }  // namespace
 
-ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options) {
+ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options, int n_threads) {
   const GroupRule rule = options.group_expression.empty() ? GroupRule() : GroupRule(options.group_expression);
   ImportPlan plan;
-  const std::vector<std::string> groups = groups_of(scan, rule, plan.n_without_known_group);
+  const std::vector<std::string> groups = groups_of(scan, rule, n_threads, plan.n_without_known_group);
   const bool own_val = val_is_kept(scan, options, plan.notes), own_test = count(scan, OwnSplit::kTest) > 0;
 
   std::vector<std::size_t> pool;

@@ -35,7 +35,7 @@ struct ImportPlan {
 
 /// Pictures in the user's own test folder stay test, those in a val folder stay val (see above); the others are divided
 /// by `fractions`, whole groups at a time, stratified by class and family of names. Files that are the same byte for
-/// byte join their groups, so that they cannot end up on both sides.
-ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options);
+/// byte join their groups, so that they cannot end up on both sides; `n_threads` look for them.
+ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options, int n_threads);
 
 }  // namespace xrai

@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-#include "loaders/image_decoder.h"
+#include "loaders/file_reading.h"
 #include "runtime/core/error.h"
 
 namespace xrai {

@@ -8,6 +8,7 @@
 #include "apps/support/version.h"
 #include "loaders/import.h"
 #include "runtime/core/error.h"
+#include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
 
 namespace xrai {
@@ -199,6 +200,7 @@ int ImportCommand::run() const {
   options.creator = creator_text();
   if (!splits.empty()) options.plan.fractions = parse_splits(splits);
   std::unique_ptr<Progress> bar;
+  keep_freed_memory();
   const auto import = folder.extension() == ".npz" ? import_npz : import_folder;
   const ImportReport report = import(options, [&](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("import", total, "images", quiet);

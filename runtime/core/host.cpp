@@ -1,6 +1,7 @@
 // What this machine's processor is and how much of it we may use.
 #include "runtime/core/host.h"
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -70,6 +71,12 @@ std::uint64_t available_memory_bytes() {
   if (!system && !group) return 0;
   constexpr auto kUnlimited = std::numeric_limits<std::uint64_t>::max();
   return std::min(system.value_or(kUnlimited), group.value_or(kUnlimited));
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes; M_TRIM_THRESHOLD alone would freeze it low
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_TOP_PAD, 4 << 20);
 }
 
 std::string cpu_name() {

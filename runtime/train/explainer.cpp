@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <stdexcept>
 
 #include "runtime/train/scorer.h"
 
@@ -51,16 +52,34 @@ void add_moved(const HeatMap& moved, double down, double right, HeatMap& fine) {
 
 }  // namespace
 
-Explainer::Explainer(Model& model, const InputSettings& input, const std::string& layer)
-    : model_(model),
-      input_(input),
-      grad_cam_(model, kBatch, layer),
-      sample_ids_(model.device().allocate(kBatch * sizeof(std::int64_t))) {}
+/// One network and its passes.
+class Explainer::Network {
+ public:
+  Network(const ExplainedNetwork& network, const std::string& layer)
+      : model_(network.model),
+        input_(network.input),
+        grad_cam_(model_, kBatch, layer),
+        sample_ids_(model_.device().allocate(kBatch * sizeof(std::int64_t))) {}
 
-std::vector<HeatMap> Explainer::explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
-                                        std::span<const std::int32_t> classes) {
+  [[nodiscard]] const GradCam& grad_cam() const { return grad_cam_; }
+  std::vector<HeatMap> explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                               std::span<const std::int32_t> classes);
+
+ private:
+  void explain_batch(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                     std::span<const std::int32_t> classes, std::vector<HeatMap>& maps);
+
+  Model& model_;
+  InputSettings input_;
+  GradCam grad_cam_;
+  Buffer pixels_, sample_ids_;
+};
+
+std::vector<HeatMap> Explainer::Network::explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                                                 std::span<const std::int32_t> classes) {
   const double crop = input_.view.crop;
-  const std::int64_t fine_height = 2 * map_height(), fine_width = 2 * map_width();
+  const std::int64_t cells_down = grad_cam_.height(), cells_right = grad_cam_.width();
+  const std::int64_t fine_height = 2 * cells_down, fine_width = 2 * cells_right;
   std::vector<HeatMap> maps(classes.size(), {fine_height, fine_width, crop,
                                              std::vector<float>(static_cast<std::size_t>(fine_height * fine_width))});
   std::vector<std::uint8_t> moved;
@@ -68,8 +87,8 @@ std::vector<HeatMap> Explainer::explain(const std::uint8_t* pixels, std::int64_t
     const auto some = classes.subspan(first, std::min<std::size_t>(kBatch, classes.size() - first));
     moved.resize(some.size() * static_cast<std::size_t>(height * width));
     for (const Move& move : kMoves) {
-      const Offset by{move.down * pixels_of_quarter_cell(height, input_.view.crop, map_height()),
-                      move.right * pixels_of_quarter_cell(width, input_.view.crop, map_width())};
+      const Offset by{move.down * pixels_of_quarter_cell(height, input_.view.crop, cells_down),
+                      move.right * pixels_of_quarter_cell(width, input_.view.crop, cells_right)};
       for (std::size_t i = 0; i < some.size(); ++i) {
         const auto at = static_cast<std::int64_t>(i) * height * width;
         move_picture(pixels + static_cast<std::int64_t>(first) * height * width + at, height, width, by,
@@ -85,8 +104,8 @@ std::vector<HeatMap> Explainer::explain(const std::uint8_t* pixels, std::int64_t
   return maps;
 }
 
-void Explainer::explain_batch(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
-                              std::span<const std::int32_t> classes, std::vector<HeatMap>& maps) {
+void Explainer::Network::explain_batch(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                                       std::span<const std::int32_t> classes, std::vector<HeatMap>& maps) {
   Device& device = model_.device();
   const auto n = static_cast<std::int64_t>(classes.size());
   const auto bytes = static_cast<std::size_t>(n * height * width);
@@ -97,11 +116,57 @@ void Explainer::explain_batch(const std::uint8_t* pixels, std::int64_t height, s
   view.out = grad_cam_.input();
   device.augment(view);
   const std::vector<float> values = grad_cam_.maps(classes);
-  const std::int64_t cells = map_height() * map_width();
+  const std::int64_t cells_down = grad_cam_.height(), cells_right = grad_cam_.width();
+  const std::int64_t cells = cells_down * cells_right;
   for (std::int64_t i = 0; i < n; ++i) {
     const auto from = values.begin() + static_cast<std::ptrdiff_t>(i * cells);
-    maps.push_back({map_height(), map_width(), input_.view.crop, {from, from + static_cast<std::ptrdiff_t>(cells)}});
+    maps.push_back({cells_down, cells_right, input_.view.crop, {from, from + static_cast<std::ptrdiff_t>(cells)}});
   }
+}
+
+Explainer::Explainer(std::span<const ExplainedNetwork> networks, const std::string& layer) {
+  if (networks.empty()) throw std::invalid_argument("there is no network to explain");
+  for (const ExplainedNetwork& network : networks) networks_.push_back(std::make_unique<Network>(network, layer));
+}
+
+Explainer::~Explainer() = default;
+
+const std::string& Explainer::layer() const {
+  return networks_.front()->grad_cam().layer();
+}
+std::int64_t Explainer::map_height() const {
+  return networks_.front()->grad_cam().height();
+}
+std::int64_t Explainer::map_width() const {
+  return networks_.front()->grad_cam().width();
+}
+
+std::vector<HeatMap> Explainer::explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                                        std::span<const std::int32_t> classes) {
+  if (networks_.size() == 1) return networks_.front()->explain(pixels, height, width, classes);
+  std::vector<std::vector<HeatMap>> of_picture(classes.size());
+  for (const std::unique_ptr<Network>& network : networks_) {
+    std::vector<HeatMap> maps = network->explain(pixels, height, width, classes);
+    for (std::size_t i = 0; i < maps.size(); ++i) of_picture[i].push_back(std::move(maps[i]));
+  }
+  std::vector<HeatMap> means;
+  for (const std::vector<HeatMap>& maps : of_picture) means.push_back(mean_of_scaled(maps));
+  return means;
+}
+
+HeatMap mean_of_scaled(std::span<const HeatMap> maps) {
+  HeatMap mean = maps.front();
+  std::fill(mean.values.begin(), mean.values.end(), 0.0f);
+  for (const HeatMap& map : maps) {
+    const double highest = map.highest();
+    if (highest <= 0.0) continue;
+    const double share = 1.0 / (highest * static_cast<double>(maps.size()));
+    for (std::int64_t row = 0; row < mean.height; ++row)
+      for (std::int64_t column = 0; column < mean.width; ++column)
+        mean.values[static_cast<std::size_t>(row * mean.width + column)] +=
+            static_cast<float>(share * map.at(mean.middle_of(row, column)));
+  }
+  return mean;
 }
 
 }  // namespace xrai

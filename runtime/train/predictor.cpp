@@ -115,8 +115,10 @@ std::vector<float> Predictor::predict_uncalibrated(const std::uint8_t* pixels, s
 }
 
 Explainer Predictor::make_explainer(const std::string& layer) const {
-  Member& first = *state_->members.front();
-  return {first.model, first.checkpoint.facts.input, layer};
+  std::vector<ExplainedNetwork> networks;
+  for (const std::unique_ptr<Member>& member : state_->members)
+    networks.push_back({member->model, member->checkpoint.facts.input});
+  return Explainer(networks, layer);
 }
 
 LayerViewer Predictor::make_layer_viewer() const {

@@ -55,7 +55,7 @@ class Predictor {
   [[nodiscard]] std::vector<float> predict_uncalibrated(const std::uint8_t* pixels, std::int64_t n, std::int64_t height,
                                                         std::int64_t width);
 
-  /// Heat maps of this network (of an ensemble the first), which must outlive the explainer. `layer`: whose maps; empty
+  /// Heat maps of this network, or of all of an ensemble, which must outlive the explainer. `layer`: whose maps; empty
   /// for the last convolution's. Throws Error(kUsage) for a layer that the network does not have.
   [[nodiscard]] Explainer make_explainer(const std::string& layer = {}) const;
   /// What every layer of this network (of an ensemble the first) makes of a picture; the predictor must outlive it.

@@ -11,6 +11,7 @@
 #include "apps/explain/map_colours.h"
 #include "apps/explain/number_tables.h"
 #include "apps/support/devices.h"
+#include "loaders/file_reading.h"
 #include "loaders/image_decoder.h"
 #include "tests/support/compare.h"
 #include "tests/support/errors.h"

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "loaders/file_reading.h"
 #include "loaders/image_decoder.h"
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model_spec.h"
