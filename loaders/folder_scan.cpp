@@ -217,8 +217,10 @@ class Scanner {
     if (scan_.classes.size() >= 2 && scan_.classes.size() <= kMostClasses) return;
     std::string found = fmt::format("{} class folders with pictures", scan_.classes.size());
     if (scan_.classes.size() == 1) found = fmt::format("only the class folder {} with pictures", scan_.classes[0]);
+    if (scan_.classes.empty()) found = "no class folders with pictures";
     if (scan_.classes.empty() && pictures_outside_classes_ > 0)
-      found = fmt::format("{} pictures, but no class folders around them", pictures_outside_classes_);
+      found = fmt::format("{} picture{}, but no class folders around", pictures_outside_classes_,
+                          pictures_outside_classes_ == 1 ? "" : "s");
     throw Error(ExitCode::kBadData,
                 fmt::format("{} has {}; expected are folders such as NORMAL/ and PNEUMONIA/ (2 to 256, any names), or "
                             "train/, val/ and test/ with such folders inside",
@@ -239,8 +241,9 @@ FolderScan scan_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   if (!fs::is_directory(folder, failure))
     throw Error(ExitCode::kBadData,
-                fmt::format("{} is not a folder{}; give the one that holds the class folders, unpacked",
-                            folder.string(), fs::exists(folder, failure) ? "" : " (there is nothing)"));
+                fmt::format("{}; give the one that holds the class folders, unpacked",
+                            fs::exists(folder, failure) ? fmt::format("{} is not a folder", folder.string())
+                                                        : fmt::format("there is no folder {}", folder.string())));
   fs::path root = folder.lexically_normal();
   if (!root.has_filename()) root = root.parent_path();
   return Scanner(root).scan();

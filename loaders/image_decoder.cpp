@@ -42,6 +42,11 @@ bool has_signature(std::span<const std::uint8_t> bytes, std::size_t offset, std:
          std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
 }
 
+/// A printable character of ASCII, or one that parts words and lines.
+bool is_text(std::uint8_t byte) {
+  return (byte >= ' ' && byte <= '~') || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
 }  // namespace
 
 PictureFormat sniff_format(std::span<const std::uint8_t> bytes) {
@@ -54,6 +59,7 @@ std::string describe_bytes(std::span<const std::uint8_t> bytes) {
   if (bytes.empty()) return "empty (0 bytes)";
   for (const Signature& kind : kOtherKinds)
     if (has_signature(bytes, kind.offset, kind.bytes)) return std::string(kind.what);
+  if (std::all_of(bytes.begin(), bytes.end(), is_text)) return "a text file";
   return "of an unknown kind";
 }
 

@@ -39,11 +39,15 @@ void print_report(const ImportReport& report, const std::filesystem::path& outpu
   const auto path_and_reason = [](const SkippedFile& file) { return fmt::format("{}: {}", file.path, file.reason); };
   print_some(fmt::format("{} files are no pictures of the data set", report.skipped.size()), report.skipped,
              path_and_reason);
-  print_some(fmt::format("{} pictures occur several times", report.duplicates.size()), report.duplicates,
-             [](const DuplicateSet& set) { return fmt::format("{}", fmt::join(set.paths, " = ")); });
+  print_some(
+      fmt::format(report.duplicates.size() == 1 ? "{} picture occurs several times" : "{} pictures occur several times",
+                  report.duplicates.size()),
+      report.duplicates, [](const DuplicateSet& set) { return fmt::format("{}", fmt::join(set.paths, " = ")); });
   // Every unreadable picture is named: it is missing from the file.
   if (!report.unreadable.empty())
-    fmt::print("{} pictures could not be read and were left out:\n", report.unreadable.size());
+    fmt::print("{} could not be read and {} left out:\n",
+               report.unreadable.size() == 1 ? "1 picture" : fmt::format("{} pictures", report.unreadable.size()),
+               report.unreadable.size() == 1 ? "was" : "were");
   for (const SkippedFile& file : report.unreadable) fmt::print("  {}\n", path_and_reason(file));
 }
 

@@ -6,6 +6,7 @@
 #include "apps/support/json_output.h"
 #include "apps/support/progress.h"
 #include "loaders/dataset_summary.h"
+#include "loaders/import.h"
 #include "loaders/picture_samples.h"
 
 namespace xrai {
@@ -121,6 +122,7 @@ void InfoCommand::register_options(CommandLine& options) {
 }
 
 int InfoCommand::run() const {
+  if (!contact_sheet.empty()) check_output(contact_sheet, /*force=*/true);  // before minutes of reading
   std::unique_ptr<Progress> bar;
   const auto data = open_dataset(file, layout);
   const DatasetSummary summary = summarise_dataset(*data, [&](std::int64_t done, std::int64_t total) {

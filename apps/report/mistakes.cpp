@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "apps/report/png_data.h"
 #include "runtime/core/error.h"
@@ -48,8 +49,18 @@ std::vector<Mistake> most_confident_mistakes(const Predictions& p, double thresh
   }
   std::stable_sort(mistakes.begin(), mistakes.end(),
                    [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
-  if (mistakes.size() > most) mistakes.resize(most);
-  return mistakes;
+  if (mistakes.size() <= most) return mistakes;
+  // The true classes take turns: where one class is missed often, the false alarms of the other are seen as well.
+  std::vector<std::size_t> turn_of, taken(p.classes.size());
+  for (const Mistake& mistake : mistakes) turn_of.push_back(taken[static_cast<std::size_t>(mistake.label)]++);
+  std::vector<std::size_t> order(mistakes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return turn_of[a] < turn_of[b]; });
+  order.resize(most);
+  std::sort(order.begin(), order.end());
+  std::vector<Mistake> chosen;
+  for (const std::size_t i : order) chosen.push_back(std::move(mistakes[i]));
+  return chosen;
 }
 
 std::string png_data_uri(std::span<const std::uint8_t> pixels, std::int64_t width, std::int64_t height) {

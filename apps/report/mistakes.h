@@ -23,7 +23,8 @@ struct Mistake {
   std::optional<HeatMap> heat_map;  // of the evidence for it
 };
 
-/// The wrongly called images, the most confident first, at most `most`; pixels are left for the caller to fill in.
+/// The wrongly called images, the most confident first, at most `most`: of more, equally many of each true class, the
+/// most confident ones. Pixels are left for the caller to fill in.
 std::vector<Mistake> most_confident_mistakes(const Predictions& predictions, double threshold, std::size_t most = 12);
 
 /// "data:image/png;base64,...": 8-bit grey PNG; pictures wider or higher than 320 pixels are averaged down.

@@ -19,8 +19,9 @@ inline constexpr std::string_view kNotADevice =
     "A research and teaching tool, not a medical device: no diagnosis may rest on it.";
 
 struct ReportInput {
-  std::string title;       // name of the run
-  std::string checkpoint;  // file that was evaluated
+  std::string title;            // name of the run
+  std::string checkpoint;       // file that was evaluated
+  std::int64_t n_networks = 1;  // whose probabilities were averaged; the history is the first one's
   std::string data_file, split;
   std::string split_note;  // why this split, warnings; may be empty
   bool synthetic = false;  // the data set is drawn, not taken from people

@@ -69,6 +69,16 @@ std::string counted(std::int64_t n, const char* one, const char* many) {
   return fmt::format("{} {}", n, n == 1 ? one : many);
 }
 
+/// Escaped text of a file's name that a narrow column may part behind '/' and '_'.
+std::string breakable(const std::string& name) {
+  std::string parted;
+  for (const char character : name) {
+    parted += character;
+    if (character == '/' || character == '_') parted += "<wbr/>";
+  }
+  return parted;
+}
+
 /// Legend of the heat maps, and the box that takes them off the pictures; empty where there are none.
 std::string heat_switch(const std::vector<Mistake>& mistakes) {
   if (std::none_of(mistakes.begin(), mistakes.end(), [](const Mistake& m) { return m.heat_map.has_value(); }))
@@ -143,15 +153,16 @@ std::string metric_table(const Evaluation& e) {
       counted(e.n_images, "image", "images"), counted(e.n_groups, "patient or group", "patients or groups"), rows);
 }
 
-std::string training(const std::vector<EpochRecord>& history) {
+std::string training(const std::vector<EpochRecord>& history, std::int64_t n_networks) {
   if (history.empty()) return {};
   std::string panels;
   for (const std::string& panel : curve_panels(history)) panels += "<div>" + panel + "</div>\n";
   const auto best = best_epoch(history);
   double seconds = 0.0;
   for (const EpochRecord& r : history) seconds += std::isfinite(r.seconds) ? r.seconds : 0.0;
-  std::string lead = fmt::format("{} in {:.1f} minutes.",
-                                 counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"), seconds / 60.0);
+  std::string lead = n_networks > 1 ? fmt::format("The first of {} networks. ", n_networks) : "";
+  lead += fmt::format("{} in {:.1f} minutes.", counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"),
+                      seconds / 60.0);
   if (best)
     lead += fmt::format(" The network kept is that of epoch {}, where the loss is lowest.", history[*best].epoch);
   return fmt::format(
@@ -213,12 +224,12 @@ std::string mistakes(const Evaluation& e, const std::vector<Mistake>& mistakes) 
         "height=\"{}\"/>{}</div><figcaption>"
         "<b>called {}, {:.1f} %</b><br/>really {}<br/><span class=\"small\">{}</span></figcaption></figure>\n",
         png_data_uri(m.pixels, m.width, m.height), source, truth, m.width, m.height, heat, called,
-        100.0 * m.probability, truth, source);
+        100.0 * m.probability, truth, breakable(source));
   }
   const auto n_shown = static_cast<std::int64_t>(mistakes.size());
   return fmt::format(
       "<section class=\"long\">\n<h2>Most confident mistakes</h2>\n<p class=\"lead\">{} of {}, the surest "
-      "first. Look for wrong labels, devices and text in the image, poor exposure.</p>\n{}"
+      "of each class. Look for wrong labels, devices and text in the image, poor exposure.</p>\n{}"
       "<div class=\"gallery\">\n{}</div>\n</section>\n",
       n_shown, counted(n_wrong, "mistake", "mistakes"), heat_switch(mistakes), figures);
 }

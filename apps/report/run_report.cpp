@@ -43,6 +43,7 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
       fmt::format("xrai: {}", run_folder.empty() ? std::filesystem::path(subject.checkpoint).filename().string()
                                                  : run_folder.filename().string());
   input.checkpoint = subject.checkpoint;
+  input.n_networks = subject.n_networks;
   if (subject.n_networks > 1)
     input.checkpoint += fmt::format(", with those of members/: the mean of {} networks", subject.n_networks);
   input.data_file = subject.data;

@@ -240,8 +240,10 @@ void TrainingRun::write_report() {
   Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
   validation_ = write_validation_report(folder_->path(), best, predictions, *data_.reader, data_.validation_split,
                                         data_.validation_rows, device_->name());
-  log::info(validation_line(*validation_) +
-            (best.epoch() > 0 ? fmt::format(", after epoch {}", best.epoch()) : ", within the first epoch"));
+  log::info(validation_line(*validation_) + (best.n_members() > 1
+                                                 ? fmt::format(", mean of {} networks", best.n_members())
+                                             : best.epoch() > 0 ? fmt::format(", after epoch {}", best.epoch())
+                                                                : ", within the first epoch"));
 }
 
 void TrainingRun::say_what_is_next(bool interrupted) {

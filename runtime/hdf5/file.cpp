@@ -2,6 +2,7 @@
 #include "runtime/hdf5/file.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "runtime/core/log.h"
 #include "runtime/hdf5/state.h"
@@ -49,7 +50,8 @@ File::~File() {
   try {
     close();
   } catch (const std::exception& error) {
-    log::warning(error.what());
+    // Behind a write that failed the closing fails for the same reason, which is on its way already.
+    if (std::uncaught_exceptions() == 0) log::warning(error.what());
   }
 }
 

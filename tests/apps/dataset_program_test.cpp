@@ -203,6 +203,16 @@ TEST(DatasetProgram, HelpAndVersionAnswerOnStandardOutput) {
   EXPECT_THAT(run_command("xrai_dataset --version").output, HasSubstr("HDF5 "));
 }
 
+TEST(DatasetProgram, AContactSheetInAMissingFolderIsRefusedBeforeReading) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_command("xrai_dataset synth " + quoted(folder / "a.h5") + " --images 4 --size 32 -q").exit_code, 0);
+  const auto info = run_command("xrai_dataset info " + quoted(folder / "a.h5") + " --contact-sheet " +
+                                quoted(folder / "no/sheet.png"));
+  EXPECT_EQ(info.exit_code, 7);
+  EXPECT_THAT(info.errors, HasSubstr("there is no folder"));
+  EXPECT_THAT(info.errors, ::testing::Not(HasSubstr("read:")));
+}
+
 TEST(DatasetProgram, AFullDiskIsOneSentence) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "there is no /dev/full here";
   const TemporaryFolder folder;

@@ -62,6 +62,27 @@ TEST(Mistakes, TheMostConfidentComeFirst) {
   }
 }
 
+TEST(Mistakes, ThoseOfARareKindAreShownBesideManyOfAnother) {
+  Predictions p;
+  p.classes = {"NORMAL", "PNEUMONIA"};
+  for (int i = 0; i < 20; ++i) {  // one false alarm, the least confident of 20 mistakes
+    p.labels.push_back(i == 13 ? 0 : 1);
+    const float called = i == 13 ? 0.55f : 0.6f + 0.01f * static_cast<float>(i);
+    p.probabilities.insert(p.probabilities.end(), {i == 13 ? 1 - called : called, i == 13 ? called : 1 - called});
+  }
+  const auto mistakes = most_confident_mistakes(p, 0.5, 6);
+  ASSERT_EQ(mistakes.size(), 6u);
+  EXPECT_EQ(mistakes.back().row, 13);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(mistakes[static_cast<std::size_t>(i)].row, 19 - i);
+}
+
+TEST(Report, SaysThatCurvesAreOfOneNetworkOfAnEnsemble) {
+  ReportInput input = sample_report({"NORMAL", "PNEUMONIA"});
+  EXPECT_FALSE(holds(report_html(input), "The first of"));
+  input.n_networks = 8;
+  EXPECT_TRUE(holds(report_html(input), "The first of 8 networks."));
+}
+
 TEST(Report, IsWellFormedAndReachesNowhere) {
   for (const auto& classes : {std::vector<std::string>{"NORMAL", "PNEUMONIA"}, {"BACTERIA", "NORMAL", "VIRUS"}}) {
     const std::string page = report_html(sample_report(classes));

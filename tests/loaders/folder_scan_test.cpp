@@ -120,10 +120,10 @@ TEST(FolderScan, LinksBringNoPicturesOfOtherClasses) {
 
 TEST(FolderScan, WhatIsNoDataSetIsExplained) {
   const TemporaryFolder folder;
-  EXPECT_THAT(refusal(folder / "not-there"), HasSubstr("not a folder"));
-  EXPECT_THAT(refusal(folder.path()), HasSubstr("0 class folders"));
+  EXPECT_THAT(refusal(folder / "not-there"), HasSubstr("there is no folder"));
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("has no class folders with pictures"));
   add_picture(folder / "a.png");
-  EXPECT_THAT(refusal(folder.path()), HasSubstr("1 pictures, but no class folders"));
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("1 picture, but no class folders"));
   add_picture(folder / "NORMAL/a.png");
   EXPECT_THAT(refusal(folder.path()), HasSubstr("only the class folder NORMAL"));
 }

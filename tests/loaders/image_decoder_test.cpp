@@ -219,6 +219,7 @@ TEST(ImageDecoder, OtherFilesAreNamedForWhatTheyAre) {
   EXPECT_THAT(refusal(Bytes(100, 0)), HasSubstr("zeros"));
   EXPECT_THAT(refusal({'<', 'h', 't', 'm', 'l'}), HasSubstr("web page"));
   EXPECT_THAT(refusal({1, 2, 3}), HasSubstr("unknown kind"));
+  EXPECT_THAT(refusal({'n', 'o', ' ', 'X', '-', 'r', 'a', 'y', '\n'}), HasSubstr("a text file"));
 }
 
 TEST(ImageDecoder, AbsurdSizesAreRefusedBeforeMemoryIsTaken) {

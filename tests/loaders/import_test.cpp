@@ -189,6 +189,25 @@ TEST(Import, DuplicatesAreReportedAndNeverStraddle) {
   for (const DuplicateSet& set : report.duplicates) EXPECT_FALSE(set.across_splits) << set.paths[0];
 }
 
+// The middle of a file is only the first question: bytes behind the end of a PNG make two files of one size and one
+// middle, and two patients.
+TEST(Import, FilesThatDifferOutsideTheirMiddleKeepTheirPatientsApart) {
+  const TemporaryFolder folder;
+  add_pictures(folder / "data");
+  for (const auto& [name, last] : {std::pair("IM-2000-a", 1), std::pair("IM-3000-b", 2), std::pair("IM-4000-c", 2)}) {
+    Bytes bytes = picture(5000);
+    bytes.resize(bytes.size() + 2000, 7);
+    bytes.back() = static_cast<std::uint8_t>(last);
+    write_bytes(folder / fmt::format("data/NORMAL/{}.png", name), bytes);
+  }
+  const ImportPlan plan = plan_import(scan_folder(folder / "data"), {}, 2);
+  std::map<std::string, std::string> group_of;
+  for (const PlannedPicture& planned : plan.pictures) group_of[fs::path(planned.path).stem()] = planned.group;
+  EXPECT_EQ(group_of["IM-2000-a"], "IM-2000");
+  EXPECT_EQ(group_of["IM-3000-b"], "IM-3000");
+  EXPECT_EQ(group_of["IM-4000-c"], "IM-3000");
+}
+
 TEST(Import, DuplicatesAcrossTheUsersOwnSplitsAndClassesAreWarnedOf) {
   const TemporaryFolder folder;
   add_pictures(folder / "data/train");

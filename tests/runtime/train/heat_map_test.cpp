@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "runtime/train/checkpoint.h"
 #include "runtime/train/explainer.h"
 #include "runtime/train/pointing_game.h"
 #include "runtime/train/predictor.h"
@@ -132,6 +133,44 @@ TEST(Explainer, GivesEachPictureItsOwnMapInWhateverCompany) {
   EXPECT_NE(testing::refused(ExitCode::kUsage, [&] { (void)predictor.make_explainer("no such layer"); }), "");
 }
 
+TEST(Explainer, GivesNetworksOfAnEnsembleEqualSay) {
+  const testing::TemporaryFolder folder;
+  TrainSettings settings = testing::toy_settings();
+  settings.epochs = 1;
+  testing::ToyRun first(folder.path(), settings);
+  first.run();
+  settings.seed += 1;
+  testing::ToyRun second(member_folder(folder.path(), 2), settings);
+  second.run();
+  const testing::ToyPictures pictures(4, 6);
+  const std::vector<std::int32_t> classes{0, 1, 1, 0};
+  const auto maps_of = [&](const std::filesystem::path& path) {
+    Predictor predictor = Predictor::load(path, *first.device);
+    Explainer explainer = predictor.make_explainer();
+    return explainer.explain(pictures.pixels.data(), testing::kToySide, testing::kToySide, classes);
+  };
+  const auto ensemble = maps_of(folder.path()), of_first = maps_of(first.best()), of_second = maps_of(second.best());
+  ASSERT_EQ(ensemble.size(), classes.size());
+  const auto share = [](const HeatMap& map, std::size_t cell) {
+    return map.highest() > 0 ? map.values[cell] / map.highest() : 0.0f;
+  };
+  float apart = 0;
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    for (std::size_t cell = 0; cell < ensemble[i].values.size(); ++cell) {
+      const float a = share(of_first[i], cell), b = share(of_second[i], cell);
+      EXPECT_NEAR(ensemble[i].values[cell], 0.5f * (a + b), 1e-5f);
+      apart = std::max(apart, std::abs(a - b));
+    }
+  EXPECT_GT(apart, 0.01f);  // else the networks would be one and the mean no claim
+}
+
+TEST(Explainer, TakesMapsByTheirHighestValueAndEmptyOnesAsZero) {
+  const std::vector<HeatMap> maps{{1, 2, 1, {1, 2}}, {1, 2, 1, {300, 0}}, {1, 2, 1, {0, 0}}};
+  const HeatMap mean = mean_of_scaled(maps);
+  EXPECT_NEAR(mean.values[0], (0.5 + 1) / 3, 1e-6);
+  EXPECT_NEAR(mean.values[1], 1.0 / 3, 1e-6);
+}
+
 // The network's maps are means of 16 x 16 pixels, so one view alone would name the middle of the nearest of 4 x 4
 // cells.
 TEST(Explainer, FindsPlacesBetweenTheMiddlesOfCells) {
@@ -147,7 +186,8 @@ TEST(Explainer, FindsPlacesBetweenTheMiddlesOfCells) {
     model.parameters().values()[spec.offset] = spec.role == ParameterRole::kWeight ? 1.0f : 0.0f;
   InputSettings input{kSide, {}};
   input.view = {.crop = 1, .mean = 0, .deviation = 1};
-  Explainer explainer(model, input);
+  const ExplainedNetwork network{model, input};
+  Explainer explainer({&network, 1});
   const std::int32_t of_class = 1;
   for (const std::int64_t left : {8, 13, 24, 29, 34})
     for (const std::int64_t top : {10, 24, 35}) {
