@@ -137,6 +137,8 @@ void NetworkCommand::register_options(CommandLine& options) {
 
 int NetworkCommand::run() const {
   log::set_quiet(quiet);
+  if (folder.extension() == ".html")
+    throw Error(ExitCode::kUsage, fmt::format("--out {} names a page; give the folder it goes to", folder.string()));
   const auto made = make_device({device});
   Predictor predictor = Predictor::load(run_folder, *made, 1);
   const std::filesystem::path file = page_file(*this);

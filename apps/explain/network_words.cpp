@@ -53,7 +53,8 @@ const NetworkWords kEnglish{
     .answer_title = "How sure it is",
     .called = "It calls this picture {0}.",
     .called_from = "{0} is called from {1} on.",
-    .ensemble = "The run has {0} networks. What is above shows the first; the answer is the mean of all.",
+    .ensemble =
+        "The run has {0} networks. The layers are those of the first; the heat map and the answer are means of all.",
     .colours = "colours from the lowest to the highest value",
     .filter = "filter",
     .map = "map"};
@@ -112,7 +113,8 @@ const NetworkWords kFrench{
     .called = "Il range cette image dans la classe {0}.",
     .called_from = "Il répond {0} à partir de {1}.",
     .ensemble =
-        "L'entraînement a produit {0} réseaux. Ce qui précède montre le premier ; la réponse est la moyenne de tous.",
+        "L'essai a {0} réseaux. Les couches sont celles du premier ; la carte de chaleur et la réponse sont des "
+        "moyennes de tous.",
     .colours = "couleurs, de la plus petite à la plus grande valeur",
     .filter = "filtre",
     .map = "carte"};

@@ -161,8 +161,9 @@ std::string training(const std::vector<EpochRecord>& history, std::int64_t n_net
   double seconds = 0.0;
   for (const EpochRecord& r : history) seconds += std::isfinite(r.seconds) ? r.seconds : 0.0;
   std::string lead = n_networks > 1 ? fmt::format("The first of {} networks. ", n_networks) : "";
-  lead += fmt::format("{} in {:.1f} minutes.", counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"),
-                      seconds / 60.0);
+  lead += fmt::format("{} in {}.", counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"),
+                      seconds < 60.0 ? counted(std::llround(seconds), "second", "seconds")
+                                     : fmt::format("{:.1f} minutes", seconds / 60.0));
   if (best)
     lead += fmt::format(" The network kept is that of epoch {}, where the loss is lowest.", history[*best].epoch);
   return fmt::format(
