@@ -113,9 +113,8 @@ const NetworkWords kFrench{
     .called = "Il range cette image dans la classe {0}.",
     .called_from = "Il répond {0} à partir de {1}.",
     .ensemble =
-        "L'entraînement a produit {0} réseaux. Les couches sont celles du premier ; la carte de chaleur et la réponse "
-        "sont des "
-        "moyennes de tous.",
+        "L'entraînement a produit {0} réseaux. Les couches sont celles du premier ; la carte de chaleur et la "
+        "réponse sont des moyennes de tous.",
     .colours = "couleurs, de la plus petite à la plus grande valeur",
     .filter = "filtre",
     .map = "carte"};
