@@ -39,10 +39,10 @@ void print_report(const ImportReport& report, const std::filesystem::path& outpu
   const auto path_and_reason = [](const SkippedFile& file) { return fmt::format("{}: {}", file.path, file.reason); };
   print_some(fmt::format("{} files are no pictures of the data set", report.skipped.size()), report.skipped,
              path_and_reason);
-  print_some(
-      fmt::format(report.duplicates.size() == 1 ? "{} picture occurs several times" : "{} pictures occur several times",
-                  report.duplicates.size()),
-      report.duplicates, [](const DuplicateSet& set) { return fmt::format("{}", fmt::join(set.paths, " = ")); });
+  print_some(fmt::format("{} several times", report.duplicates.size() == 1
+                                                 ? "1 picture occurs"
+                                                 : fmt::format("{} pictures occur", report.duplicates.size())),
+             report.duplicates, [](const DuplicateSet& set) { return fmt::format("{}", fmt::join(set.paths, " = ")); });
   // Every unreadable picture is named: it is missing from the file.
   if (!report.unreadable.empty())
     fmt::print("{} could not be read and {} left out:\n",
