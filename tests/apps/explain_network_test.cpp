@@ -58,9 +58,9 @@ TEST_F(ExplainNetwork, ShowsEveryLayerAndTheProbabilityThatPredictGives) {
   EXPECT_THAT(page, HasSubstr("Where it looked"));
   EXPECT_LT(page.size(), 2'000'000U);
 
-  const auto page = run_command(explain(quoted(scan()) + " --out " + quoted(folder_ / "page.html")));
-  EXPECT_EQ(page.exit_code, 2);
-  EXPECT_THAT(page.errors, HasSubstr("give the folder"));
+  const auto refused = run_command(explain(quoted(scan()) + " --out " + quoted(folder_ / "page.html")));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("give the folder"));
   EXPECT_FALSE(fs::exists(folder_ / "page.html"));
   const auto again = run_command(explain(quoted(scan()) + out));
   EXPECT_EQ(again.exit_code, 7);
