@@ -34,7 +34,7 @@ struct TrainOptions {
   std::optional<std::uint64_t> val_seed;  // of the choice of validation pictures; default: seed
   std::string shuffle = "all";
   bool augment = true;
-  double rotation = 10, scale = 0.15, aspect = 0.15, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
+  double rotation = 10, scale = 0.15, aspect = 0.2, shift = 0.05, gamma = 0.35, contrast = 0.25, brightness = 0.1,
          flip = 0;
   double crop = 0.9;
   bool standardise = false;

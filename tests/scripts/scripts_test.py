@@ -85,6 +85,19 @@ class Scripts(unittest.TestCase):
         for text in (ROOT / "tests/fuzz/found").glob("*.b64"):
             self.assertGreater(len(gzip.decompress(base64.b64decode(text.read_text()))), 8, text.name)
 
+    def test_the_recipe_in_pytorch_names_what_it_lacks(self):
+        script = ROOT / "profiling/recipe_pytorch.py"
+        if run("/usr/bin/python3", "-c", "import torch, h5py").returncode:
+            done = run("/usr/bin/python3", script, "xrays.h5")
+            self.assertEqual(done.returncode, 77)
+            self.assertIn("apt-get install python3-torch", done.stderr)
+            return
+        for arguments, code, words in ((["x.h5", "--recipe", "none"], 2, "none.toml"), (["/nonexistent.h5"], 3, "/nonexistent.h5")):
+            done = run("/usr/bin/python3", script, *arguments)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(words, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
     def test_a_build_without_counters_is_not_taken_for_a_covered_one(self):
         with tempfile.TemporaryDirectory() as folder:
             done = run(ROOT / "scripts/cuda_coverage", folder)
