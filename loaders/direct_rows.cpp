@@ -14,8 +14,6 @@ namespace {
 constexpr std::uint64_t kPortionBytes = 32 << 10;
 constexpr std::uint64_t kLargestChunk = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
-// Deflate reaches 1032 : 1 at most (RFC 1951: 258 bytes for two bits), LZF 88 : 1.
-constexpr std::uint64_t kMostInflation = 1100;
 
 /// Half of the memory is for chunks in work, each as it is stored and as it becomes; the other half is the cache's.
 int chunks_in_work(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
@@ -191,7 +189,7 @@ void DirectRows::copy_restored(const Job& job, const hdf5::StoredChunk& stored) 
   }
   ChunkCache::Chunk chunk = cache_.find(job.chunk);
   if (!chunk) {
-    if (geometry_.chunk_bytes() / kMostInflation > stored.bytes)
+    if (geometry_.chunk_bytes() / hdf5::kMostInflation > stored.bytes)
       fail(job.chunk, "its chunks cannot be as large as it says");
     const auto made = std::make_shared_for_overwrite<std::byte[]>(geometry_.chunk_bytes());
     restore(job.chunk, stored, made.get());
@@ -204,7 +202,7 @@ void DirectRows::copy_restored(const Job& job, const hdf5::StoredChunk& stored) 
 }
 
 void DirectRows::restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, std::byte* to) {
-  std::unique_ptr<ChunkDecoder> decoder;
+  std::unique_ptr<hdf5::ChunkDecoder> decoder;
   {
     const std::lock_guard lock(mutex_);
     if (!idle_decoders_.empty()) {
@@ -212,7 +210,7 @@ void DirectRows::restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, s
       idle_decoders_.pop_back();
     }
   }
-  if (!decoder) decoder = std::make_unique<ChunkDecoder>(storage_.filters);
+  if (!decoder) decoder = std::make_unique<hdf5::ChunkDecoder>(storage_.filters);
   const std::span<std::byte> bytes = decoder->stored(stored.bytes);
   file_.read_bytes(dataset_, storage_, stored.offset, bytes.size(), bytes.data());
   const std::string wrong = decoder->restore(stored.skipped_filters, {to, geometry_.chunk_bytes()});

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "loaders/chunk_cache.h"
-#include "loaders/chunk_filters.h"
 #include "loaders/chunk_geometry.h"
 #include "loaders/row_source.h"
 #include "loaders/workers.h"
+#include "runtime/hdf5/chunk_filters.h"
 
 namespace xrai {
 
@@ -54,7 +54,7 @@ class DirectRows final : public RowSource {
   ChunkCache cache_;
   Workers workers_;
   std::mutex mutex_;  // of the next line
-  std::vector<std::unique_ptr<ChunkDecoder>> idle_decoders_;
+  std::vector<std::unique_ptr<hdf5::ChunkDecoder>> idle_decoders_;
 };
 
 }  // namespace xrai

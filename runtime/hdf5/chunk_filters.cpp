@@ -1,4 +1,4 @@
-#include "loaders/chunk_filters.h"
+#include "runtime/hdf5/chunk_filters.h"
 
 #include <fmt/format.h>
 #include <libdeflate.h>
@@ -12,7 +12,7 @@
 
 #include "kernels/vectorise.h"
 
-namespace xrai {
+namespace xrai::hdf5 {
 namespace {
 
 // Numbers of the HDF Group's registry.
@@ -80,7 +80,7 @@ std::uint32_t fletcher32(std::span<const std::byte> bytes) {
 }
 
 /// Shuffling elements of one byte changes nothing.
-bool does_nothing(const hdf5::StoredFilter& filter) {
+bool does_nothing(const StoredFilter& filter) {
   return filter.id == kShuffle && filter.parameters[0] == 1;
 }
 
@@ -116,9 +116,9 @@ void unshuffle(std::span<const std::byte> bytes, std::size_t element_bytes, std:
 
 }  // namespace
 
-std::string obstacle_in_filters(const std::vector<hdf5::StoredFilter>& filters) {
+std::string obstacle_in_filters(const std::vector<StoredFilter>& filters) {
   int compressions = 0;
-  for (const hdf5::StoredFilter& filter : filters) {
+  for (const StoredFilter& filter : filters) {
     switch (filter.id) {
       case kDeflate:
       case kLzf:
@@ -147,7 +147,7 @@ struct ChunkDecoder::Inflater {
   libdeflate_decompressor* handle;
 };
 
-ChunkDecoder::ChunkDecoder(const std::vector<hdf5::StoredFilter>& filters)
+ChunkDecoder::ChunkDecoder(const std::vector<StoredFilter>& filters)
     : filters_(filters), inflater_(std::make_unique<Inflater>()) {}
 ChunkDecoder::~ChunkDecoder() = default;
 
@@ -157,7 +157,7 @@ std::span<std::byte> ChunkDecoder::stored(std::size_t n_bytes) {
 }
 
 std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> chunk) {
-  std::vector<const hdf5::StoredFilter*> applied;
+  std::vector<const StoredFilter*> applied;
   for (std::size_t i = 0; i < filters_.size(); ++i) {
     if ((i >= 32 || (skipped >> i & 1) == 0) && !does_nothing(filters_[i])) applied.push_back(&filters_[i]);
   }
@@ -176,7 +176,7 @@ std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> ch
   return "";
 }
 
-std::string ChunkDecoder::undo(const hdf5::StoredFilter& filter, std::span<const std::byte>& bytes,
+std::string ChunkDecoder::undo(const StoredFilter& filter, std::span<const std::byte>& bytes,
                                std::span<std::byte> room) {
   std::size_t n_bytes = bytes.size();
   switch (filter.id) {
@@ -210,4 +210,4 @@ std::string ChunkDecoder::undo(const hdf5::StoredFilter& filter, std::span<const
   return "";
 }
 
-}  // namespace xrai
+}  // namespace xrai::hdf5
