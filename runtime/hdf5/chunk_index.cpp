@@ -101,8 +101,10 @@ void read_chunk_index(const FileBytes& file, const LayoutMessage& layout, std::u
     case IndexKind::kBTree1:
       return read_btree1(file, layout.address, node_entries, grid);
     case IndexKind::kSingle:
-      return grid.put(0, {layout.address, grid.spec().filtered && layout.single_bytes != 0 ? layout.single_bytes : grid.spec().chunk_bytes,
-                          layout.single_skipped});
+      return grid.put(0,
+                      {layout.address,
+                       grid.spec().filtered && layout.single_bytes != 0 ? layout.single_bytes : grid.spec().chunk_bytes,
+                       layout.single_skipped});
     case IndexKind::kImplicit:
       return read_implicit(file, layout.address, grid);
     case IndexKind::kFixedArray:

@@ -76,8 +76,7 @@ void LibraryFilters::require_whole(std::span<const std::byte> stored, std::uint3
   const std::vector<hsize_t> origin(rank_, 0);
   check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, skipped << 1, origin.data(), stored.size(), stored.data()), task);
   std::vector<std::byte> value(H5Tget_size(type_.get()));
-  const herr_t status =
-      H5Dread(dataset_.get(), type_.get(), one_value_.get(), first_.get(), H5P_DEFAULT, value.data());
+  const herr_t status = H5Dread(dataset_.get(), type_.get(), one_value_.get(), first_.get(), H5P_DEFAULT, value.data());
   if (status >= 0) return;
   H5Eclear2(H5E_DEFAULT);
   fail(task, "its compressed values are damaged", kCopyAgain);
