@@ -11,6 +11,7 @@
 #include <new>
 
 #include "kernels/vectorise.h"
+#include "runtime/core/host_memory.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -151,8 +152,18 @@ ChunkDecoder::ChunkDecoder(const std::vector<StoredFilter>& filters)
     : filters_(filters), inflater_(std::make_unique<Inflater>()) {}
 ChunkDecoder::~ChunkDecoder() = default;
 
+std::span<std::byte> ChunkDecoder::Scratch::of(std::size_t n_bytes) {
+  if (n_bytes > room) {
+    bytes.reset();
+    room = 0;
+    bytes = uninitialised_memory(n_bytes);
+    room = n_bytes;
+  }
+  return {bytes.get(), n_bytes};
+}
+
 std::span<std::byte> ChunkDecoder::stored(std::size_t n_bytes) {
-  stored_.resize(n_bytes);
+  stored_ = scratch_.of(n_bytes);
   return stored_;
 }
 
@@ -164,9 +175,8 @@ std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> ch
   std::span<const std::byte> bytes = stored_;
   for (std::size_t left = applied.size(); left-- > 0;) {
     // The last one writes where the chunk is wanted; before it there may be checksums behind the values.
-    std::vector<std::byte>& spare = spare_[left % 2];
-    if (left > 0) spare.resize(chunk.size() + left * kSumBytes);
-    const std::string wrong = undo(*applied[left], bytes, left > 0 ? std::span(spare) : chunk);
+    const std::span<std::byte> room = left > 0 ? spare_[left % 2].of(chunk.size() + left * kSumBytes) : chunk;
+    const std::string wrong = undo(*applied[left], bytes, room);
     if (!wrong.empty()) return wrong;
   }
   if (bytes.size() != chunk.size()) {

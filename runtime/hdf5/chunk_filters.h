@@ -39,7 +39,14 @@ class ChunkDecoder {
   std::string undo(const StoredFilter& filter, std::span<const std::byte>& bytes, std::span<std::byte> room);
 
   const std::vector<StoredFilter>& filters_;
-  std::vector<std::byte> stored_, spare_[2];
+  /// Grows, and is never cleared.
+  struct Scratch {
+    std::shared_ptr<std::byte[]> bytes;
+    std::size_t room = 0;
+    std::span<std::byte> of(std::size_t n_bytes);
+  };
+  std::span<std::byte> stored_;
+  Scratch scratch_, spare_[2];
   std::unique_ptr<Inflater> inflater_;
 };
 
