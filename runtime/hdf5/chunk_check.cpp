@@ -8,7 +8,6 @@ namespace xrai::hdf5 {
 namespace {
 
 constexpr std::uint64_t kLargestChunk = std::uint64_t{1} << 30;
-constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
 
 }  // namespace
 
@@ -46,7 +45,7 @@ void ChunkCheck::require_sound_chunk(const OpenDataset& dataset, std::uint64_t c
   const StoredChunk& stored = storage_.chunks[chunk];
   if (!dataset.missing_filter.empty()) fail_without_filter(dataset, task);
   if (chunk_bytes_ > kLargestChunk) {
-    fail(task, fmt::format("it is compressed in chunks of {} MB, too large to be inflated", chunk_bytes_ / kMegabyte),
+    fail(task, fmt::format("it is compressed in chunks of {} MB, too large to be inflated", chunk_bytes_ >> 20),
          "write it again with smaller ones (h5repack)");
   }
   std::vector<std::byte> other;

@@ -170,6 +170,26 @@ TEST(RowSource, ReadsLayoutsOfOldLibrariesOutsideTheLibrary) {
   }
 }
 
+/// A thread of its own would be idle while the other inflates the one chunk that the batch needs.
+TEST(RowSource, WhatIsExpectedIsInflatedByThreadsThatWouldWait) {
+  const testing::TemporaryFolder folder;
+  RowFile chunked;
+  chunked.shape = {40, 8};
+  chunked.chunk = {10, 8};
+  chunked.filters = {H5Z_FILTER_DEFLATE};
+  chunked.written = first_rows(40);
+  make_row_file(folder / "a.h5", chunked);
+  const hdf5::File file = hdf5::File::open(folder / "a.h5");
+  const auto source = open_rows(file, kValues, {.n_threads = 2}), library = open_rows(file, kValues, few_threads(true));
+  const std::vector<std::int64_t> order{3, 21, 22, 35, 11, 39, 1, 29};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    source->expect(std::span(order).subspan(i + 1));
+    EXPECT_EQ(read(*source, {order[i]}), read(*library, {order[i]}));
+  }
+  source->expect(std::vector<std::int64_t>{-1, 40, 7});  // a hint is no reason to fail
+  EXPECT_EQ(read(*source, {38}), read(*library, {38}));
+}
+
 struct Index {
   const char* name;
   RowFile file;
