@@ -139,7 +139,18 @@ void BatchLoader::fill(Slot& slot, const Cursor& at, const std::vector<std::int6
     slot.sample_ids[i] = row;
     slot.labels[i] = labels_[static_cast<std::size_t>(row)];
   }
-  if (slot.pixels) reader_->read_rows(split_, slot.sample_ids, static_cast<std::uint8_t*>(slot.pixels.get()));
+  if (!slot.pixels) return;
+  expect_rows(first + n_images, order);
+  reader_->read_rows(split_, slot.sample_ids, static_cast<std::uint8_t*>(slot.pixels.get()));
+}
+
+/// What the epoch has after this batch: two batches for the disk, and two windows where chunks are inflated.
+void BatchLoader::expect_rows(std::size_t first, const std::vector<std::int64_t>& order) {
+  const std::int64_t n_wanted = 2 * std::max(options_.batch_size, reader_->window_rows(split_));
+  const std::size_t end = std::min(order.size(), first + static_cast<std::size_t>(n_wanted));
+  expected_.clear();
+  for (std::size_t i = first; i < end; ++i) expected_.push_back(rows_[static_cast<std::size_t>(order[i])]);
+  reader_->expect(split_, expected_);
 }
 
 bool BatchLoader::next(Batch& batch) {

@@ -68,6 +68,7 @@ class BatchLoader final : public BatchSource {
   };
   void read_ahead();
   [[nodiscard]] std::vector<std::int64_t> order_of(std::int64_t epoch) const;
+  void expect_rows(std::size_t first, const std::vector<std::int64_t>& order);
   void fill(Slot& slot, const Cursor& at, const std::vector<std::int64_t>& order);
   /// Images of the batch at a position of an epoch; 0: the epoch ends there.
   [[nodiscard]] std::int64_t batch_images(std::int64_t position) const;
@@ -80,8 +81,9 @@ class BatchLoader final : public BatchSource {
   std::vector<std::int64_t> rows_;          // of the split, in the order given
   const std::vector<std::int32_t> labels_;  // of the whole split
   std::int64_t height_ = 0, width_ = 0;
-  std::vector<Slot> slots_;  // (n_slots)
-  Cursor next_;              // the consumer's place
+  std::vector<Slot> slots_;             // (n_slots)
+  std::vector<std::int64_t> expected_;  // the reading thread's
+  Cursor next_;                         // the consumer's place
   Ring ring_;
   std::thread thread_;
 };

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "runtime/core/error.h"
+#include "runtime/core/host_memory.h"
 
 namespace xrai {
 namespace {
@@ -14,8 +15,10 @@ namespace {
 constexpr std::int64_t kBlockBytes = std::int64_t{1} << 20;  // read at once where the file has no chunks
 
 struct Kept {
-  std::unique_ptr<std::uint8_t[]> pixels;  // (n_images, height, width)
-  std::vector<bool> present;               // (n_blocks)
+  std::shared_ptr<std::byte[]> memory;
+  std::uint8_t* pixels = nullptr;      // (n_images, height, width), in that memory
+  std::vector<bool> present;           // (n_blocks)
+  std::vector<std::int64_t> expected;  // rows
   std::int64_t n_images = 0, image_bytes = 0, block_rows = 1;
 };
 
@@ -52,11 +55,13 @@ class CachedReader final : public DatasetReader {
   [[nodiscard]] std::optional<hdf5::Attribute> attribute(const std::string& name) const override {
     return reader_->attribute(name);
   }
+  void expect(std::string_view split, std::span<const std::int64_t> rows) override;
   void read_rows(std::string_view split, std::span<const std::int64_t> rows, std::uint8_t* pixels) override;
 
  private:
   Kept& kept(std::string_view split);
   void reserve(Kept& kept, std::string_view split) const;
+  void load_blocks(Kept& kept, std::string_view split, std::span<const std::int64_t> rows);
   void load_block(Kept& kept, std::string_view split, std::int64_t block);
 
   const std::shared_ptr<DatasetReader> reader_;
@@ -66,9 +71,10 @@ class CachedReader final : public DatasetReader {
 
 void CachedReader::reserve(Kept& kept, std::string_view split) const {
   const auto bytes = static_cast<std::uint64_t>(kept.n_images * kept.image_bytes);
-  // Not cleared: the system hands out each page when it is first filled.
-  kept.pixels.reset(new (std::nothrow) std::uint8_t[bytes]);
-  if (!kept.pixels) {
+  try {
+    kept.memory = uninitialised_memory(bytes);
+    kept.pixels = reinterpret_cast<std::uint8_t*>(kept.memory.get());
+  } catch (const std::bad_alloc&) {
     throw Error(ExitCode::kOutOfMemory,
                 fmt::format("keeping split '{}' of {} needs {} MiB of memory, more than there is; "
                             "try --cache none, which reads it from the file",
@@ -92,8 +98,35 @@ void CachedReader::load_block(Kept& kept, std::string_view split, std::int64_t b
   const std::int64_t first = block * kept.block_rows;
   std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(kept.block_rows, kept.n_images - first)));
   std::iota(rows.begin(), rows.end(), first);
-  reader_->read_rows(split, rows, kept.pixels.get() + first * kept.image_bytes);
+  reader_->read_rows(split, rows, kept.pixels + first * kept.image_bytes);
   kept.present[static_cast<std::size_t>(block)] = true;
+}
+
+/// Loads what these rows need; the reader hears what comes after each block, so that it can inflate several at once.
+void CachedReader::load_blocks(Kept& kept, std::string_view split, std::span<const std::int64_t> rows) {
+  const auto block_of = [&](std::int64_t row) { return row / kept.block_rows; };
+  std::vector<bool> listed = kept.present;
+  std::vector<std::int64_t> first_rows;  // of the blocks that are missing
+  const auto list = [&](std::span<const std::int64_t> wanted) {
+    for (const std::int64_t row : wanted) {
+      if (row < 0 || row >= kept.n_images || listed[static_cast<std::size_t>(block_of(row))]) continue;
+      listed[static_cast<std::size_t>(block_of(row))] = true;
+      first_rows.push_back(block_of(row) * kept.block_rows);
+    }
+  };
+  list(rows);
+  const std::size_t n_needed = first_rows.size();
+  if (n_needed == 0) return;
+  list(kept.expected);
+  for (std::size_t i = 0; i < n_needed; ++i) {
+    reader_->expect(split, std::span(first_rows).subspan(i + 1));
+    load_block(kept, split, block_of(first_rows[i]));
+  }
+}
+
+void CachedReader::expect(std::string_view split, std::span<const std::int64_t> rows) {
+  const std::lock_guard lock(mutex_);
+  kept(split).expected.assign(rows.begin(), rows.end());
 }
 
 void CachedReader::read_rows(std::string_view split, std::span<const std::int64_t> rows, std::uint8_t* pixels) {
@@ -106,13 +139,12 @@ void CachedReader::read_rows(std::string_view split, std::span<const std::int64_
         throw Error(ExitCode::kBadData, fmt::format("row {} was asked for, but split '{}' of {} has {} pictures", row,
                                                     split, path().string(), split_kept.n_images));
       }
-      const std::int64_t block = row / split_kept.block_rows;
-      if (!split_kept.present[static_cast<std::size_t>(block)]) load_block(split_kept, split, block);
     }
+    load_blocks(split_kept, split, rows);
     found = &split_kept;  // a map's elements stay where they are
   }
   for (const std::int64_t row : rows) {
-    std::memcpy(pixels, found->pixels.get() + row * found->image_bytes, static_cast<std::size_t>(found->image_bytes));
+    std::memcpy(pixels, found->pixels + row * found->image_bytes, static_cast<std::size_t>(found->image_bytes));
     pixels += found->image_bytes;
   }
 }

@@ -8,6 +8,9 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
+
+#include "runtime/core/host_memory.h"
 
 namespace xrai {
 
@@ -15,10 +18,13 @@ namespace xrai {
 class ChunkCache {
  public:
   using Chunk = std::shared_ptr<const std::byte[]>;
+  using Room = std::shared_ptr<std::byte[]>;
 
-  /// Keeps at most so many; the one that was asked for longest ago goes first.
-  explicit ChunkCache(std::size_t most) : most_(most) {}
+  /// At most `most` chunks of `chunk_bytes` are kept or in the making; the one that was asked for longest ago goes
+  /// first.
+  ChunkCache(std::size_t most, std::size_t chunk_bytes) : most_(most), chunk_bytes_(chunk_bytes) {}
 
+  [[nodiscard]] std::size_t most() const { return most_; }
   /// Null when it is not there.
   Chunk find(std::uint64_t number) {
     const std::lock_guard lock(mutex_);
@@ -27,26 +33,60 @@ class ChunkCache {
     chunks_.splice(chunks_.begin(), chunks_, found->second);
     return found->second->chunk;
   }
-
-  void keep(std::uint64_t number, Chunk chunk) {
+  bool has(std::uint64_t number) {
     const std::lock_guard lock(mutex_);
-    if (most_ == 0 || places_.contains(number)) return;
-    if (chunks_.size() == most_) {
-      places_.erase(chunks_.back().number);
-      chunks_.pop_back();
+    return places_.contains(number);
+  }
+
+  /// Memory for one more chunk, out of one piece that is used again: new pages for each would cost a tenth of
+  /// inflating. To be given to keep() or to drop(), and not to outlive the cache.
+  Room room() {
+    Room oldest;
+    {
+      const std::lock_guard lock(mutex_);
+      ++n_in_the_making_;
+      if (!chunks_.empty() && chunks_.size() + n_in_the_making_ > most_) {
+        oldest = std::move(chunks_.back().chunk);
+        places_.erase(chunks_.back().number);
+        chunks_.pop_back();
+      }
     }
+    oldest.reset();  // its memory is free now, unless somebody reads it
+    const std::lock_guard lock(mutex_);
+    if (free_.empty() && n_rooms_ == most_) return uninitialised_memory(chunk_bytes_);
+    if (!memory_) memory_ = uninitialised_memory(most_ * chunk_bytes_);
+    if (free_.empty()) free_.push_back(memory_.get() + n_rooms_++ * chunk_bytes_);
+    std::byte* const bytes = free_.back();
+    free_.pop_back();
+    return {bytes, [this](std::byte* unused) {
+              const std::lock_guard lock_again(mutex_);
+              free_.push_back(unused);
+            }};
+  }
+  void keep(std::uint64_t number, Room chunk) {
+    const std::lock_guard lock(mutex_);
+    --n_in_the_making_;
+    if (most_ == 0 || places_.contains(number)) return;
     chunks_.push_front({number, std::move(chunk)});
     places_[number] = chunks_.begin();
+  }
+  /// When it could not be made.
+  void drop() {
+    const std::lock_guard lock(mutex_);
+    --n_in_the_making_;
   }
 
  private:
   struct Kept {
     std::uint64_t number;
-    Chunk chunk;
+    Room chunk;
   };
-  const std::size_t most_;
+  const std::size_t most_, chunk_bytes_;
   std::mutex mutex_;
-  std::list<Kept> chunks_;  // last used first
+  std::size_t n_in_the_making_ = 0, n_rooms_ = 0;
+  std::shared_ptr<std::byte[]> memory_;  // (most, chunk_bytes)
+  std::vector<std::byte*> free_;         // of those rooms that were used
+  std::list<Kept> chunks_;               // last used first
   std::unordered_map<std::uint64_t, std::list<Kept>::iterator> places_;
 };
 

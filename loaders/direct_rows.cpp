@@ -14,29 +14,6 @@ namespace {
 constexpr std::uint64_t kPortionBytes = 32 << 10;
 constexpr std::uint64_t kLargestChunk = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
-// Deflate reaches 1032 : 1 at most (RFC 1951: 258 bytes for two bits), LZF 88 : 1.
-constexpr std::uint64_t kMostInflation = 1100;
-
-/// Half of the memory is for chunks in work, each as it is stored and as it becomes; the other half is the cache's.
-int chunks_in_work(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
-  const int n_threads = options.n_threads > 0 ? options.n_threads : available_cores();
-  if (!filtered) return n_threads;
-  const std::uint64_t most = options.memory_bytes / 2 / std::max<std::uint64_t>(1, 2 * geometry.chunk_bytes());
-  return static_cast<int>(std::clamp<std::uint64_t>(most, 1, static_cast<std::uint64_t>(n_threads)));
-}
-
-/// Rows of a band of chunks are kept together.
-std::uint64_t bands_kept(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
-  if (!filtered || geometry.chunk_rows() == 1) return 0;  // each chunk is wanted once an epoch
-  const std::uint64_t band_bytes = geometry.chunks_per_band() * geometry.chunk_bytes();
-  return std::max<std::uint64_t>(1, options.memory_bytes / 2 / std::max<std::uint64_t>(1, band_bytes));
-}
-
-/// The other half of what is kept is for the window that a batch begins to read while it ends with the one before.
-std::int64_t window_rows_of(const ChunkGeometry& geometry, const RowOptions& options, bool filtered) {
-  const std::uint64_t kept = bands_kept(geometry, options, filtered);
-  return kept == 0 ? 0 : static_cast<std::int64_t>(std::max<std::uint64_t>(1, kept / 2) * geometry.chunk_rows());
-}
 
 }  // namespace
 
@@ -45,15 +22,40 @@ DirectRows::DirectRows(const hdf5::File& file, std::string dataset, hdf5::Storag
       dataset_(std::move(dataset)),
       storage_(std::move(storage)),
       geometry_(storage_),
-      most_at_once_(chunks_in_work(geometry_, options, !storage_.filters.empty())),
-      window_rows_(window_rows_of(geometry_, options, !storage_.filters.empty())),
-      cache_(bands_kept(geometry_, options, !storage_.filters.empty()) * geometry_.chunks_per_band()),
-      workers_(most_at_once_) {
+      plan_(plan(storage_, geometry_, options)),
+      cache_(std::min(plan_.bands_kept * geometry_.chunks_per_band(), storage_.chunks.size()), geometry_.chunk_bytes()),
+      workers_(plan_.most_at_once) {
   if (storage_.filters.empty() || geometry_.chunk_bytes() <= kLargestChunk) return;
   throw Error(ExitCode::kBadData,
               fmt::format("{} of {} is compressed in chunks of {} MB, too large to be inflated; write it again with "
                           "smaller ones (h5repack)",
                           dataset_, file.path().string(), geometry_.chunk_bytes() / kMegabyte));
+}
+
+DirectRows::Plan DirectRows::plan(const hdf5::Storage& storage, const ChunkGeometry& geometry,
+                                  const RowOptions& options) {
+  const std::uint64_t chunk_bytes = std::max<std::uint64_t>(1, geometry.chunk_bytes()), half = options.memory_bytes / 2;
+  const auto n_threads = static_cast<std::uint64_t>(options.n_threads > 0 ? options.n_threads : available_cores());
+  Plan plan{static_cast<int>(n_threads), 0, 0};
+  if (storage.filters.empty()) return plan;
+  if (geometry.chunk_rows() == 1) {  // each is wanted once an epoch: in work as it is stored and as it becomes
+    plan.most_at_once = static_cast<int>(std::clamp<std::uint64_t>(half / (2 * chunk_bytes), 1, n_threads));
+    return plan;
+  }
+  std::uint64_t work_bytes = 0;  // of a chunk in work, without what it becomes: as it is stored, and between filters
+  for (const hdf5::StoredChunk& chunk : storage.chunks) work_bytes = std::max<std::uint64_t>(work_bytes, chunk.bytes);
+  work_bytes += chunk_bytes * std::min<std::uint64_t>(storage.filters.size() - 1, 2);
+  const std::uint64_t band_bytes = geometry.chunks_per_band() * chunk_bytes;
+  // One chunk that a batch ends with stays while the next ones are made.
+  const auto fits = [&](std::uint64_t n) { return n * work_bytes + (n + 1) * band_bytes <= options.memory_bytes; };
+  std::uint64_t at_once = n_threads;
+  while (at_once > 1 && !fits(at_once)) --at_once;
+  const std::uint64_t half_of_bands = std::max<std::uint64_t>(1, half / band_bytes);
+  plan.most_at_once = static_cast<int>(at_once);
+  plan.bands_kept = fits(at_once) ? std::max(half_of_bands, at_once + 1) : half_of_bands;
+  // The other half of what is kept is for the window that a batch begins to read while it ends with the one before.
+  plan.window_rows = static_cast<std::int64_t>(std::max<std::uint64_t>(1, half_of_bands / 2) * geometry.chunk_rows());
+  return plan;
 }
 
 std::int64_t DirectRows::rows_per_chunk() const {
@@ -68,19 +70,64 @@ std::string DirectRows::how() const {
                      filters.empty() ? "uncompressed" : fmt::format("{}", fmt::join(filters, " + ")));
 }
 
+void DirectRows::expect(std::span<const std::int64_t> rows) {
+  const std::lock_guard lock(mutex_);
+  expected_.assign(rows.begin(), rows.end());
+}
+
 void DirectRows::read(std::span<const std::int64_t> rows, std::byte* out) {
   const std::vector<Visit> visits = checked_visits(rows, out);
-  const std::vector<Job> jobs = jobs_of(visits);
+  std::vector<Job> jobs = jobs_of(visits);
   fetch(jobs);
-  const auto n_jobs = static_cast<std::uint64_t>(jobs.size());
+  fetch_ahead(rows.size());
+  const std::size_t n_inflated = put_inflating_first(jobs);
+  // A portion is one chunk to be inflated, or some that are only copied from.
+  const std::uint64_t n_copied = jobs.size() - n_inflated;
   const std::uint64_t n_portions =
-      std::min(n_jobs, std::max<std::uint64_t>(1, rows.size() * geometry_.row_bytes() / kPortionBytes));
-  workers_.run(static_cast<std::int64_t>(n_portions), most_at_once_, [&](std::int64_t i) {
-    const auto portion = static_cast<std::uint64_t>(i);
-    const std::uint64_t end = n_jobs * (portion + 1) / n_portions;
-    for (std::uint64_t job = n_jobs * portion / n_portions; job < end; ++job) copy(jobs[job]);
+      std::min(n_copied, std::max<std::uint64_t>(1, rows.size() * geometry_.row_bytes() / kPortionBytes));
+  workers_.run(static_cast<std::int64_t>(n_inflated + n_portions), plan_.most_at_once, [&](std::int64_t i) {
+    auto portion = static_cast<std::uint64_t>(i);
+    if (portion < n_inflated) return copy(jobs[portion]);
+    portion -= n_inflated;
+    const std::uint64_t end = n_inflated + n_copied * (portion + 1) / n_portions;
+    for (std::uint64_t job = n_inflated + n_copied * portion / n_portions; job < end; ++job) copy(jobs[job]);
   });
   file_.require_unchanged(dataset_);
+}
+
+/// Longest jobs first, so that threads end together; how many there are. What is kept is held, so that it stays.
+std::size_t DirectRows::put_inflating_first(std::vector<Job>& jobs) {
+  if (cache_.most() == 0) return 0;
+  for (Job& job : jobs) job.kept = cache_.find(job.chunk);
+  const auto is_inflated = [&](const Job& job) { return !job.kept && stored_chunk(job.chunk).bytes > 0; };
+  const auto end = std::stable_partition(jobs.begin(), jobs.end(), is_inflated);
+  auto n_inflated = static_cast<std::size_t>(end - jobs.begin());
+  const std::size_t n_jobs = jobs.size();
+  if (n_inflated > 0) add_ahead(jobs, n_inflated);
+  std::rotate(jobs.begin() + static_cast<std::ptrdiff_t>(n_inflated),
+              jobs.begin() + static_cast<std::ptrdiff_t>(n_jobs), jobs.end());
+  return n_inflated + (jobs.size() - n_jobs);
+}
+
+/// Threads that would wait for the others to inflate get the chunks that come next.
+void DirectRows::add_ahead(std::vector<Job>& jobs, std::size_t n_inflated) {
+  const auto at_once = static_cast<std::size_t>(plan_.most_at_once);
+  const std::size_t most = jobs.size() + (at_once - n_inflated % at_once) % at_once;
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t chunks = geometry_.chunks_per_band();
+  std::uint64_t last_band = geometry_.n_rows();
+  for (const std::int64_t row : expected_) {
+    const std::uint64_t band = static_cast<std::uint64_t>(row) / geometry_.chunk_rows();
+    if (band == last_band || row < 0 || row >= n_rows()) continue;
+    last_band = band;
+    for (std::uint64_t chunk = band * chunks; chunk < (band + 1) * chunks; ++chunk) {
+      if (jobs.size() >= std::min(most, cache_.most())) return;
+      const auto is_same = [chunk](const Job& job) { return job.chunk == chunk; };
+      if (stored_chunk(chunk).bytes == 0 || cache_.has(chunk) || std::any_of(jobs.begin(), jobs.end(), is_same))
+        continue;
+      jobs.push_back({chunk, {}});
+    }
+  }
 }
 
 std::vector<DirectRows::Visit> DirectRows::checked_visits(std::span<const std::int64_t> rows, std::byte* out) const {
@@ -137,6 +184,20 @@ void DirectRows::fetch(std::span<const Job> jobs) const {
   }
 }
 
+/// The batch after the next one: the next one was announced with the batch before.
+void DirectRows::fetch_ahead(std::size_t n_rows) {
+  std::vector<Visit> visits;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = n_rows; i < std::min(2 * n_rows, expected_.size()); ++i) {
+      const auto row = static_cast<std::uint64_t>(expected_[i]);
+      if (row < geometry_.n_rows()) visits.push_back({row, nullptr});
+    }
+  }
+  std::sort(visits.begin(), visits.end(), [](const Visit& a, const Visit& b) { return a.row < b.row; });
+  fetch(jobs_of(visits));
+}
+
 std::uint64_t DirectRows::first_byte(const Job& job) const {
   const std::uint64_t row = storage_.filters.empty() ? row_in_chunk(job.visits[0]) : 0;
   return stored_chunk(job.chunk).offset + row * geometry_.chunk_row_bytes();
@@ -189,22 +250,29 @@ void DirectRows::copy_restored(const Job& job, const hdf5::StoredChunk& stored) 
     }
     return;
   }
-  ChunkCache::Chunk chunk = cache_.find(job.chunk);
-  if (!chunk) {
-    if (geometry_.chunk_bytes() / kMostInflation > stored.bytes)
-      fail(job.chunk, "its chunks cannot be as large as it says");
-    const auto made = std::make_shared_for_overwrite<std::byte[]>(geometry_.chunk_bytes());
-    restore(job.chunk, stored, made.get());
-    chunk = made;
-    cache_.keep(job.chunk, chunk);
-  }
+  const ChunkCache::Chunk chunk = job.kept ? job.kept : inflated(job.chunk, stored);
   for (const Visit& visit : job.visits) {
     geometry_.place(job.chunk, chunk.get() + row_in_chunk(visit) * geometry_.chunk_row_bytes(), visit.out);
   }
 }
 
+ChunkCache::Chunk DirectRows::inflated(std::uint64_t chunk, const hdf5::StoredChunk& stored) {
+  if (geometry_.chunk_bytes() / hdf5::kMostInflation > stored.bytes) {
+    fail(chunk, "its chunks cannot be as large as it says");
+  }
+  const ChunkCache::Room room = cache_.room();
+  try {
+    restore(chunk, stored, room.get());
+  } catch (...) {
+    cache_.drop();
+    throw;
+  }
+  cache_.keep(chunk, room);
+  return room;
+}
+
 void DirectRows::restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, std::byte* to) {
-  std::unique_ptr<ChunkDecoder> decoder;
+  std::unique_ptr<hdf5::ChunkDecoder> decoder;
   {
     const std::lock_guard lock(mutex_);
     if (!idle_decoders_.empty()) {
@@ -212,7 +280,7 @@ void DirectRows::restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, s
       idle_decoders_.pop_back();
     }
   }
-  if (!decoder) decoder = std::make_unique<ChunkDecoder>(storage_.filters);
+  if (!decoder) decoder = std::make_unique<hdf5::ChunkDecoder>(storage_.filters);
   const std::span<std::byte> bytes = decoder->stored(stored.bytes);
   file_.read_bytes(dataset_, storage_, stored.offset, bytes.size(), bytes.data());
   const std::string wrong = decoder->restore(stored.skipped_filters, {to, geometry_.chunk_bytes()});

@@ -104,8 +104,13 @@ void take_column(LabelColumn& labels, const Table& table, const std::string& ask
   const std::optional<std::int64_t> column = column_of(table, asked, names, labels.where);
   if (!column) {
     refuse(labels.where, fmt::format("its {} columns are not one-hot, and none is known to be {}; name one with "
-                                     "--labels-key NAME:COLUMN, counted from 0",
-                                     table.columns, kFinding));
+                                     "--labels-key NAME:COLUMN, counted from 0{}",
+                                     table.columns, kFinding,
+                                     table.columns == 3 || table.columns == 4
+                                         ? fmt::format("; --layout NHW where pictures stand in batches of {}, not with "
+                                                       "so many channels",
+                                                       table.columns)
+                                         : ""));
   }
   const bool named = static_cast<std::int64_t>(names.size()) == table.columns;
   const std::string name = named ? names[static_cast<std::size_t>(*column)] : fmt::format("finding {}", *column);

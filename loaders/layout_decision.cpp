@@ -141,17 +141,20 @@ void Decision::refuse_without_pictures() const {
 }
 
 // Batches (G, B, height, width), with or without channels, are told from channels and slices by their labels: there is
-// one for each of G x B.
+// one for each of G x B. Three or four of these may as well be channels and columns of labels.
 bool Decision::is_in_batches(const FoundDataset& dataset) const {
   const auto& shape = dataset.info.shape;
-  if (shape.size() < 4 || shape.size() > 5 || shape[1] <= 1 || !options_.axes.empty()) return false;
+  if (shape.size() < 4 || shape.size() > 5 || shape[1] <= 1) return false;
+  if (!options_.axes.empty() && options_.axes.size() + 1 != shape.size()) return false;
   const FoundDataset* labels = companion(dataset, Role::kLabels);
   for (const FoundDataset& other : found_[dataset.file]) {
     if (!options_.labels_key.empty() && is_meant(other.object, options_.labels_key)) labels = &other;
   }
   if (labels == nullptr) return false;
   std::vector<std::uint64_t> of_labels = labels->info.shape;
-  if (of_labels == std::vector{shape[0], shape[1]}) return shape.size() == 5 || (shape[1] != 3 && shape[1] != 4);
+  if (of_labels == std::vector{shape[0], shape[1]}) {
+    return !options_.axes.empty() || shape.size() == 5 || (shape[1] != 3 && shape[1] != 4);
+  }
   std::erase(of_labels, 1);
   return of_labels.size() == 1 && shape[0] != of_labels[0] && of_labels[0] / shape[1] == shape[0] &&
          of_labels[0] % shape[1] == 0;

@@ -247,6 +247,11 @@ void LayoutReader::read_encoded(const Split& split, std::span<const std::int64_t
   }
 }
 
+void LayoutReader::expect(std::string_view name, std::span<const std::int64_t> rows) {
+  const Split& from = split(name);
+  if (from.parts.size() == 1) from.parts.front().rows->expect(rows);  // which rows of several parts is not worth asking
+}
+
 void LayoutReader::read_rows(std::string_view name, std::span<const std::int64_t> rows, std::uint8_t* pixels) {
   const Split& from = split(name);
   for (const std::int64_t row : rows) {

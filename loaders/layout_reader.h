@@ -32,6 +32,7 @@ class LayoutReader final : public DatasetReader {
   [[nodiscard]] std::vector<OriginalSize> original_sizes(std::string_view name) const override;
   [[nodiscard]] std::vector<LesionPlace> lesions(std::string_view name) const override;
   [[nodiscard]] std::optional<hdf5::Attribute> attribute(const std::string& name) const override;
+  void expect(std::string_view name, std::span<const std::int64_t> rows) override;
   void read_rows(std::string_view name, std::span<const std::int64_t> rows, std::uint8_t* pixels) override;
 
  private:

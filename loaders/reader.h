@@ -51,6 +51,9 @@ class DatasetReader {
   /// Property of the whole file, such as "decoder", "resize", "fit", "size" or "synthetic".
   [[nodiscard]] virtual std::optional<hdf5::Attribute> attribute(const std::string& name) const = 0;
 
+  /// Names rows that will be read after the next call of read_rows(), soonest first; how many are of use says
+  /// window_rows().
+  virtual void expect(std::string_view /*split*/, std::span<const std::int64_t> /*rows*/) {}
   /// Pictures of these rows, in this order, into pixels: (rows.size(), height, width) uint8. Rows may repeat.
   /// Throws Error(kBadData) with file and row when one cannot be read or the file was changed meanwhile.
   virtual void read_rows(std::string_view split, std::span<const std::int64_t> rows, std::uint8_t* pixels) = 0;

@@ -92,7 +92,7 @@ void join_batches(hdf5::Storage& storage) {
 std::unique_ptr<RowSource> open_rows(const hdf5::File& file, const std::string& dataset, const RowOptions& options) {
   hdf5::Storage storage = file.storage(dataset);
   if (options.per_batch > 0) join_batches(storage);
-  std::string reason = storage.obstacle.empty() ? obstacle_in_filters(storage.filters) : storage.obstacle;
+  std::string reason = storage.obstacle.empty() ? hdf5::obstacle_in_filters(storage.filters) : storage.obstacle;
   if (options.through_library) reason = "it was asked for";
   if (!reason.empty()) return std::make_unique<LibraryRows>(file, dataset, reason, options.per_batch);
   return std::make_unique<DirectRows>(file, dataset, std::move(storage), options);

@@ -37,6 +37,9 @@ class RowSource {
   /// "outside the HDF5 library, ...", or "through the HDF5 library, because ...".
   [[nodiscard]] virtual std::string how() const = 0;
 
+  /// Names rows that will be read after the next call of read(), soonest first, in place of those named before. Where
+  /// it helps, their chunks are fetched and inflated ahead, within the memory of the options.
+  virtual void expect(std::span<const std::int64_t> /*rows*/) {}
   /// Copies rows, in any order and as often as they are named, to `out` (rows.size() * row_bytes). May be called from
   /// several threads. Throws Error(kBadData) with the file, the data set and what is wrong.
   virtual void read(std::span<const std::int64_t> rows, std::byte* out) = 0;

@@ -129,7 +129,12 @@ class RowBench {
   std::byte* slot_of(std::int64_t batch) { return slots_.data() + batch % kSlots * batch_size_ * source_->row_bytes(); }
 
   void read_rows() {
-    for (std::int64_t batch = 0; batch < n_batches(); ++batch) source_->read(rows_of(batch), slot_of(batch));
+    for (std::int64_t batch = 0; batch < n_batches(); ++batch) {
+      const auto after = static_cast<std::size_t>((batch + 1) * batch_size_);
+      const auto n_wanted = static_cast<std::size_t>(2 * std::max(batch_size_, source_->window_rows()));
+      source_->expect(std::span(order_).subspan(after, std::min(n_wanted, order_.size() - after)));
+      source_->read(rows_of(batch), slot_of(batch));
+    }
   }
 
   void gather_by_memcpy() {

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::uint64_t kFewChunks = 1 << 20;  // always kept: 16 MB
 constexpr std::uint64_t kLeastIndexBytes = 8;  // that an index spends on a chunk
+constexpr std::uint32_t kAllFilters = 0xffffffff;
 
 std::uint64_t chunks_along(std::uint64_t length, std::uint64_t chunk_length) {
   return length / chunk_length + (length % chunk_length != 0 ? 1 : 0);
@@ -48,6 +49,13 @@ void ChunkGrid::order_axes() {
   numbered_axes_.push_back(outermost);
 }
 
+bool ChunkGrid::reaches_past_the_shape(Place place) const {
+  for (std::size_t axis = 0; axis < rank(); ++axis) {
+    if (place[axis] + 1 == counts_[axis] && spec_.shape[axis] % spec_.chunk_shape[axis] != 0) return true;
+  }
+  return false;
+}
+
 void ChunkGrid::put(Place place, const IndexEntry& entry) {
   if (entry.address == kNowhere) return;
   std::uint64_t index = 0;
@@ -56,11 +64,12 @@ void ChunkGrid::put(Place place, const IndexEntry& entry) {
     index = index * counts_[axis] + place[axis];
   }
   if (entry.bytes == 0 || entry.bytes > std::numeric_limits<std::uint32_t>::max()) throw Damaged{};
-  if (!spec_.filtered && entry.bytes != spec_.chunk_bytes) throw Damaged{};
+  const bool is_plain = !spec_.filtered || (spec_.plain_edges && reaches_past_the_shape(place));
+  if (is_plain && entry.bytes != spec_.chunk_bytes) throw Damaged{};
   file_.require(entry.address, entry.bytes);
   if (chunks_[index].bytes != 0) throw Damaged{};  // named twice
   chunks_[index] = {file_.base() + entry.address, static_cast<std::uint32_t>(entry.bytes),
-                    static_cast<std::uint32_t>(entry.skipped_filters)};
+                    is_plain ? kAllFilters : static_cast<std::uint32_t>(entry.skipped_filters)};
 }
 
 void ChunkGrid::put(std::uint64_t number, const IndexEntry& entry) {
@@ -92,8 +101,10 @@ void read_chunk_index(const FileBytes& file, const LayoutMessage& layout, std::u
     case IndexKind::kBTree1:
       return read_btree1(file, layout.address, node_entries, grid);
     case IndexKind::kSingle:
-      return grid.put(0, {layout.address, grid.spec().filtered ? layout.single_bytes : grid.spec().chunk_bytes,
-                          layout.single_skipped});
+      return grid.put(0,
+                      {layout.address,
+                       grid.spec().filtered && layout.single_bytes != 0 ? layout.single_bytes : grid.spec().chunk_bytes,
+                       layout.single_skipped});
     case IndexKind::kImplicit:
       return read_implicit(file, layout.address, grid);
     case IndexKind::kFixedArray:

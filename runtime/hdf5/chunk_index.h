@@ -24,6 +24,7 @@ struct ChunkGridSpec {
   std::vector<std::uint64_t> chunk_shape;
   std::uint64_t chunk_bytes = 0;  // before filters
   bool filtered = false;
+  bool plain_edges = false;  // filters were not applied to chunks that reach past the shape
 };
 
 /// Chunks of a data set as a grid, filled by the readers of indexes.
@@ -45,6 +46,7 @@ class ChunkGrid {
 
  private:
   void order_axes();
+  [[nodiscard]] bool reaches_past_the_shape(Place place) const;
 
   const FileBytes& file_;
   ChunkGridSpec spec_;
@@ -53,6 +55,9 @@ class ChunkGrid {
   std::vector<std::size_t> numbered_axes_;     // innermost first, as chunks are numbered
   std::vector<StoredChunk> chunks_;            // C order
 };
+
+/// Shape, filters and chunks of a chunked data set, from the file that it is in. Throws Damaged or NotUnderstood.
+Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset& dataset, const Task& task);
 
 /// Reads the whole index. `node_entries`: most children of a node of a version 1 tree. Throws Damaged or NotUnderstood.
 void read_chunk_index(const FileBytes& file, const LayoutMessage& layout, std::uint64_t node_entries, ChunkGrid& grid);

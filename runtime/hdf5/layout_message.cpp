@@ -1,4 +1,4 @@
-// The layout message of a chunked data set, in the versions that libraries since 1.6 write.
+// The layout message of a chunked data set; libraries since 1.6.3 write versions 3 and 4.
 #include "runtime/hdf5/layout_message.h"
 
 #include <optional>
@@ -10,9 +10,15 @@ namespace {
 
 LayoutMessage parse_layout(Fields message) {
   const std::uint64_t version = message.number(1);
-  if (version != 3 && version != 4) throw NotUnderstood{fmt::format("its layout message has version {}", version)};
-  if (message.number(1) != 2) throw Damaged{};  // the library says that it is chunked
+  if (version < 1 || version > 4) throw NotUnderstood{fmt::format("its layout message has version {}", version)};
   LayoutMessage layout;
+  if (version < 3) message.number(1);           // dimensionality
+  if (message.number(1) != 2) throw Damaged{};  // the library says that it is chunked
+  if (version < 3) {
+    message.take(5);
+    layout.address = message.address();
+    return layout;
+  }
   if (version == 3) {
     message.number(1);  // dimensionality
     layout.address = message.address();

@@ -8,7 +8,7 @@
 namespace xrai::hdf5 {
 namespace {
 
-constexpr H5Z_filter_t kLzf = 32000;         // registered with the HDF Group for h5py
+constexpr H5Z_filter_t kLzfFilter = 32000;         // registered with the HDF Group for h5py
 constexpr std::size_t kMostInflation = 100;  // LZF reaches 88 : 1
 
 /// H5Z_func_t; asked to compress, it says that it could not, and the chunk is stored as it is. The third of the
@@ -36,7 +36,7 @@ std::size_t inflate(unsigned flags, std::size_t n_values, const unsigned* values
 void register_lzf_filter() {
   // Without the word that it compresses, too, the library refuses to make a data set like one that was read.
   constexpr unsigned kCompresses = 1, kInflates = 1;
-  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kLzf, kCompresses, kInflates, "lzf", nullptr, nullptr, inflate};
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kLzfFilter, kCompresses, kInflates, "lzf", nullptr, nullptr, inflate};
   H5Zregister(&filter);
 }
 

@@ -1,5 +1,5 @@
 // The LZF filter of h5py, which the HDF5 library does not have, for what is read through the library: labels, mostly.
-// Pictures are inflated outside it (loaders/chunk_filters.h).
+// Pictures are inflated outside it (chunk_filters.h).
 #pragma once
 
 namespace xrai::hdf5 {

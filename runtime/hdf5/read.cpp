@@ -2,31 +2,54 @@
 #include <algorithm>
 #include <new>
 
+#include "runtime/hdf5/chunk_check.h"
 #include "runtime/hdf5/state.h"
 #include "runtime/hdf5/strings.h"
 
 namespace xrai::hdf5 {
 
-void File::State::read(const OpenDataset& dataset, hid_t memory_space, hid_t file_space, std::uint64_t n, Type type,
+namespace {
+
+/// Rows of the outermost axis that a selection (or H5S_ALL) touches.
+struct Rows {
+  std::uint64_t first, count;
+};
+
+Rows rows_of(const OpenDataset& dataset, hid_t selection, const Task& task) {
+  if (selection == H5S_ALL) return {0, dataset.shape[0]};
+  if (check(H5Sget_select_npoints(selection), task) == 0) return {0, 0};
+  std::vector<hsize_t> first(dataset.shape.size()), last(dataset.shape.size());
+  check(H5Sget_select_bounds(selection, first.data(), last.data()), task);
+  return {first[0], last[0] - first[0] + 1};
+}
+
+}  // namespace
+
+void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_space, hid_t file_space, void* out,
+                              const Task& task) const {
+  if (dataset.filtered && opened_as) {
+    if (!dataset.checked) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
+    const Rows rows = rows_of(dataset, file_space, task);
+    dataset.checked->require_sound(dataset, rows.first, rows.count, task);
+  }
+  const herr_t status = H5Dread(dataset.id.get(), type, memory_space, file_space, H5P_DEFAULT, out);
+  check_unchanged(task);
+  if (status < 0 && !dataset.missing_filter.empty()) fail_without_filter(dataset, task);
+  check(status, task);
+}
+
+void File::State::read(OpenDataset& dataset, hid_t memory_space, hid_t file_space, std::uint64_t n, Type type,
                        void* out, const Task& task) const {
   if (n == 0) return;
   const H5T_class_t kind = H5Tget_class(dataset.type.get());
   if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM) fail(task, "its values are not numbers");
-  if (kind != H5T_ENUM) {
-    const herr_t status = H5Dread(dataset.id.get(), memory_type(type), memory_space, file_space, H5P_DEFAULT, out);
-    check_unchanged(task);
-    check_values(status, dataset, task);
-    return;
-  }
+  if (kind != H5T_ENUM) return read_values(dataset, memory_type(type), memory_space, file_space, out, task);
   // The library converts integers, not enumerations: read them as they are and convert what they are made of.
   const Handle enumeration = own(H5Tget_native_type(dataset.type.get(), H5T_DIR_ASCEND), H5Tclose, task);
   const Handle integers = own(H5Tget_super(enumeration.get()), H5Tclose, task);
   const std::size_t out_bytes = H5Tget_size(memory_type(type));
   std::vector<std::uint8_t> values(n * std::max(H5Tget_size(enumeration.get()), out_bytes));
-  const herr_t status =
-      H5Dread(dataset.id.get(), enumeration.get(), memory_space, file_space, H5P_DEFAULT, values.data());
-  check_unchanged(task);
-  check_values(status, dataset, task);
+  read_values(dataset, enumeration.get(), memory_space, file_space, values.data(), task);
   check(H5Tconvert(integers.get(), memory_type(type), n, values.data(), nullptr, H5P_DEFAULT), task);
   std::copy_n(values.data(), n * out_bytes, static_cast<std::uint8_t*>(out));
 }
@@ -35,7 +58,7 @@ template <class T>
 std::vector<T> File::read(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   const std::uint64_t n = state().elements_that_fit(dataset, task);
   try {
     std::vector<T> values(n);
@@ -52,7 +75,7 @@ template <class T>
 void File::read_rows(std::string_view name, std::uint64_t first, std::uint64_t count, T* out) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   const Handle file_space = state().select_rows(dataset, first, count, task);
   const std::uint64_t n = count * dataset.row_elements();
   if (n == 0) return;
@@ -63,21 +86,19 @@ void File::read_rows(std::string_view name, std::uint64_t first, std::uint64_t c
 void File::read_stored_rows(std::string_view name, std::uint64_t first, std::uint64_t count, std::byte* out) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   const hid_t type = dataset.type.get();
   if (holds_references(type)) fail(task, "its values are references to where the values are");
   const Handle file_space = state().select_rows(dataset, first, count, task);
   if (count * dataset.row_elements() == 0) return;
   const Handle memory_space = rows_in_memory(dataset, count, task);
-  const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
-  state().check_unchanged(task);
-  check_values(status, dataset, task);
+  state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
 }
 
 void File::read_stored_row(std::string_view name, std::uint64_t first, std::uint64_t second, std::byte* out) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   const hid_t type = dataset.type.get();
   if (holds_references(type)) fail(task, "its values are references to where the values are");
   const Handle file_space = state().select_rows(dataset, first, 1, task);
@@ -88,16 +109,14 @@ void File::read_stored_row(std::string_view name, std::uint64_t first, std::uint
   check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr), task);
   const Handle memory_space =
       own(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose, task);
-  const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
-  state().check_unchanged(task);
-  check_values(status, dataset, task);
+  state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
 }
 
 // There may be hundreds of thousands of these, so none is kept open.
 std::vector<std::uint8_t> File::read_bytes(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset dataset = state().open_dataset(name, task);
+  OpenDataset dataset = state().open_dataset(name, task);
   const hid_t type = dataset.type.get();
   const H5T_class_t kind = H5Tget_class(type);
   const bool is_fixed_string = kind == H5T_STRING && H5Tis_variable_str(type) == 0;
@@ -106,37 +125,33 @@ std::vector<std::uint8_t> File::read_bytes(std::string_view name) const {
   }
   std::vector<std::uint8_t> bytes(state().elements_that_fit(dataset, task) * H5Tget_size(type));
   if (bytes.empty()) return bytes;
-  const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
-  state().check_unchanged(task);
-  check_values(status, dataset, task);
+  state().read_values(dataset, type, H5S_ALL, H5S_ALL, bytes.data(), task);
   return bytes;
 }
 
 std::vector<std::uint8_t> File::read_bytes_of_row(std::string_view name, std::uint64_t row) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   if (classify(dataset.type.get()) != Type::kBytes || dataset.shape.size() != 1) {
     fail(task, "its values are not the bytes of a file each");
   }
   const Handle file_space = state().select_rows(dataset, row, 1, task), memory_space = rows_in_memory(dataset, 1, task);
   return read_variable_bytes(state(), task, [&](hid_t type, void* out) {
-    const herr_t status = H5Dread(dataset.id.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, out);
-    state().check_unchanged(task);
-    return check_values(status, dataset, task);
+    state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
+    return herr_t{0};
   });
 }
 
 std::vector<std::string> File::read_strings(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   if (classify(dataset.type.get()) != Type::kString) fail(task, "its values are not strings");
   const std::uint64_t n = state().elements_that_fit(dataset, task);
   return read_all_strings(state(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
-    const herr_t status = H5Dread(dataset.id.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
-    state().check_unchanged(task);
-    return check_values(status, dataset, task);
+    state().read_values(dataset, type, H5S_ALL, H5S_ALL, out, task);
+    return herr_t{0};
   });
 }
 

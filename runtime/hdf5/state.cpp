@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <limits>
+
+#include "runtime/hdf5/chunk_filters.h"
+
 namespace xrai::hdf5 {
 namespace {
 
@@ -10,8 +13,6 @@ constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
 // A data set that was declared and never written is legal and reads as zeros; up to here it is given to the caller.
 constexpr std::uint64_t kUnwrittenLimit = 64 * kMegabyte;
 constexpr std::uint64_t kElsewhereLimit = std::uint64_t{1} << 36;
-// Deflate reaches at most 1032 : 1 (RFC 1951: 258 bytes for two bits).
-constexpr std::uint64_t kInflateLimit = 1100;
 
 std::vector<hsize_t> checked_shape(hid_t space, const Task& task) {
   const int rank = check(H5Sget_simple_extent_ndims(space), task);
@@ -118,8 +119,7 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
   return own(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose, task);
 }
 
-herr_t check_values(herr_t status, const OpenDataset& dataset, const Task& task) {
-  if (status >= 0 || dataset.missing_filter.empty()) return check(status, task);
+void fail_without_filter(const OpenDataset& dataset, const Task& task) {
   H5Eclear2(H5E_DEFAULT);
   fail(task,
        fmt::format("it is compressed with the filter {}, which the HDF5 library does not have", dataset.missing_filter),
@@ -152,7 +152,7 @@ std::uint64_t File::State::elements_that_fit(const OpenDataset& dataset, const T
   check(H5Fget_filesize(file.get(), &file_bytes), task);
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset.id.get()), file_bytes);
   const std::uint64_t inflated =
-      stored > std::numeric_limits<std::uint64_t>::max() / kInflateLimit ? stored : stored * kInflateLimit;
+      stored > std::numeric_limits<std::uint64_t>::max() / kMostInflation ? stored : stored * kMostInflation;
   const std::uint64_t limit =
       dataset.elsewhere ? kElsewhereLimit : std::max(kUnwrittenLimit, dataset.filtered ? inflated : stored);
   const std::uint64_t element_bytes = std::max<std::uint64_t>(H5Tget_size(dataset.type.get()), 1);

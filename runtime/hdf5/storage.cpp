@@ -39,8 +39,8 @@ std::vector<std::byte> fill_value(hid_t creation, hid_t type, const Task& task) 
   return value;
 }
 
-ChunkGridSpec grid_spec(const OpenDataset& dataset, const Storage& storage, const Task& task) {
-  ChunkGridSpec spec{storage.shape, {}, storage.chunk_shape, storage.element_bytes, dataset.filtered};
+ChunkGridSpec grid_spec(const OpenDataset& dataset, const Storage& storage, bool plain_edges, const Task& task) {
+  ChunkGridSpec spec{storage.shape, {}, storage.chunk_shape, storage.element_bytes, dataset.filtered, plain_edges};
   const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
   std::vector<hsize_t> largest(storage.shape.size());
   check(H5Sget_simple_extent_dims(space.get(), nullptr, largest.data()), task);
@@ -52,22 +52,31 @@ ChunkGridSpec grid_spec(const OpenDataset& dataset, const Storage& storage, cons
   return spec;
 }
 
-void locate_chunks(const File::State& state, const FileBytes& file, const OpenDataset& dataset, hid_t creation,
-                   Storage& storage, const Task& task) {
+}  // namespace
+
+Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset& dataset, const Task& task) {
+  Storage storage;
+  storage.descriptor = file.descriptor();
+  storage.shape.assign(dataset.shape.begin(), dataset.shape.end());
+  storage.element_bytes = H5Tget_size(dataset.type.get());
+  const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   unsigned chunk_options = 0;
-  check(H5Pget_chunk_opts(creation, &chunk_options), task);
-  if (chunk_options != 0) throw NotUnderstood{"chunks at its edges are stored in another way"};
-  storage.filters = stored_filters(creation, task);
+  check(H5Pget_chunk_opts(creation.get(), &chunk_options), task);
+  storage.filters = stored_filters(creation.get(), task);
   storage.chunk_shape.assign(dataset.chunk.begin(), dataset.chunk.end());
   ObjectInfo info{};
   check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
-  const Handle file_creation = own(H5Fget_create_plist(state.file.get()), H5Pclose, task);
+  const Handle file_creation = own(H5Fget_create_plist(hdf5_file), H5Pclose, task);
   unsigned half_of_children = 0;
   check(H5Pget_istore_k(file_creation.get(), &half_of_children), task);
-  ChunkGrid grid(file, grid_spec(dataset, storage, task));
+  const bool plain_edges = (chunk_options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS) != 0;
+  ChunkGrid grid(file, grid_spec(dataset, storage, plain_edges, task));
   read_chunk_index(file, read_layout_message(file, info.addr), 2 * std::uint64_t{half_of_children}, grid);
   storage.chunks = grid.take();
+  return storage;
 }
+
+namespace {
 
 void locate(const File::State& state, const OpenDataset& dataset, Storage& storage, const Task& task) {
   if (!state.opened_as) throw NotUnderstood{"the file is being written"};
@@ -76,13 +85,14 @@ void locate(const File::State& state, const OpenDataset& dataset, Storage& stora
   const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   if (holds_references(dataset.type.get())) throw NotUnderstood{"its values are references to where the values are"};
   const FileBytes file(state.file.get(), task);
+  const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
+  if (layout == H5D_CHUNKED) storage = locate_chunks(state.file.get(), file, dataset, task);
   storage.descriptor = file.descriptor();
   if (!dataset.filtered && file.base() + file.size() <= kMostMapped) {
     storage.mapping = std::make_shared<MappedFile>(file.descriptor(), file.base() + file.size());
   }
   storage.fill = fill_value(creation.get(), dataset.type.get(), task);
-  const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
-  if (layout == H5D_CHUNKED) return locate_chunks(state, file, dataset, creation.get(), storage, task);
+  if (layout == H5D_CHUNKED) return;
   if (layout != H5D_CONTIGUOUS) throw NotUnderstood{"its values lie in its header"};
   const haddr_t offset = H5Dget_offset(dataset.id.get());
   storage.written = offset != HADDR_UNDEF;

@@ -227,6 +227,16 @@ TEST(Layout, OneFindingOfSeveralIsChosenByName) {
   EXPECT_THAT(described(*by_name), HasSubstr("column Pneumonia of 3"));
 }
 
+TEST(Layout, BatchesOfThreeAreToldFromChannelsByTheOption) {
+  const testing::TemporaryFolder folder;
+  const auto path = testing::batches(folder.path(), {2, 3, 10, 8}, {2, 3}, {});
+  EXPECT_THAT(refusal(path), HasSubstr("--layout NHW where pictures stand in batches of 3"));
+  const auto reader = open_dataset(path, {.axes = "NHW"});
+  EXPECT_EQ(reader->n_images("train"), kPictures);
+  EXPECT_THAT(reader->labels("train"), ElementsAre(0, 1, 0, 1, 0, 1));
+  expect_pictures(*reader, "train");
+}
+
 TEST(Layout, ClassesMayBeCountedFromOne) {
   const testing::TemporaryFolder folder;
   {

@@ -26,6 +26,7 @@ struct RowFile {
   std::vector<std::uint64_t> written;  // rows; the others hold the fill value
   hid_t type = H5T_STD_U8LE;
   bool newest_format = false, allocate_early = false, compact = false;
+  bool plain_edges = false;  // chunks past the shape are not filtered; newest format only
   hsize_t user_block = 0;
   std::uint8_t fill = 0;
   std::uint64_t stream = 1;  // of the values
@@ -39,8 +40,8 @@ struct RowFile {
     return "shape " + list(shape) + " largest " + list(largest) + " chunk " + list(chunk) + " filters " +
            list(filters) + " written " + std::to_string(written.size()) + " element " +
            std::to_string(H5Tget_size(type)) + (newest_format ? " newest" : "") + (allocate_early ? " early" : "") +
-           (compact ? " compact" : "") + " user block " + std::to_string(user_block) + " stream " +
-           std::to_string(stream);
+           (compact ? " compact" : "") + (plain_edges ? " plain edges" : "") + " user block " +
+           std::to_string(user_block) + " stream " + std::to_string(stream);
   }
 };
 
@@ -86,6 +87,7 @@ inline void make_row_file(const std::filesystem::path& path, const RowFile& want
   if (!wanted.chunk.empty()) {
     require(H5Pset_chunk(properties, static_cast<int>(wanted.chunk.size()), wanted.chunk.data()) >= 0);
   }
+  if (wanted.plain_edges) require(H5Pset_chunk_opts(properties, H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS) >= 0);
   if (wanted.compact) require(H5Pset_layout(properties, H5D_COMPACT) >= 0);
   if (wanted.allocate_early) require(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY) >= 0);
   if (wanted.fill != 0) require(H5Pset_fill_value(properties, H5T_STD_U8LE, &wanted.fill) >= 0);

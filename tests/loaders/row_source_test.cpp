@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "tests/loaders/row_files.h"
 #include "tests/loaders/row_reading.h"
 #include "tests/support/errors.h"
+#include "tests/support/run_command.h"
 #include "tests/support/temporary_folder.h"
 
 namespace xrai {
@@ -81,6 +83,7 @@ RowFile random_file(std::uint64_t stream) {
   if (random.coin())
     file.filters.insert(random.coin() ? file.filters.begin() : file.filters.end(), H5Z_FILTER_FLETCHER32);
   if (random.coin()) file.filters.clear();
+  file.plain_edges = file.newest_format && random.coin();
   file.allocate_early = file.filters.empty() && random.coin();
   return file;
 }
@@ -95,7 +98,8 @@ std::vector<RowFile> simpler(const RowFile& file) {
   };
   if (file.user_block != 0) add([](RowFile& f) { f.user_block = 0; });
   if (file.fill != 0) add([](RowFile& f) { f.fill = 0; });
-  if (file.newest_format) add([](RowFile& f) { f.newest_format = false; });
+  if (file.plain_edges) add([](RowFile& f) { f.plain_edges = false; });
+  if (file.newest_format) add([](RowFile& f) { f.newest_format = f.plain_edges = false; });
   for (std::size_t i = 0; i < file.filters.size(); ++i) {
     add([i](RowFile& f) { f.filters.erase(f.filters.begin() + static_cast<std::ptrdiff_t>(i)); });
   }
@@ -138,6 +142,52 @@ TEST(RowSource, ReadsWhatTheLibraryReadsInEveryLayout) {
     }
     ASSERT_EQ(found, "") << file.text();
   }
+}
+
+/// Libraries before 1.6.3 wrote another layout message. With three axes it is as long as the newer one with its
+/// filling.
+void age_layout(const std::filesystem::path& path, char version) {
+  std::string bytes = testing::text_of(path);
+  const std::string newer("\3\2\4", 3);  // version, chunked, axes and one more
+  const std::size_t at = bytes.find(newer);
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_EQ(bytes.find(newer, at + 1), std::string::npos);
+  bytes.replace(at, 32, std::string{version, 4, 2, 0, 0, 0, 0, 0} + bytes.substr(at + 3, 24));
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST(RowSource, ReadsLayoutsOfOldLibrariesOutsideTheLibrary) {
+  const testing::TemporaryFolder folder;
+  RowFile old;
+  old.shape = {9, 5, 3};
+  old.chunk = {2, 3, 3};
+  old.filters = {H5Z_FILTER_DEFLATE};
+  old.written = first_rows(9);
+  for (const char version : {'\1', '\2'}) {
+    make_row_file(folder / "old.h5", old);
+    age_layout(folder / "old.h5", version);
+    EXPECT_EQ(difference(folder / "old.h5", 1, true), "") << static_cast<int>(version);
+  }
+}
+
+/// A thread of its own would be idle while the other inflates the one chunk that the batch needs.
+TEST(RowSource, WhatIsExpectedIsInflatedByThreadsThatWouldWait) {
+  const testing::TemporaryFolder folder;
+  RowFile chunked;
+  chunked.shape = {40, 8};
+  chunked.chunk = {10, 8};
+  chunked.filters = {H5Z_FILTER_DEFLATE};
+  chunked.written = first_rows(40);
+  make_row_file(folder / "a.h5", chunked);
+  const hdf5::File file = hdf5::File::open(folder / "a.h5");
+  const auto source = open_rows(file, kValues, {.n_threads = 2}), library = open_rows(file, kValues, few_threads(true));
+  const std::vector<std::int64_t> order{3, 21, 22, 35, 11, 39, 1, 29};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    source->expect(std::span(order).subspan(i + 1));
+    EXPECT_EQ(read(*source, {order[i]}), read(*library, {order[i]}));
+  }
+  source->expect(std::vector<std::int64_t>{-1, 40, 7});  // a hint is no reason to fail
+  EXPECT_EQ(read(*source, {38}), read(*library, {38}));
 }
 
 struct Index {

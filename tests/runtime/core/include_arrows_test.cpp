@@ -22,7 +22,7 @@ using ::testing::IsEmpty;
 const std::map<std::string, std::set<std::string>> kArrows{
     {"kernels", {}},
     {"runtime/core", {"kernels"}},
-    {"runtime/hdf5", {"runtime/core"}},
+    {"runtime/hdf5", {"runtime/core", "kernels"}},
     {"runtime/cpu", {"runtime/core", "kernels"}},
     {"runtime/cuda", {"runtime/core", "kernels"}},
     {"runtime/nn", {"runtime/core", "kernels"}},

@@ -1,4 +1,4 @@
-#include "loaders/chunk_filters.h"
+#include "runtime/hdf5/chunk_filters.h"
 
 #include <fmt/format.h>
 #include <libdeflate.h>
@@ -11,8 +11,9 @@
 #include <new>
 
 #include "kernels/vectorise.h"
+#include "runtime/core/host_memory.h"
 
-namespace xrai {
+namespace xrai::hdf5 {
 namespace {
 
 // Numbers of the HDF Group's registry.
@@ -80,7 +81,7 @@ std::uint32_t fletcher32(std::span<const std::byte> bytes) {
 }
 
 /// Shuffling elements of one byte changes nothing.
-bool does_nothing(const hdf5::StoredFilter& filter) {
+bool does_nothing(const StoredFilter& filter) {
   return filter.id == kShuffle && filter.parameters[0] == 1;
 }
 
@@ -116,9 +117,9 @@ void unshuffle(std::span<const std::byte> bytes, std::size_t element_bytes, std:
 
 }  // namespace
 
-std::string obstacle_in_filters(const std::vector<hdf5::StoredFilter>& filters) {
+std::string obstacle_in_filters(const std::vector<StoredFilter>& filters) {
   int compressions = 0;
-  for (const hdf5::StoredFilter& filter : filters) {
+  for (const StoredFilter& filter : filters) {
     switch (filter.id) {
       case kDeflate:
       case kLzf:
@@ -147,26 +148,35 @@ struct ChunkDecoder::Inflater {
   libdeflate_decompressor* handle;
 };
 
-ChunkDecoder::ChunkDecoder(const std::vector<hdf5::StoredFilter>& filters)
+ChunkDecoder::ChunkDecoder(const std::vector<StoredFilter>& filters)
     : filters_(filters), inflater_(std::make_unique<Inflater>()) {}
 ChunkDecoder::~ChunkDecoder() = default;
 
+std::span<std::byte> ChunkDecoder::Scratch::of(std::size_t n_bytes) {
+  if (n_bytes > room) {
+    bytes.reset();
+    room = 0;
+    bytes = uninitialised_memory(n_bytes);
+    room = n_bytes;
+  }
+  return {bytes.get(), n_bytes};
+}
+
 std::span<std::byte> ChunkDecoder::stored(std::size_t n_bytes) {
-  stored_.resize(n_bytes);
+  stored_ = scratch_.of(n_bytes);
   return stored_;
 }
 
 std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> chunk) {
-  std::vector<const hdf5::StoredFilter*> applied;
+  std::vector<const StoredFilter*> applied;
   for (std::size_t i = 0; i < filters_.size(); ++i) {
     if ((i >= 32 || (skipped >> i & 1) == 0) && !does_nothing(filters_[i])) applied.push_back(&filters_[i]);
   }
   std::span<const std::byte> bytes = stored_;
   for (std::size_t left = applied.size(); left-- > 0;) {
     // The last one writes where the chunk is wanted; before it there may be checksums behind the values.
-    std::vector<std::byte>& spare = spare_[left % 2];
-    if (left > 0) spare.resize(chunk.size() + left * kSumBytes);
-    const std::string wrong = undo(*applied[left], bytes, left > 0 ? std::span(spare) : chunk);
+    const std::span<std::byte> room = left > 0 ? spare_[left % 2].of(chunk.size() + left * kSumBytes) : chunk;
+    const std::string wrong = undo(*applied[left], bytes, room);
     if (!wrong.empty()) return wrong;
   }
   if (bytes.size() != chunk.size()) {
@@ -176,7 +186,7 @@ std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> ch
   return "";
 }
 
-std::string ChunkDecoder::undo(const hdf5::StoredFilter& filter, std::span<const std::byte>& bytes,
+std::string ChunkDecoder::undo(const StoredFilter& filter, std::span<const std::byte>& bytes,
                                std::span<std::byte> room) {
   std::size_t n_bytes = bytes.size();
   switch (filter.id) {
@@ -210,4 +220,4 @@ std::string ChunkDecoder::undo(const hdf5::StoredFilter& filter, std::span<const
   return "";
 }
 
-}  // namespace xrai
+}  // namespace xrai::hdf5

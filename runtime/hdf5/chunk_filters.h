@@ -11,16 +11,19 @@
 
 #include "runtime/hdf5/storage.h"
 
-namespace xrai {
+namespace xrai::hdf5 {
+
+/// Deflate reaches 1032 : 1 at most (RFC 1951: 258 bytes for two bits), LZF 88 : 1.
+inline constexpr std::uint64_t kMostInflation = 1100;
 
 /// Why chunks with these filters cannot be restored here, as in "because ..."; empty: they can.
-std::string obstacle_in_filters(const std::vector<hdf5::StoredFilter>& filters);
+std::string obstacle_in_filters(const std::vector<StoredFilter>& filters);
 
 /// Restores chunks, one at a time; belongs to one thread at a time.
 class ChunkDecoder {
  public:
   /// `filters` must outlive it and have no obstacle.
-  explicit ChunkDecoder(const std::vector<hdf5::StoredFilter>& filters);
+  explicit ChunkDecoder(const std::vector<StoredFilter>& filters);
   ChunkDecoder(const ChunkDecoder&) = delete;
   ChunkDecoder& operator=(const ChunkDecoder&) = delete;
   ~ChunkDecoder();
@@ -33,11 +36,18 @@ class ChunkDecoder {
 
  private:
   struct Inflater;
-  std::string undo(const hdf5::StoredFilter& filter, std::span<const std::byte>& bytes, std::span<std::byte> room);
+  std::string undo(const StoredFilter& filter, std::span<const std::byte>& bytes, std::span<std::byte> room);
 
-  const std::vector<hdf5::StoredFilter>& filters_;
-  std::vector<std::byte> stored_, spare_[2];
+  const std::vector<StoredFilter>& filters_;
+  /// Grows, and is never cleared.
+  struct Scratch {
+    std::shared_ptr<std::byte[]> bytes;
+    std::size_t room = 0;
+    std::span<std::byte> of(std::size_t n_bytes);
+  };
+  std::span<std::byte> stored_;
+  Scratch scratch_, spare_[2];
   std::unique_ptr<Inflater> inflater_;
 };
 
-}  // namespace xrai
+}  // namespace xrai::hdf5

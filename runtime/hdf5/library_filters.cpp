@@ -1,0 +1,85 @@
+#include "runtime/hdf5/library_filters.h"
+
+#include <array>
+#include <atomic>
+
+namespace xrai::hdf5 {
+namespace {
+
+constexpr H5Z_filter_t kMeasure = 510;  // 256 to 511 are for use within a program; it is written to no file
+constexpr std::size_t kGrowth = std::size_t{1} << 20;
+
+std::size_t measure(unsigned flags, std::size_t n_numbers, const unsigned* numbers, std::size_t n_bytes,
+                    std::size_t* /*room*/, void** /*bytes*/) {
+  const bool is_whole = (flags & H5Z_FLAG_REVERSE) == 0 || (n_numbers == 1 && n_bytes >= numbers[0]);
+  return is_whole ? n_bytes : 0;
+}
+
+void register_measure(const Task& task) {
+  if (H5Zfilter_avail(kMeasure) > 0) return;
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kMeasure, 1, 1, "length of a chunk", nullptr, nullptr, measure};
+  check(H5Zregister(&filter), task);
+}
+
+/// A file that is in memory only. The library takes two of one name for the same.
+Handle file_in_memory(const Task& task) {
+  static std::atomic<int> n_made{0};
+  const Handle access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, task);
+  check(H5Pset_fapl_core(access.get(), kGrowth, false), task);
+  const std::string name = fmt::format("xrai chunk {}", n_made++);
+  return own(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose, task);
+}
+
+void copy_filters(hid_t from, hid_t to, const Task& task) {
+  const int n_filters = check(H5Pget_nfilters(from), task);
+  for (int i = 0; i < n_filters; ++i) {
+    unsigned flags = 0, config = 0;
+    std::array<unsigned, 256> numbers{};
+    std::size_t n_numbers = numbers.size();
+    const H5Z_filter_t id =
+        H5Pget_filter2(from, static_cast<unsigned>(i), &flags, &n_numbers, numbers.data(), 0, nullptr, &config);
+    check(id, task);
+    if (n_numbers > numbers.size()) fail(task, "one of its filters has too many parameters", kCopyAgain);
+    // Nothing will be compressed, so that a library which only reads szip serves as well.
+    check(H5Pset_filter(to, id, flags | H5Z_FLAG_OPTIONAL, n_numbers, numbers.data()), task);
+  }
+}
+
+}  // namespace
+
+LibraryFilters::LibraryFilters(const OpenDataset& like, const Task& task) : rank_(like.chunk.size()) {
+  register_measure(task);
+  // References have no meaning in another file; filters that ask for the type have none for them either.
+  const std::size_t element_bytes = H5Tget_size(like.type.get());
+  type_ = holds_references(like.type.get()) ? own(H5Tcreate(H5T_OPAQUE, element_bytes), H5Tclose, task)
+                                            : own(H5Tcopy(like.type.get()), H5Tclose, task);
+  unsigned chunk_bytes = static_cast<unsigned>(element_bytes);  // less than 4 GB, by the format
+  for (const hsize_t axis : like.chunk) chunk_bytes *= static_cast<unsigned>(axis);
+  const Handle old_creation = own(H5Dget_create_plist(like.id.get()), H5Pclose, task);
+  const Handle creation = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, task);
+  check(H5Pset_chunk(creation.get(), static_cast<int>(rank_), like.chunk.data()), task);
+  check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), task);
+  check(H5Pset_filter(creation.get(), kMeasure, H5Z_FLAG_MANDATORY, 1, &chunk_bytes), task);
+  copy_filters(old_creation.get(), creation.get(), task);
+  file_ = file_in_memory(task);
+  first_ = own(H5Screate_simple(static_cast<int>(rank_), like.chunk.data(), nullptr), H5Sclose, task);
+  const Handle access = own(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose, task);
+  check(H5Pset_chunk_cache(access.get(), 1, 0, 0.0), task);
+  dataset_ = own(H5Dcreate2(file_.get(), "chunk", type_.get(), first_.get(), H5P_DEFAULT, creation.get(), access.get()),
+                 H5Dclose, task);
+  const std::vector<hsize_t> one(rank_, 1), origin(rank_, 0);
+  one_value_ = own(H5Screate_simple(static_cast<int>(rank_), one.data(), nullptr), H5Sclose, task);
+  check(H5Sselect_hyperslab(first_.get(), H5S_SELECT_SET, origin.data(), nullptr, one.data(), nullptr), task);
+}
+
+void LibraryFilters::require_whole(std::span<const std::byte> stored, std::uint32_t skipped, const Task& task) {
+  const std::vector<hsize_t> origin(rank_, 0);
+  check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, skipped << 1, origin.data(), stored.size(), stored.data()), task);
+  std::vector<std::byte> value(H5Tget_size(type_.get()));
+  const herr_t status = H5Dread(dataset_.get(), type_.get(), one_value_.get(), first_.get(), H5P_DEFAULT, value.data());
+  if (status >= 0) return;
+  H5Eclear2(H5E_DEFAULT);
+  fail(task, "its compressed values are damaged", kCopyAgain);
+}
+
+}  // namespace xrai::hdf5

@@ -1,0 +1,28 @@
+// Filters that only the library has, such as szip, or a plug-in of it, undone for one chunk so that their result can be
+// measured.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "runtime/hdf5/state.h"
+
+namespace xrai::hdf5 {
+
+/// The library tells nobody how long the result of its filters is. So a data set in memory gets the same chunks and
+/// filters and one more before them, which is undone last and looks at what the others left.
+class LibraryFilters {
+ public:
+  /// Throws Error when the filters cannot be set up another time.
+  LibraryFilters(const OpenDataset& like, const Task& task);
+
+  /// Throws Error(kBadData) when `stored` becomes less than a chunk. Bit i of `skipped`: filter i was not applied.
+  void require_whole(std::span<const std::byte> stored, std::uint32_t skipped, const Task& task);
+
+ private:
+  Handle file_, dataset_, one_value_, first_;  // the last two: spaces in memory and in the data set
+  Handle type_;
+  std::size_t rank_ = 0;
+};
+
+}  // namespace xrai::hdf5
