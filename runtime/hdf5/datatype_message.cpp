@@ -24,10 +24,6 @@ constexpr std::uint64_t kLargestNumber = 32;  // bytes; the library converts on 
 constexpr std::uint64_t kMostAxes = 32;       // H5S_MAX_RANK
 constexpr std::uint64_t kVariableBytes = 16;  // length (4), address of the heap (8), index (4)
 
-void require(bool is_true) {
-  if (!is_true) throw Damaged{};
-}
-
 /// What all types begin with.
 struct Start {
   Class kind;

@@ -12,6 +12,9 @@ namespace xrai::hdf5 {
 
 /// The bytes contradict themselves or the file's size. Caught where the name of what is damaged is known.
 struct Damaged {};
+inline void require(bool is_true) {
+  if (!is_true) throw Damaged{};
+}
 /// They are whole but of a kind that is not read here.
 struct NotUnderstood {
   std::string reason;  // "... is ..." without a capital or a full stop

@@ -8,10 +8,6 @@ constexpr std::uint64_t kHighestLevel = 8;    // each has at least a handful of 
 constexpr std::uint64_t kMostNodes = 500000;  // of some eight members each
 constexpr std::uint64_t kEntryBytes = 40;
 
-void require(bool is_true) {
-  if (!is_true) throw Damaged{};
-}
-
 /// The names of a group's members, one after the other.
 class LocalHeap {
  public:

@@ -13,10 +13,6 @@ constexpr std::uint64_t kMostAxes = 32;     // H5S_MAX_RANK
 constexpr std::uint64_t kMostFilters = 32;  // H5Z_MAX_NFILTERS
 constexpr std::uint64_t kNoFillValue = 0xffffffff;
 
-void require(bool is_true) {
-  if (!is_true) throw Damaged{};
-}
-
 /// What is said at several places of a header and must agree.
 struct Described {
   std::optional<std::uint64_t> value_bytes, n_axes, n_values;  // of the first type and the first shape

@@ -8,7 +8,7 @@
 namespace xrai::hdf5 {
 namespace {
 
-constexpr H5Z_filter_t kLzfFilter = 32000;         // registered with the HDF Group for h5py
+constexpr H5Z_filter_t kLzfFilter = 32000;   // registered with the HDF Group for h5py
 constexpr std::size_t kMostInflation = 100;  // LZF reaches 88 : 1
 
 /// H5Z_func_t; asked to compress, it says that it could not, and the chunk is stored as it is. The third of the
