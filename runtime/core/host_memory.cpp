@@ -8,12 +8,11 @@ namespace xrai {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kLeastMapped = 2 * kHugePage;
 
 }  // namespace
 
 std::shared_ptr<std::byte[]> uninitialised_memory(std::size_t n_bytes) {
-  if (n_bytes < kLeastMapped) return std::make_shared_for_overwrite<std::byte[]>(n_bytes);
+  if (n_bytes < kLeastInHugePages) return std::make_shared_for_overwrite<std::byte[]>(n_bytes);
   const std::size_t mapped = n_bytes + kHugePage;  // so that it holds a beginning of a huge page
   void* const begin = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (begin == MAP_FAILED) throw std::bad_alloc();
