@@ -81,6 +81,7 @@ TEST(RefusedCalls, PinnedMemoryThatCannotBeHadNamesTheLimit) {
   const auto device = fresh_cuda("fp32", refusing("cudaHostAlloc", cudaErrorMemoryAllocation, 2));
   EXPECT_THAT(refused(ExitCode::kOutOfMemory, [&] { device->allocate_staging(1 << 20); }),
               AllOf(HasSubstr("1.0 MiB could not be pinned"), HasSubstr("ulimit -l")));
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
 }
 
 TEST(RefusedCalls, CublasWithoutMemoryIsOutOfMemory) {
@@ -182,6 +183,26 @@ TEST(CudaDevice, OtherThreadsMayAllocateWhileWorkIsRecorded) {
       },
       remark);
   EXPECT_NE(recording, nullptr) << remark;
+}
+
+// What cuBLAS may do with a long sum is up to the caller: parts in a fixed order are the same bits in every run. In
+// fp32 no factor loses a bit on its way.
+TEST(CudaDevice, ProductsAreSummedInAFixedOrderAndInFloat32WithAllBits) {
+  const auto device = fresh_cuda();
+  const int before = fake::report().leaks.library_handles;
+  {
+    const auto plan = device->plan(kDense);
+    const Buffer x = testing::put(*device, testing::Values(4 * 8, 1 + 0x1p-12f)),
+                 weights = testing::put(*device, testing::Values(8 * 8, 1)),
+                 bias = testing::put(*device, testing::Values(8, 0)), y = device->allocate(4 * 4 * 8),
+                 workspace = device->allocate(plan->workspace_bytes());
+    plan->forward(x.data(), weights.data(), bias.data(), y.data(), workspace.data());
+    EXPECT_EQ(testing::get(*device, y.data(), 4 * 8), testing::Values(4 * 8, 8 + 0x1p-9f));
+    auto executed = fake::report().executed;
+    EXPECT_EQ(executed["cublasLtMatmul"], 1);
+    EXPECT_EQ(executed["cublasLtMatmul, sums in any order"], 0);
+  }
+  EXPECT_EQ(fake::report().leaks.library_handles, before);
 }
 
 // The double knows one card, and says so when another is chosen.
