@@ -58,6 +58,7 @@ TEST(Autotune, TimesAnOperationOnceAndTakesWhatTheCheckpointSays) {
   EXPECT_EQ(fake::report().calls["cudnnBackendExecute"], executions);
   const PlanChoices choices = device->plan_choices();
   device.reset();
+  EXPECT_EQ(fake::report().complaints(), "");
   const auto later = testing::fresh_cuda("bf16", card(false));
   later->time_plans(choices);
   (void)later->plan(kSpec);

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "runtime/cuda/diagnosis.h"
 #include "tests/cuda/device/doubled_card.h"
 #include "tests/support/errors.h"
@@ -79,6 +81,7 @@ TEST(RefusedCalls, PinnedMemoryThatCannotBeHadNamesTheLimit) {
   const auto device = fresh_cuda("fp32", refusing("cudaHostAlloc", cudaErrorMemoryAllocation, 2));
   EXPECT_THAT(refused(ExitCode::kOutOfMemory, [&] { device->allocate_staging(1 << 20); }),
               AllOf(HasSubstr("1.0 MiB could not be pinned"), HasSubstr("ulimit -l")));
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
 }
 
 TEST(RefusedCalls, CublasWithoutMemoryIsOutOfMemory) {
@@ -92,6 +95,122 @@ TEST(RefusedCalls, AProductHalfDescribedIsGivenBack) {
   const int before = fake::report().leaks.library_handles;
   EXPECT_THAT(refused(ExitCode::kFailure, [&] { device->plan(kDense); }), HasSubstr("cuBLAS reported"));
   EXPECT_EQ(fake::report().leaks.library_handles, before);
+}
+
+// ---- every call is asked whether it worked
+// ---------------------------------------------------------------------------
+
+struct WorkCase {
+  const char* name;
+  const char* call;
+  void (*work)(Device&, const Buffer&, Marker&);
+};
+class EveryCall : public ::testing::TestWithParam<WorkCase> {};
+
+TEST_P(EveryCall, ThatIsRefusedIsTold) {
+  fake::reset();
+  int before = 0;  // how often making the device and the buffer calls it
+  {
+    const auto device = cuda::make_cuda_device({0, "fp32"});
+    const Buffer x = device->allocate(256);
+    const auto marker = device->make_marker();
+    before = fake::report().calls[GetParam().call];
+  }
+  const auto device = fresh_cuda("fp32", refusing(GetParam().call, cudaErrorInvalidValue, before + 1));
+  const Buffer x = device->allocate(256);
+  const auto marker = device->make_marker();
+  EXPECT_THAT(refused(ExitCode::kFailure, [&] { GetParam().work(*device, x, *marker); }),
+              HasSubstr("cudaErrorInvalidValue"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EveryCall,
+    ::testing::Values(
+        WorkCase{"Copy", "cudaMemcpyAsync",
+                 [](Device& d, const Buffer& x, Marker&) { d.copy(x.data(), x.as<std::byte>() + 128, 128); }},
+        WorkCase{"Upload", "cudaMemcpyAsync",
+                 [](Device& d, const Buffer& x, Marker&) { d.upload(x.data(), "abcd", 4, Queue::kCompute); }},
+        WorkCase{"Download", "cudaMemcpyAsync",
+                 [](Device& d, const Buffer& x, Marker&) {
+                   std::byte b[4];
+                   d.download(b, x.data(), 4);
+                 }},
+        WorkCase{"DownloadLater", "cudaMemcpyAsync",
+                 [](Device& d, const Buffer& x, Marker&) {
+                   const Buffer to = d.allocate_staging(4);
+                   d.download_later(to.data(), x.data(), 4);
+                 }},
+        WorkCase{"Clear", "cudaMemsetAsync", [](Device& d, const Buffer&, Marker&) { (void)d.allocate(4); }},
+        WorkCase{"Mark", "cudaEventRecord", [](Device& d, const Buffer&, Marker& m) { d.mark(m, Queue::kCopy); }},
+        WorkCase{"Wait", "cudaStreamWaitEvent",
+                 [](Device& d, const Buffer&, Marker& m) { d.wait(Queue::kCompute, m); }},
+        WorkCase{"WaitUntilReached", "cudaEventSynchronize",
+                 [](Device& d, const Buffer&, Marker& m) { d.wait_until_reached(m); }},
+        WorkCase{"Reached", "cudaEventQuery", [](Device& d, const Buffer&, Marker& m) { (void)d.reached(m); }},
+        WorkCase{"Synchronize", "cudaStreamSynchronize", [](Device& d, const Buffer&, Marker&) { d.synchronize(); }},
+        WorkCase{"Replay", "cudaGraphLaunch",
+                 [](Device& d, const Buffer& x, Marker&) {
+                   std::string remark;
+                   const auto recording = d.record([&] { d.relu(x.data(), x.data(), 64); }, remark);
+                   d.replay(*recording);
+                 }},
+        WorkCase{"StartProfile", "cudaProfilerStart", [](Device& d, const Buffer&, Marker&) { d.start_profile(); }},
+        WorkCase{"StopProfile", "cudaProfilerStop", [](Device& d, const Buffer&, Marker&) { d.stop_profile(); }}),
+    [](const auto& tested) { return tested.param.name; });
+
+// cudaEventQuery's "not ready" is an error to the runtime, and would be found by whoever asks for the last one.
+TEST(CudaDevice, AMarkerThatIsNotReachedLeavesNoError) {
+  const auto device = fresh_cuda();
+  const Buffer x = device->allocate(64);
+  const auto marker = device->make_marker();
+  device->relu(x.data(), x.data(), 16);
+  device->mark(*marker, Queue::kCompute);
+  EXPECT_FALSE(device->reached(*marker));
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
+  device->wait_until_reached(*marker);
+  EXPECT_TRUE(device->reached(*marker));
+}
+
+// The loader pins memory while a step is recorded.
+TEST(CudaDevice, OtherThreadsMayAllocateWhileWorkIsRecorded) {
+  const auto device = fresh_cuda();
+  const Buffer x = device->allocate(64);
+  std::string remark;
+  const auto recording = device->record(
+      [&] {
+        std::thread([&] { EXPECT_NO_THROW((void)device->allocate_staging(64)); }).join();
+        device->relu(x.data(), x.data(), 16);
+      },
+      remark);
+  EXPECT_NE(recording, nullptr) << remark;
+}
+
+// What cuBLAS may do with a long sum is up to the caller: parts in a fixed order are the same bits in every run. In
+// fp32 no factor loses a bit on its way.
+TEST(CudaDevice, ProductsAreSummedInAFixedOrderAndInFloat32WithAllBits) {
+  const auto device = fresh_cuda();
+  const int before = fake::report().leaks.library_handles;
+  {
+    const auto plan = device->plan(kDense);
+    const Buffer x = testing::put(*device, testing::Values(4 * 8, 1 + 0x1p-12f)),
+                 weights = testing::put(*device, testing::Values(8 * 8, 1)),
+                 bias = testing::put(*device, testing::Values(8, 0)), y = device->allocate(4 * 4 * 8),
+                 workspace = device->allocate(plan->workspace_bytes());
+    plan->forward(x.data(), weights.data(), bias.data(), y.data(), workspace.data());
+    EXPECT_EQ(testing::get(*device, y.data(), 4 * 8), testing::Values(4 * 8, 8 + 0x1p-9f));
+    auto executed = fake::report().executed;
+    EXPECT_EQ(executed["cublasLtMatmul"], 1);
+    EXPECT_EQ(executed["cublasLtMatmul, sums in any order"], 0);
+  }
+  EXPECT_EQ(fake::report().leaks.library_handles, before);
+}
+
+// The double knows one card, and says so when another is chosen.
+TEST(CudaDevice, MakesItsCardTheCurrentOne) {
+  fake::reset({.devices = 2});
+  const auto device = cuda::make_cuda_device({1, "fp32"});
+  EXPECT_EQ(device->name(), "cuda:1");
+  EXPECT_THAT(testing::findings(), HasSubstr("cudaSetDevice chose another device"));
 }
 
 struct DriverCase {

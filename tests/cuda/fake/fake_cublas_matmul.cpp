@@ -17,7 +17,8 @@ constexpr std::size_t kWorkspaceAlignment = 16;
 struct Algorithm {
   std::uint64_t mark, fingerprint, workspace_bytes;
   std::uint32_t alignments[4];
-  std::uint64_t unused[3];
+  std::uint64_t in_any_order;  // partial sums are added to the result as they come: other bits in every run
+  std::uint64_t unused[2];
 };
 static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t));
 
@@ -38,10 +39,11 @@ int compute_capability() {
 // The first splits the sum over k and needs room for partial sums, the second needs none: as with the real library,
 // what the heuristics offer depends on the workspace that the caller can give.
 std::vector<Algorithm> algorithms(const Matmul& matmul, const Preference& preference) {
-  Algorithm plain{kAlgorithmMark, matmul.fingerprint(), 0, {}, {}};
+  Algorithm plain{kAlgorithmMark, matmul.fingerprint(), 0, {}, 0, {}};
   std::memcpy(plain.alignments, preference.alignments, sizeof plain.alignments);
   Algorithm split = plain;
   split.workspace_bytes = matmul.m * matmul.n * sizeof(float) * 2;
+  split.in_any_order = (preference.reduction_schemes & CUBLASLT_REDUCTION_SCHEME_INPLACE) != 0 ? 1 : 0;
   const bool may_split = preference.reduction_schemes != CUBLASLT_REDUCTION_SCHEME_NONE &&
                          split.workspace_bytes <= preference.max_workspace_bytes;
   return may_split ? std::vector{split, plain} : std::vector{plain};
@@ -85,10 +87,11 @@ cublasStatus_t queue(const Matmul& matmul, const Algorithm& algorithm, const Ope
   if (matmul.adds_bias()) reads.push_back(matmul.bias_range());
   if (matmul.gives_bias_gradient()) writes.push_back(matmul.bias_range());
   writes.push_back({operands.workspace, algorithm.workspace_bytes});
-  const cudaError_t error = enqueue_operation(stream, "cublasLtMatmul", reads, writes, [=] {
-    if (algorithm.workspace_bytes > 0) std::memset(operands.workspace, 0xFF, algorithm.workspace_bytes);
-    compute(matmul, operands.alpha, operands.a, operands.b, operands.beta, operands.c, operands.d);
-  });
+  const cudaError_t error = enqueue_operation(
+      stream, algorithm.in_any_order != 0 ? "cublasLtMatmul, sums in any order" : "cublasLtMatmul", reads, writes, [=] {
+        if (algorithm.workspace_bytes > 0) std::memset(operands.workspace, 0xFF, algorithm.workspace_bytes);
+        compute(matmul, operands.alpha, operands.a, operands.b, operands.beta, operands.c, operands.d);
+      });
   if (error == cudaSuccess) return CUBLAS_STATUS_SUCCESS;
   return error == cudaErrorInvalidValue ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_EXECUTION_FAILED;
 }
@@ -137,7 +140,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   if (alpha == nullptr || beta == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  Algorithm algorithm{kAlgorithmMark, matmul.fingerprint(), 0, {1, 1, 1, 1}, {}};
+  Algorithm algorithm{kAlgorithmMark, matmul.fingerprint(), 0, {1, 1, 1, 1}, 0, {}};
   if (algo != nullptr) std::memcpy(&algorithm, algo, sizeof algorithm);
   const Operands operands{
       a, b, c, d, *static_cast<const float*>(alpha), *static_cast<const float*>(beta), workspace, workspace_bytes};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -176,6 +177,25 @@ TEST_P(Loss, AnEmptyBatchHasNoLoss) {
   EXPECT_EQ(results.data()->loss_sum, 0);
   EXPECT_EQ(results.data()->n_correct, 0);
   kernels::cuda::probabilities({nullptr, nullptr, 0, 3}, type(), nullptr);
+}
+
+// More rows than the largest grid takes at once: a thread a row or a warp a row comes round a second time.
+TEST(LossSize, ProbabilitiesOfRowsPastTheGridAreWritten) {
+  if (emulation::checks_races()) GTEST_SKIP() << "only the number of rows is new here, and the race checker is slow";
+  constexpr std::int64_t kThreads = 2048 * 256;
+  const auto expect_written = [](std::int64_t n, std::int64_t n_logits) {
+    const Array<float> logits(static_cast<std::size_t>(n * n_logits));
+    std::fill_n(logits.data(), n * n_logits, 0.0f);
+    const std::int64_t classes = n_logits == 1 ? 2 : n_logits;
+    const Array<float> probabilities(static_cast<std::size_t>(n * classes));
+    kernels::cuda::probabilities({logits.data(), probabilities.data(), n, n_logits}, DataType::kFloat32, nullptr);
+    const float equal = 1 / static_cast<float>(classes);
+    const auto is_wrong = [&](float p) { return !(std::abs(p - equal) < 1e-6f); };
+    EXPECT_EQ(std::count_if(probabilities.data(), probabilities.data() + n * classes, is_wrong), 0)
+        << n << " x " << n_logits;
+  };
+  expect_written(kThreads + 3, 1);
+  expect_written(kThreads / 32 + 3, 16);
 }
 
 }  // namespace loss_test
