@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "runtime/hdf5/file_bytes.h"
 #include "runtime/hdf5/state.h"
+#include "runtime/hdf5/superblock_check.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -110,6 +112,11 @@ File File::open(const std::filesystem::path& path, Links links) {
   require_regular_file(path, task);
   const Glance glance(path, task);
   require_no_writer(glance.descriptor(), task);
+  try {
+    require_sound_superblock(glance.descriptor());
+  } catch (const Damaged&) {
+    fail(task, "its first block is damaged", kCopyAgain);
+  }
   const LibraryLock lock;
   auto state = std::make_unique<State>();
   state->path = path;

@@ -203,6 +203,33 @@ TEST(PlantedHeader, WhatDisagreesWithTheShapeOrTheTypeIsRefused) {
   }
 }
 
+TEST(PlantedSuperblock, DriverInformationThatTheFileDoesNotHaveIsRefused) {
+  const TemporaryFolder folder;
+  const auto path = folder / "a.h5";
+  write_chunked(path, true);
+  const std::string sound = xrai::testing::text_of(path);
+  ASSERT_EQ(sound[8], 0) << "a superblock of version 0 was wanted";
+  constexpr std::size_t kPlace = 48;  // of the address
+  const auto with_block = [&](std::size_t address, char largest_byte) {
+    std::string bytes = sound;
+    bytes.append(32, '\0');
+    for (std::size_t i = 0; i < 8; ++i) bytes[kPlace + i] = static_cast<char>(address >> 8 * i);
+    if (address + 8 <= bytes.size()) bytes[address + 7] = largest_byte;
+    return bytes;
+  };
+  const std::string user_block(512, ' ');
+  for (const std::string& before : {std::string(), user_block}) {
+    for (const std::string& damaged :
+         {with_block(sound.size(), 0x7f), with_block(sound.size() + 20, 0), with_block(std::size_t{1} << 60, 0)}) {
+      std::ofstream(path, std::ios::binary) << before << damaged;
+      EXPECT_THAT(xrai::testing::refused(ExitCode::kBadData, [&] { (void)File::open(path); }),
+                  HasSubstr("its first block is damaged"));
+    }
+    std::ofstream(path, std::ios::binary) << before << sound;
+    EXPECT_TRUE(File::open(path).has("/values"));
+  }
+}
+
 TEST(PlantedGroup, NamesAndMembersOutsideAreRefused) {
   struct Change {
     const char* what;
