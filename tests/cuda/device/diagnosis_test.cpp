@@ -1,6 +1,7 @@
 // What is said about a machine that lacks something, and which precision a card gets.
 #include "runtime/cuda/diagnosis.h"
 
+#include <cudnn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -41,6 +42,15 @@ TEST(Diagnosis, NoCardIsSaidTogetherWithWhatHidesIt) {
 TEST(Diagnosis, AnOldDriverIsToldItsVersionAndTheOneNeeded) {
   EXPECT_THAT(refusal({.driver_version = 11080, .runtime_version = 13000}),
               AllOf(HasSubstr("CUDA 11.8"), HasSubstr("needs 13.0"), HasSubstr("update the driver")));
+}
+
+TEST(Diagnosis, ACardOlderThanWhatWasBuiltForIsToldBothCapabilities) {
+  EXPECT_THAT(refusal({.gpu = "V100"}), AllOf(HasSubstr("V100"), HasSubstr("7.0"), HasSubstr("7.5 and later")));
+}
+
+TEST(Diagnosis, ACudnnOlderThanItsHeadersIsToldBothVersions) {
+  EXPECT_THAT(refusal({.injected_errors = {{"cudnnGetVersion", 1, CUDNN_VERSION - 1}}}),
+              AllOf(HasSubstr("cuDNN 9"), HasSubstr("was found"), HasSubstr("or a later 9.x")));
 }
 
 TEST(Diagnosis, ACardThatIsNotThereIsCounted) {

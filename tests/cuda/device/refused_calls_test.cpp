@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <thread>
 
 #include "runtime/cuda/diagnosis.h"
@@ -97,7 +98,7 @@ TEST(RefusedCalls, AProductHalfDescribedIsGivenBack) {
   EXPECT_EQ(fake::report().leaks.library_handles, before);
 }
 
-// ---- every call is asked whether it worked
+// ---- every call is asked whether it worked --------------------------------------------------------------------------
 // ---------------------------------------------------------------------------
 
 struct WorkCase {
@@ -121,6 +122,7 @@ TEST_P(EveryCall, ThatIsRefusedIsTold) {
   const auto marker = device->make_marker();
   EXPECT_THAT(refused(ExitCode::kFailure, [&] { GetParam().work(*device, x, *marker); }),
               HasSubstr("cudaErrorInvalidValue"));
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess) << "or the next launch would be blamed";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -157,6 +159,82 @@ INSTANTIATE_TEST_SUITE_P(
         WorkCase{"StartProfile", "cudaProfilerStart", [](Device& d, const Buffer&, Marker&) { d.start_profile(); }},
         WorkCase{"StopProfile", "cudaProfilerStop", [](Device& d, const Buffer&, Marker&) { d.stop_profile(); }}),
     [](const auto& tested) { return tested.param.name; });
+
+// ---- plans of cuDNN -------------------------------------------------------------------------------------------------
+
+const ConvolutionSpec kConvolution{{2, 7, 9, 16}, 24, {3, 3, 1, 1, 1, 1, 1, 1}, 1, true, true, true, true};
+
+/// A convolution and its memory; each step may have a workspace of its own.
+struct Convolution {
+  explicit Convolution(Device& card)
+      : device(card),
+        plan(card.plan(kConvolution)),
+        x(testing::put(card, testing::Values(static_cast<std::size_t>(kConvolution.input.count()), 1))),
+        weights(testing::put(card, testing::Values(static_cast<std::size_t>(kConvolution.weight_count()), 1))),
+        bias(testing::put(card, testing::Values(24, 1))),
+        dx(card.allocate(x.size_bytes())),
+        dweights(card.allocate(static_cast<std::size_t>(kConvolution.weight_count()) * 4)),
+        dbias(card.allocate(24 * 4)) {}
+  [[nodiscard]] std::int64_t outputs() const { return kConvolution.output().count(); }
+  [[nodiscard]] Buffer fresh_y() const {
+    return testing::put(device, testing::Values(static_cast<std::size_t>(outputs()), NAN));
+  }
+  void step(const Buffer& y, const Buffer& dy, const Buffer& workspace) const {
+    plan->forward(x.data(), weights.data(), bias.data(), y.data(), workspace.data());
+    plan->backward(x.data(), weights.data(), y.data(), dy.data(), dx.data(), dweights.as<float>(), dbias.as<float>(),
+                   workspace.data());
+  }
+  Device& device;
+  std::unique_ptr<ConvolutionPlan> plan;
+  Buffer x, weights, bias, dx, dweights, dbias;
+};
+
+TEST(CudnnPlans, AnExecutionThatIsRefusedIsTold) {
+  const auto device = fresh_cuda("fp32", refusing("cudnnBackendExecute", CUDNN_STATUS_EXECUTION_FAILED));
+  const Convolution convolution(*device);
+  const Buffer y = convolution.fresh_y(), workspace = device->allocate(convolution.plan->workspace_bytes());
+  EXPECT_THAT(refused(ExitCode::kFailure, [&] { convolution.step(y, y, workspace); }), HasSubstr("cuDNN"));
+}
+
+// Addresses are kept from one execution to the next, and only while they are those of the call.
+TEST(CudnnPlans, AWorkspaceThatHasMovedIsUsedWhereItIs) {
+  const auto device = fresh_cuda();
+  const Convolution convolution(*device);
+  const std::size_t bytes = convolution.plan->workspace_bytes();
+  const Buffer y = convolution.fresh_y(), dy = convolution.fresh_y();
+  {
+    const Buffer before = device->allocate(bytes);
+    convolution.step(y, dy, before);
+    device->synchronize();
+  }
+  const Buffer between = device->allocate(bytes), after = device->allocate(bytes);
+  convolution.step(y, dy, after);
+  device->synchronize();
+  EXPECT_EQ(testing::findings(), "");
+}
+
+TEST(CudnnPlans, EveryOneOfManyPlacesIsWritten) {
+  const auto device = fresh_cuda();
+  const Convolution convolution(*device);
+  const Buffer workspace = device->allocate(convolution.plan->workspace_bytes());
+  std::vector<Buffer> results;
+  for (int i = 0; i < 40; ++i) {
+    results.push_back(convolution.fresh_y());
+    convolution.plan->forward(convolution.x.data(), convolution.weights.data(), convolution.bias.data(),
+                              results.back().data(), workspace.data());
+  }
+  const testing::Values first = testing::get(*device, results.front().data(), convolution.outputs());
+  for (const Buffer& y : results) EXPECT_EQ(testing::get(*device, y.data(), convolution.outputs()), first);
+}
+
+TEST(CudnnPlans, MorePlacesThanOurKernelsCountAreRefused) {
+  const auto device = fresh_cuda();
+  ConvolutionSpec spec = kConvolution;
+  spec.input = {40'000, 256, 256, 16};
+  EXPECT_THAT(refused(ExitCode::kUsage, [&] { (void)device->plan(spec); }), HasSubstr("smaller --batch-size"));
+}
+
+// ---- the device -----------------------------------------------------------------------------------------------------
 
 // cudaEventQuery's "not ready" is an error to the runtime, and would be found by whoever asks for the last one.
 TEST(CudaDevice, AMarkerThatIsNotReachedLeavesNoError) {

@@ -40,7 +40,7 @@ struct Gpu {
   int shared_optin_bytes;  // shared memory a block can have on request
   int threads_per_multiprocessor;
 };
-/// By the names T4, A100, RTX 3090, RTX 4090, H100, B200, RTX 5090. Throws std::invalid_argument for another.
+/// By the names V100, T4, A100, RTX 3090, RTX 4090, H100, B200, RTX 5090. Throws std::invalid_argument for another.
 const Gpu& gpu(const std::string& name);
 std::vector<std::string> gpu_names();
 

@@ -143,7 +143,10 @@ struct cudnnContext {
 
 extern "C" {
 
+// An injected error is the version.
 std::size_t cudnnGetVersion() {
+  if (const auto version = entered("cudnnGetVersion"); version != CUDNN_STATUS_SUCCESS)
+    return static_cast<std::size_t>(version);
   return real_library() == nullptr ? CUDNN_VERSION : XRAI_REAL(cudnnGetVersion)();
 }
 std::size_t cudnnGetCudartVersion() {

@@ -18,6 +18,7 @@ struct NamedGpu {
 
 // name, capability, multiprocessors, memory, clock and memory clock in kHz, bus, L2, shared memory on request, threads
 constexpr NamedGpu kGpus[] = {
+    {"V100", {"Tesla V100-SXM2-16GB", 7, 0, 80, 16 * kGiB, 1530000, 877000, 4096, 6 * kMiB, 96 * kKiB, 2048}},
     {"T4", {"Tesla T4", 7, 5, 40, 15 * kGiB, 1590000, 5001000, 256, 4 * kMiB, 64 * kKiB, 1024}},
     {"A100", {"NVIDIA A100-SXM4-80GB", 8, 0, 108, 80 * kGiB, 1410000, 1593000, 5120, 40 * kMiB, 163 * kKiB, 2048}},
     {"RTX 3090", {"NVIDIA GeForce RTX 3090", 8, 6, 82, 24 * kGiB, 1695000, 9751000, 384, 6 * kMiB, 99 * kKiB, 1536}},
