@@ -99,7 +99,6 @@ TEST(RefusedCalls, AProductHalfDescribedIsGivenBack) {
 }
 
 // ---- every call is asked whether it worked --------------------------------------------------------------------------
-// ---------------------------------------------------------------------------
 
 struct WorkCase {
   const char* name;
@@ -225,6 +224,19 @@ TEST(CudnnPlans, EveryOneOfManyPlacesIsWritten) {
   }
   const testing::Values first = testing::get(*device, results.front().data(), convolution.outputs());
   for (const Buffer& y : results) EXPECT_EQ(testing::get(*device, y.data(), convolution.outputs()), first);
+}
+
+// The trainer must see it.
+TEST(CudnnPlans, MaximaKeepANaN) {
+  const auto device = fresh_cuda();
+  const auto plan = device->plan(PoolingSpec{{1, 2, 2, 8}, PoolingKind::kMax, {2, 2, 2, 2}});
+  testing::Values values(32, 1);
+  values[11] = NAN;
+  const Buffer x = testing::put(*device, values), y = device->allocate(32),
+               saved = device->allocate(plan->saved_bytes());
+  plan->forward(x.data(), y.data(), saved.data());
+  const testing::Values maxima = testing::get(*device, y.data(), 8);
+  for (std::size_t c = 0; c < 8; ++c) EXPECT_EQ(std::isnan(maxima[c]), c == 3) << c;
 }
 
 TEST(CudnnPlans, MorePlacesThanOurKernelsCountAreRefused) {

@@ -131,6 +131,33 @@ TEST(CudaTraining, AStepAllocatesNothingAndWaitsForNothing) {
   }
 }
 
+// On a device that runs nothing before it must, the step with a log line makes the host wait no more often.
+TEST(CudaTraining, ALogLineIsNotWaitedFor) {
+  const auto waits_until_the_fourth_step = [](std::int64_t log_every) {
+    TrainSettings settings = two_epochs();
+    settings.epochs = 1;
+    settings.log_every = log_every;
+    CudaRun cuda({.policy = {fake::Policy::kLazy}}, "fp32", settings);
+    std::vector<int> waits;
+    cuda.run.listener.on_images = [&](std::int64_t, std::int64_t, std::int64_t, double) {
+      waits.push_back(fake::report().calls["cudaEventSynchronize"]);
+    };
+    cuda.train();
+    return waits.at(3);
+  };
+  EXPECT_EQ(waits_until_the_fourth_step(4), waits_until_the_fourth_step(100));
+}
+
+// Both schedules begin alike.
+TEST(CudaTraining, TheScheduleReachesTheRecordedStep) {
+  const auto trained = [](ScheduleKind kind) {
+    TrainSettings settings = two_epochs();
+    settings.schedule.kind = kind;
+    return train({}, "fp32", settings).checksum;
+  };
+  EXPECT_NE(trained(ScheduleKind::kConstant), trained(ScheduleKind::kStep));
+}
+
 TEST(CudaTraining, RecordedOrNotTheBitsAreTheSame) {
   for (const std::string precision : {"fp32", "fp16"}) {
     const Outcome recorded = train({}, precision);

@@ -115,6 +115,7 @@ CudnnStep pooling(const CudnnRecord& operation, bool forward) {
   if (mode != CUDNN_RESAMPLE_MAXPOOL && mode != CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING)
     throw std::runtime_error("a resampling of mode " + std::to_string(mode));
   step.average = mode != CUDNN_RESAMPLE_MAXPOOL;
+  step.keeps_nan = part.value(CUDNN_ATTR_RESAMPLE_NAN_PROPAGATION, CUDNN_NOT_PROPAGATE_NAN) == CUDNN_PROPAGATE_NAN;
   step.kernel = numbers<2>(part, CUDNN_ATTR_RESAMPLE_WINDOW_DIMS);
   step.stride = numbers<2>(part, CUDNN_ATTR_RESAMPLE_STRIDES);
   step.pad = numbers<2>(part, CUDNN_ATTR_RESAMPLE_PRE_PADDINGS);

@@ -33,7 +33,7 @@ struct CudnnStep {
   CudnnTensorView a, b, result, places;
   bool has_places = false;
   std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, pad{0, 0}, dilation{1, 1};
-  bool average = false;
+  bool average = false, keeps_nan = false;
 
   [[nodiscard]] std::vector<CudnnTensorView> inputs() const;
   [[nodiscard]] std::vector<CudnnTensorView> outputs() const;

@@ -169,6 +169,7 @@ void pool_max(const CudnnStep& step, const Packed& x, Packed& y, Packed& places)
     const std::size_t to = y.at(place.image, place.row, place.column);
     for (std::size_t c = 0; c < static_cast<std::size_t>(x.channels); ++c) {
       const double value = x.values[from + c];
+      if (std::isnan(value) && !step.keeps_nan) continue;
       if (places.values[to + c] >= 0 &&
           (std::isnan(y.values[to + c]) || !(value > y.values[to + c] || std::isnan(value))))
         continue;
