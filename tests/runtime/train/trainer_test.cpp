@@ -164,6 +164,30 @@ TEST(Trainer, TheSameSeedGivesTheSameRunAndAnotherSeedAnother) {
   EXPECT_NE(checksum(a.last()), checksum(c.last()));
 }
 
+// AdamW's corrections divide by 1 - beta^t, so that a gradient that hardly changes moves a weight by the rate a step. With
+// t standing still the tenth step would be 2.1 times as long as the first.
+TEST(Trainer, TheOptimiserIsToldWhichStepItIs) {
+  const TemporaryFolder folder;
+  TrainSettings settings = toy_settings();
+  settings.epochs = 10, settings.batch_size = 50;
+  settings.optimiser.learning_rate = 1e-5;
+  settings.optimiser.weight_decay = 0;
+  settings.schedule = {ScheduleKind::kConstant, 0};
+  settings.augment = {};
+  ToyRun run(folder.path(), settings);
+  const auto values = [&] {
+    const Parameters& p = run.model.parameters();
+    return std::vector<float>(p.values(), p.values() + p.count());
+  };
+  const std::vector<float> before = values();
+  run.run();
+  const std::vector<float> after = values();
+  double farthest = 0;
+  for (std::size_t i = 0; i < before.size(); ++i)
+    farthest = std::max(farthest, static_cast<double>(std::abs(after[i] - before[i])));
+  EXPECT_NEAR(farthest / settings.optimiser.learning_rate, 10, 0.5);
+}
+
 TEST(Trainer, TheBestCheckpointIsTheOneOfTheLowestValidationLoss) {
   const TemporaryFolder folder;
   TrainSettings settings = toy_settings();
