@@ -164,8 +164,8 @@ TEST(Trainer, TheSameSeedGivesTheSameRunAndAnotherSeedAnother) {
   EXPECT_NE(checksum(a.last()), checksum(c.last()));
 }
 
-// AdamW's corrections divide by 1 - beta^t, so that a gradient that hardly changes moves a weight by the rate a step. With
-// t standing still the tenth step would be 2.1 times as long as the first.
+// AdamW's corrections divide by 1 - beta^t, so that a gradient that hardly changes moves a weight by the rate a step.
+// With t standing still the tenth step would be 2.1 times as long as the first.
 TEST(Trainer, TheOptimiserIsToldWhichStepItIs) {
   const TemporaryFolder folder;
   TrainSettings settings = toy_settings();
