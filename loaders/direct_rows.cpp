@@ -12,7 +12,6 @@ namespace {
 
 // Work for less than this is not worth waking a thread.
 constexpr std::uint64_t kPortionBytes = 32 << 10;
-constexpr std::uint64_t kLargestChunk = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -25,7 +24,7 @@ DirectRows::DirectRows(const hdf5::File& file, std::string dataset, hdf5::Storag
       plan_(plan(storage_, geometry_, options)),
       cache_(std::min(plan_.bands_kept * geometry_.chunks_per_band(), storage_.chunks.size()), geometry_.chunk_bytes()),
       workers_(plan_.most_at_once) {
-  if (storage_.filters.empty() || geometry_.chunk_bytes() <= kLargestChunk) return;
+  if (storage_.filters.empty() || geometry_.chunk_bytes() <= hdf5::kMostChunkBytes) return;
   throw Error(ExitCode::kBadData,
               fmt::format("{} of {} is compressed in chunks of {} MB, too large to be inflated; write it again with "
                           "smaller ones (h5repack)",

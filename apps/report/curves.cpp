@@ -73,11 +73,11 @@ std::string value_text(Quantity quantity, double value) {
   return quantity == Quantity::kAccuracy ? fmt::format("{:.1f} %", 100.0 * value) : fmt::format("{:.3f}", value);
 }
 
-void mark_best(const Plot& plot, Quantity quantity, const Series& series, std::size_t best) {
-  const Point value = series.points[best];
+void mark_lowest_loss(const Plot& plot, Quantity quantity, const Series& series, std::size_t epoch) {
+  const Point value = series.points[epoch];
   const bool has_value = std::isfinite(value.y);
   if (series.points.size() > 1) {
-    const std::string words = fmt::format("best: epoch {:.0f}", value.x);
+    const std::string words = fmt::format("lowest loss: epoch {:.0f}", value.x);
     plot.mark_x(value.x, has_value ? words + ", " + value_text(quantity, value.y) : words, Ink::kGreen);
   }
   if (!has_value) return;
@@ -92,7 +92,7 @@ void draw_panel(Canvas& canvas, const Box& box, const std::vector<EpochRecord>& 
   const Plot plot(canvas, box, title_of(quantity), std::move(x), y_axis(series, quantity));
   plot.legend(series);
   for (const Series& s : series) plot.draw(s, history.size() <= kMostDots);
-  if (const auto best = best_epoch(history)) mark_best(plot, quantity, series.back(), *best);
+  if (const auto lowest = lowest_loss_epoch(history)) mark_lowest_loss(plot, quantity, series.back(), *lowest);
 }
 
 std::vector<Quantity> quantities(const std::vector<EpochRecord>& history) {
@@ -122,14 +122,14 @@ void draw_sheet(Canvas& canvas, const std::vector<EpochRecord>& history) {
 }
 
 std::string description(const std::vector<EpochRecord>& history) {
-  const auto place = best_epoch(history);
+  const auto place = lowest_loss_epoch(history);
   if (!place) return fmt::format("{} epochs.", history.size());
-  const EpochRecord& best = history[*place];
-  std::string text = fmt::format("{} epochs; the best is epoch {} with training loss {:.4f}", history.size(),
-                                 best.epoch, best.train_loss);
-  if (best.val_loss) text += fmt::format(", validation loss {:.4f}", *best.val_loss);
-  if (best.val_accuracy) text += fmt::format(", validation accuracy {:.3f}", *best.val_accuracy);
-  if (best.val_auroc) text += fmt::format(", validation AUROC {:.4f}", *best.val_auroc);
+  const EpochRecord& lowest = history[*place];
+  std::string text = fmt::format("{} epochs; the lowest loss is that of epoch {}: training loss {:.4f}", history.size(),
+                                 lowest.epoch, lowest.train_loss);
+  if (lowest.val_loss) text += fmt::format(", validation loss {:.4f}", *lowest.val_loss);
+  if (lowest.val_accuracy) text += fmt::format(", validation accuracy {:.3f}", *lowest.val_accuracy);
+  if (lowest.val_auroc) text += fmt::format(", validation AUROC {:.4f}", *lowest.val_auroc);
   return text + ".";
 }
 

@@ -1,4 +1,4 @@
-// The course of a training as pictures: loss, accuracy and AUROC over epochs, the best epoch marked.
+// The course of a training as pictures: loss, accuracy and AUROC over epochs, the epoch of the lowest loss marked.
 #pragma once
 
 #include <filesystem>

@@ -126,6 +126,7 @@ std::string confusion_text(const Evaluation& e) {
 void set_network(EvaluationSubject& subject, const Predictor& predictor) {
   const CheckpointFacts& facts = predictor.facts();
   subject.n_networks = predictor.n_members();
+  subject.epoch = predictor.epoch();
   subject.point = {facts.threshold, facts.threshold_rule, facts.threshold_note};
   subject.temperature = facts.temperature;
   subject.temperature_note = facts.temperature_note;

@@ -24,6 +24,7 @@ struct EvaluationSubject {
   std::string warning;  // may be empty
   bool synthetic = false;
   std::int64_t n_networks = 1;                                        // whose probabilities were averaged
+  std::int64_t epoch = 0;                                             // after which the first was saved; 0: within it
   nlohmann::ordered_json further = nlohmann::ordered_json::object();  // members added to the document
   OperatingPoint point{};                                             // that is scored at
   std::optional<double> temperature{};

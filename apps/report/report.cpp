@@ -64,7 +64,7 @@ std::string report_html(const ReportInput& input) {
     body += sections::right_and_wrong(e, input.predictions, input.point);
     if (input.compared) body += comparison_section(*input.compared);
   }
-  body += sections::training(input.history, input.n_networks);
+  body += sections::training(input.history, input.n_networks, input.epoch);
   if (input.evaluation) {
     body += sections::charts(*input.evaluation, input.temperature_note);
     body += sections::metric_table(*input.evaluation);

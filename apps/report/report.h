@@ -22,6 +22,7 @@ struct ReportInput {
   std::string title;            // name of the run
   std::string checkpoint;       // file that was evaluated
   std::int64_t n_networks = 1;  // whose probabilities were averaged; the history is the first one's
+  std::int64_t epoch = 0;       // after which the first one was saved; 0: within the first, or not known
   std::string data_file, split;
   std::string split_note;  // why this split, warnings; may be empty
   bool synthetic = false;  // the data set is drawn, not taken from people

@@ -153,19 +153,17 @@ std::string metric_table(const Evaluation& e) {
       counted(e.n_images, "image", "images"), counted(e.n_groups, "patient or group", "patients or groups"), rows);
 }
 
-std::string training(const std::vector<EpochRecord>& history, std::int64_t n_networks) {
+std::string training(const std::vector<EpochRecord>& history, std::int64_t n_networks, std::int64_t epoch) {
   if (history.empty()) return {};
   std::string panels;
   for (const std::string& panel : curve_panels(history)) panels += "<div>" + panel + "</div>\n";
-  const auto best = best_epoch(history);
   double seconds = 0.0;
   for (const EpochRecord& r : history) seconds += std::isfinite(r.seconds) ? r.seconds : 0.0;
   std::string lead = n_networks > 1 ? fmt::format("The first of {} networks. ", n_networks) : "";
   lead += fmt::format("{} in {}.", counted(static_cast<std::int64_t>(history.size()), "epoch", "epochs"),
                       seconds < 60.0 ? counted(std::llround(seconds), "second", "seconds")
                                      : fmt::format("{:.1f} minutes", seconds / 60.0));
-  if (best)
-    lead += fmt::format(" The network kept is that of epoch {}, where the loss is lowest.", history[*best].epoch);
+  if (epoch > 0) lead += fmt::format(" The network scored here is that of epoch {}.", epoch);
   return fmt::format(
       "<section>\n<h2>Training</h2>\n<p class=\"lead\">{} Where validation parts from training, the "
       "network starts to learn by heart.</p>\n<div class=\"grid\">\n{}</div>\n</section>\n",

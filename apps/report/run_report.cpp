@@ -23,6 +23,20 @@ std::string text_if_there(const std::filesystem::path& path) {
   return text.str();
 }
 
+// What makes the figures of validation pictures better than others would be.
+std::string what_was_chosen(const EvaluationSubject& subject, bool epoch) {
+  const bool threshold = !subject.point.chosen_on.empty();
+  if (epoch || threshold)
+    return fmt::format("{} chosen on these pictures, so the figures are a little too good; a test split tells more.",
+                       epoch && threshold ? "Best epoch and threshold were"
+                       : epoch            ? "The best epoch was"
+                                          : "The threshold was");
+  if (subject.temperature)
+    return "The temperature was fitted on these pictures, so the calibration is a little too good; a test split tells "
+           "more.";
+  return "A test split tells more.";
+}
+
 }  // namespace
 
 std::filesystem::path run_folder_of(const std::filesystem::path& run_or_checkpoint) {
@@ -44,6 +58,7 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
                                                  : run_folder.filename().string());
   input.checkpoint = subject.checkpoint;
   input.n_networks = subject.n_networks;
+  input.epoch = subject.epoch;
   if (subject.n_networks > 1)
     input.checkpoint += fmt::format(", with those of members/: the mean of {} networks", subject.n_networks);
   input.data_file = subject.data;
@@ -96,25 +111,19 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
 
 Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
                                    const Predictions& predictions, DatasetReader& data, const std::string& split,
-                                   std::span<const std::int64_t> rows, const std::string& device) {
+                                   std::span<const std::int64_t> rows, const std::string& device,
+                                   bool epoch_was_chosen) {
   EvaluationSubject subject;
   subject.split = "val";
   subject.data = data.path().string();
   subject.checkpoint = predictor.checkpoint_path().string();
   subject.device = device;
   subject.synthetic = data_is_synthetic(data);
-  const char* chosen =
-      predictor.facts().threshold_note.empty() ? "The best epoch was" : "Best epoch and threshold were";
-  if (split == "train") {
-    subject.warning = fmt::format(
-        "The file has no val split: these are {} pictures of its training split that were set "
-        "aside. {} chosen on them, so the figures are a little too good.",
-        rows.size(), chosen);
-  } else {
-    subject.warning = fmt::format(
-        "{} chosen on these pictures, so the figures are a little too good; a test split tells more.", chosen);
-  }
   set_network(subject, predictor);
+  if (split == "train")
+    subject.warning = fmt::format(
+        "The file has no val split: these are {} pictures of its training split that were set aside. ", rows.size());
+  subject.warning += what_was_chosen(subject, epoch_was_chosen);
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
   write_run_evaluation(run_folder,
                        run_report_input(run_folder, subject, evaluation, predictions,

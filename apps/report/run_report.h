@@ -33,11 +33,12 @@ nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubje
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 
-/// The end of a training: judges what the best network said about the validation pictures (`rows` of `split`; "train"
-/// when a part of it was set aside), writes eval/val.json and report.html, and returns the result. Throws
-/// Error(kStorage).
+/// The end of a training: judges what the kept network said about the validation pictures (`rows` of `split`; "train"
+/// when a part of it was set aside; `epoch_was_chosen`: as the best of several on these pictures), writes eval/val.json
+/// and report.html, and returns the result. Throws Error(kStorage).
 Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,
                                    const Predictions& predictions, DatasetReader& data, const std::string& split,
-                                   std::span<const std::int64_t> rows, const std::string& device);
+                                   std::span<const std::int64_t> rows, const std::string& device,
+                                   bool epoch_was_chosen);
 
 }  // namespace xrai

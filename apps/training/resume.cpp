@@ -20,8 +20,8 @@ constexpr std::array kFixed{"image-size",   "batch-size",      "optimizer", "mom
                             "val-fraction", "val-seed",        "precision"};
 
 // These may change, and do when a run is prolonged or was about to diverge.
-constexpr std::array kMayChange{"epochs",    "lr",       "warmup-epochs",   "weight-decay",
-                                "clip-norm", "autotune", "operating-point", "members"};
+constexpr std::array kMayChange{"epochs",          "lr",      "warmup-epochs", "weight-decay", "clip-norm", "autotune",
+                                "operating-point", "members", "keep"};
 
 fs::path newest_in(const fs::path& run) {
   for (const char* name : {"last.h5", "best.h5"})
@@ -37,7 +37,7 @@ Checkpoint read_one_of_run(const fs::path& newest) {
     const fs::path best = newest.parent_path() / "best.h5";
     if (newest.filename() == best.filename() || !fs::exists(best)) throw;
     throw Error(error.code(),
-                fmt::format("{}; or go on from the best epoch: --resume {}", error.what(), best.string()));
+                fmt::format("{}; or go on from the epoch that is kept: --resume {}", error.what(), best.string()));
   }
 }
 
@@ -135,9 +135,8 @@ void bring_history(const Checkpoint& checkpoint, const fs::path& new_run) {
   if (old_run.empty()) return;
   for (const char* name : {"metrics.csv", "metrics.jsonl"}) copy_if_there(old_run / name, new_run / name);
   const fs::path best = old_run / "checkpoints" / "best.h5";
-  // A best checkpoint of later epochs is none of this run's past.
-  if (checkpoint.state.best_epoch > 0 && fs::exists(best) &&
-      read_checkpoint(best).state.best_epoch == checkpoint.state.best_epoch)
+  // A network of later epochs is none of this run's past.
+  if (fs::exists(best) && read_checkpoint(best).state.step <= checkpoint.state.step)
     copy_if_there(best, new_run / "checkpoints" / "best.h5");
 }
 

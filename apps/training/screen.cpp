@@ -53,10 +53,10 @@ TrainingListener TrainingScreen::listener(std::function<void()> after_epoch) {
   listener.on_images = [this](std::int64_t epoch, std::int64_t images, std::int64_t of, double loss) {
     on_images(epoch, images, of, loss);
   };
-  listener.on_epoch = [this, after_epoch = std::move(after_epoch)](const EpochRecord& record, bool best) {
+  listener.on_epoch = [this, after_epoch = std::move(after_epoch)](const EpochRecord& record, bool lowest_loss) {
     bar_.reset();
     bar_epoch_ = 0;
-    log::info(line(record, best));
+    log::info(line(record, lowest_loss));
     write_curves(history_.epochs(), run_folder_);
     if (after_epoch) after_epoch();
   };
@@ -74,13 +74,13 @@ void TrainingScreen::on_images(std::int64_t epoch, std::int64_t images, std::int
   if (images >= of) bar_.reset();  // the validation that follows is none of the rate's business
 }
 
-std::string TrainingScreen::line(const EpochRecord& r, bool best) const {
+std::string TrainingScreen::line(const EpochRecord& r, bool lowest_loss) const {
   std::string text = fmt::format("epoch {:>2}/{}  train loss {:.4f} accuracy {:.4f}", r.epoch, epochs_, r.train_loss,
                                  r.train_accuracy);
   if (r.val_loss) text += fmt::format("  val loss {:.4f} accuracy {:.4f}", *r.val_loss, r.val_accuracy.value_or(0));
   if (r.val_auroc) text += fmt::format(" AUROC {:.4f}", *r.val_auroc);
   return text + fmt::format("  {:.0f} images/s  waiting {:.1f} %{}", r.images_per_second, 100 * r.data_wait_fraction,
-                            best ? "  best" : "");
+                            lowest_loss ? "  lowest loss" : "");
 }
 
 std::string validation_line(const Evaluation& evaluation) {

@@ -27,7 +27,7 @@ class TrainingScreen {
 
  private:
   void on_images(std::int64_t epoch, std::int64_t images, std::int64_t of, double loss);
-  [[nodiscard]] std::string line(const EpochRecord& record, bool best) const;
+  [[nodiscard]] std::string line(const EpochRecord& record, bool lowest_loss) const;
 
   std::int64_t epochs_;
   bool quiet_;
@@ -41,7 +41,7 @@ class TrainingScreen {
 /// "validation on 631 pictures: AUROC 0.9961 (0.9932 to 0.9981), accuracy ...".
 std::string validation_line(const Evaluation& evaluation);
 
-/// The JSON document of a run. `validation` is the best network's; absent when the run was interrupted.
+/// The JSON document of a run. `validation` is the kept network's; absent when the run was interrupted.
 nlohmann::ordered_json training_result(const std::filesystem::path& run_folder, const HistoryWriter& history,
                                        const TrainingState& state, RunEnd end,
                                        const std::optional<Evaluation>& validation);

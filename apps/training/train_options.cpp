@@ -133,6 +133,14 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
          .at_least = 0,
          .default_text = "a fifth of --epochs"});
   c.add({.group = g,
+         .name = "keep",
+         .target = &o.keep,
+         .help =
+             "epoch whose network is checkpoints/best.h5, which evaluation and prediction take: the last, or the one "
+             "with the lowest validation loss",
+         .allowed = {"last", "lowest-loss"},
+         .default_text = "last where the schedule ends at 0 (cosine, onecycle), else lowest-loss"});
+  c.add({.group = g,
          .name = "class-weight",
          .target = &o.class_weight,
          .help = "balanced lets rare classes count more, so that 0.5 is a usable threshold",

@@ -26,6 +26,7 @@ struct TrainOptions {
   double weight_decay = 1e-2, momentum = 0.9, clip_norm = 0;
   std::string schedule = "cosine";
   std::optional<double> warmup_epochs;  // default: a fifth of the epochs
+  std::string keep;                     // default depends on the schedule
   std::string class_weight = "balanced";
   double label_smoothing = 0;
   std::string operating_point = "default";

@@ -24,6 +24,7 @@ void refuse_contradictions(const TrainOptions& o) {
 void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
   if (!o.lr) o.lr = o.optimizer == "sgd" ? 0.05 : 4e-3;
   if (!o.warmup_epochs) o.warmup_epochs = static_cast<double>(o.epochs) / 5;
+  if (o.keep.empty()) o.keep = o.schedule == "cosine" || o.schedule == "onecycle" ? "last" : "lowest-loss";
   if (!o.val_seed) o.val_seed = o.seed;
   if (!o.image_size) o.image_size = default_image_size(stored_size);
 }
@@ -43,6 +44,7 @@ TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_wei
                     : o.schedule == "constant" ? ScheduleKind::kConstant
                                                : ScheduleKind::kCosine;
   s.schedule.warmup_epochs = o.warmup_epochs.value();
+  s.kept_epoch = o.keep == "lowest-loss" ? KeptEpoch::kLowestLoss : KeptEpoch::kLast;
   s.input.image_size = o.image_size.value();
   s.input.view.crop = static_cast<float>(o.crop);
   s.input.view.standardise = o.standardise;

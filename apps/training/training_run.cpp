@@ -232,17 +232,18 @@ RunEnd TrainingRun::run_as_member(int argc, char** argv) {
   return reached;
 }
 
-// The best network's, or the ensemble's.
+// The kept network's, or the ensemble's.
 void TrainingRun::write_report() {
   const Span evaluate(device_->trace(), "evaluate");
   const Predictions predictions = fit_on_validation(data_, folder_->path(), *device_, settings_.evaluation_batch_size,
                                                     options_.operating_point, settings_.class_weights);
-  Predictor best = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
-  validation_ = write_validation_report(folder_->path(), best, predictions, *data_.reader, data_.validation_split,
-                                        data_.validation_rows, device_->name());
-  log::info(validation_line(*validation_) + (best.n_members() > 1
-                                                 ? fmt::format(", mean of {} networks", best.n_members())
-                                             : best.epoch() > 0 ? fmt::format(", after epoch {}", best.epoch())
+  Predictor kept = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
+  validation_ =
+      write_validation_report(folder_->path(), kept, predictions, *data_.reader, data_.validation_split,
+                              data_.validation_rows, device_->name(), settings_.kept_epoch == KeptEpoch::kLowestLoss);
+  log::info(validation_line(*validation_) + (kept.n_members() > 1
+                                                 ? fmt::format(", mean of {} networks", kept.n_members())
+                                             : kept.epoch() > 0 ? fmt::format(", after epoch {}", kept.epoch())
                                                                 : ", within the first epoch"));
 }
 

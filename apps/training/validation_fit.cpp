@@ -74,9 +74,9 @@ void refuse_impossible_rule(const std::string& rule, const TrainingData& data) {
 
 Predictions fit_on_validation(const TrainingData& data, const std::filesystem::path& run_folder, Device& device,
                               std::int64_t batch_size, const std::string& rule, std::span<const float> class_weights) {
-  Predictor best = Predictor::load(run_folder, device, batch_size);
-  Predictions predictions = uncalibrated_predictions(data, best);
-  rewrite_facts(best.checkpoint_path(), [&](CheckpointFacts& facts) {
+  Predictor kept = Predictor::load(run_folder, device, batch_size);
+  Predictions predictions = uncalibrated_predictions(data, kept);
+  rewrite_facts(kept.checkpoint_path(), [&](CheckpointFacts& facts) {
     facts.validation = {predictions.labels, predictions.probabilities};
     calibrate(predictions, class_weights, facts);
     if (facts.temperature) apply_temperature(predictions.probabilities, predictions.n_classes(), *facts.temperature);

@@ -5,11 +5,6 @@
 #include "runtime/hdf5/chunk_index.h"
 
 namespace xrai::hdf5 {
-namespace {
-
-constexpr std::uint64_t kLargestChunk = std::uint64_t{1} << 30;
-
-}  // namespace
 
 ChunkCheck::ChunkCheck(const OpenDataset& dataset, const Task& task) {
   const Handle file = own(H5Iget_file_id(dataset.id.get()), H5Fclose, task);  // a link may have led to another one
@@ -44,7 +39,7 @@ void ChunkCheck::require_sound(const OpenDataset& dataset, std::uint64_t first_r
 void ChunkCheck::require_sound_chunk(const OpenDataset& dataset, std::uint64_t chunk, const Task& task) {
   const StoredChunk& stored = storage_.chunks[chunk];
   if (!dataset.missing_filter.empty()) fail_without_filter(dataset, task);
-  if (chunk_bytes_ > kLargestChunk) {
+  if (chunk_bytes_ > kMostChunkBytes) {
     fail(task, fmt::format("it is compressed in chunks of {} MB, too large to be inflated", chunk_bytes_ >> 20),
          "write it again with smaller ones (h5repack)");
   }

@@ -15,6 +15,8 @@ namespace xrai::hdf5 {
 
 /// Deflate reaches 1032 : 1 at most (RFC 1951: 258 bytes for two bits), LZF 88 : 1.
 inline constexpr std::uint64_t kMostInflation = 1100;
+/// Larger ones are refused: a chunk is restored as a whole, in memory.
+inline constexpr std::uint64_t kMostChunkBytes = std::uint64_t{1} << 30;
 
 /// Why chunks with these filters cannot be restored here, as in "because ..."; empty: they can.
 std::string obstacle_in_filters(const std::vector<StoredFilter>& filters);

@@ -139,7 +139,6 @@ std::vector<std::uint8_t> File::read_bytes_of_row(std::string_view name, std::ui
   const Handle file_space = state().select_rows(dataset, row, 1, task), memory_space = rows_in_memory(dataset, 1, task);
   return read_variable_bytes(state(), task, [&](hid_t type, void* out) {
     state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
-    return herr_t{0};
   });
 }
 
@@ -151,7 +150,6 @@ std::vector<std::string> File::read_strings(std::string_view name) const {
   const std::uint64_t n = state().elements_that_fit(dataset, task);
   return read_all_strings(state(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
     state().read_values(dataset, type, H5S_ALL, H5S_ALL, out, task);
-    return herr_t{0};
   });
 }
 

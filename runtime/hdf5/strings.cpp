@@ -88,7 +88,7 @@ void read_variable(const File::State& state, std::uint64_t n, const Task& task, 
   register_conversion(bytes.get(), task);
   if (!state.opened_as) check(H5Fflush(state.file.get(), H5F_SCOPE_LOCAL), task);  // being written: heap is in memory
   std::vector<unsigned char> references(n * kReferenceBytes);
-  check(read(bytes.get(), references.data()), task);
+  read(bytes.get(), references.data());
   try {
     const FileBytes file(state.file.get(), task);
     Heap heap(file);
@@ -117,7 +117,7 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
   const std::size_t length = H5Tget_size(stored);
   const bool space_padded = H5Tget_strpad(stored) == H5T_STR_SPACEPAD;
   std::vector<char> characters(n * length);
-  check(read(stored, characters.data()), task);
+  read(stored, characters.data());
   for (std::uint64_t i = 0; i < n; ++i) strings.push_back(trimmed(&characters[i * length], length, space_padded));
   return strings;
 }

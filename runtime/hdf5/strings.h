@@ -7,8 +7,8 @@
 
 namespace xrai::hdf5 {
 
-/// Fills memory with all values of a data set or an attribute, in the memory type it is given.
-using ReadAll = std::function<herr_t(hid_t type, void* out)>;
+/// Fills memory with all values of a data set or an attribute, in the memory type it is given. Throws Error.
+using ReadAll = std::function<void(hid_t type, void* out)>;
 
 /// n strings whose type in the file is `stored`. Throws Error.
 std::vector<std::string> read_all_strings(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,

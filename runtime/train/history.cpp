@@ -238,7 +238,7 @@ std::vector<EpochRecord> read_history(const std::filesystem::path& run_folder) {
   return history;
 }
 
-std::optional<std::size_t> best_epoch(const std::vector<EpochRecord>& history) {
+std::optional<std::size_t> lowest_loss_epoch(const std::vector<EpochRecord>& history) {
   const auto lowest = [&](auto loss_of) {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < history.size(); ++i) {

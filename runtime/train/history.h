@@ -59,8 +59,8 @@ class HistoryWriter {
 /// ignored; a last line without its line end is left out. Throws Error(kBadData) with the line's number.
 [[nodiscard]] std::vector<EpochRecord> read_history(const std::filesystem::path& run_folder);
 
-/// The epoch whose network the trainer keeps as the best: lowest validation loss, or lowest training loss where nothing
-/// was validated. Of equals the first. Index into `history`; none when no epoch has a finite loss.
-[[nodiscard]] std::optional<std::size_t> best_epoch(const std::vector<EpochRecord>& history);
+/// The epoch of the lowest validation loss, or of the lowest training loss where nothing was validated. Of equals the
+/// first. Index into `history`; none when no epoch has a finite loss.
+[[nodiscard]] std::optional<std::size_t> lowest_loss_epoch(const std::vector<EpochRecord>& history);
 
 }  // namespace xrai

@@ -27,6 +27,11 @@ struct ScheduleSettings {
   double warmup_epochs = 1.2;  // linear from 0; one-cycle has its own rise and ignores it
 };
 
+/// Which epoch's network is kept in checkpoints/best.h5 and evaluated. A schedule that ends at a rate of 0 is made for
+/// its end: the validation loss is flat before, and its lowest epoch is a little worse on pictures of another kind
+/// (docs/recipe.md).
+enum class KeptEpoch { kLast, kLowestLoss };
+
 /// How pictures are looked at; part of the checkpoint, since evaluation must do the same.
 struct InputSettings {
   std::int64_t image_size = 64;  // side of what the network sees, in pixels
@@ -45,6 +50,7 @@ struct TrainSettings {
   std::int64_t evaluation_batch_size = 64;
   OptimiserSettings optimiser;
   ScheduleSettings schedule;
+  KeptEpoch kept_epoch = KeptEpoch::kLast;
   InputSettings input;
   kernels::AugmentRanges augment;
   double label_smoothing = 0;

@@ -270,11 +270,12 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   record.seconds = training_seconds + now_seconds() - start;
 
   // An epoch that max_steps cut short is gone on with when the run is resumed with more steps. Its score leaves no
-  // trace in the state, so that the resumed run ends as if it had never stopped; its network is kept as the best only
-  // while there is no other.
+  // trace in the state, so that the resumed run ends as if it had never stopped; its network is kept only while there
+  // is no other.
   const bool whole = state_.position >= train_.size();
-  const bool best = !state_.best_score || (whole && score < *state_.best_score);
-  if (best && whole) {
+  const bool lowest_loss = !state_.best_score || (whole && score < *state_.best_score);
+  const bool kept = lowest_loss || (whole && settings_.kept_epoch == KeptEpoch::kLast);
+  if (lowest_loss && whole) {
     state_.best_score = score;
     state_.best_epoch = record.epoch;
   }
@@ -284,9 +285,9 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
     state_.epoch_loss_sum = state_.epoch_correct = 0;
   }
   history.append(record);
-  if (best) save("best.h5");
+  if (kept) save("best.h5");
   save("last.h5");
-  if (listener.on_epoch) listener.on_epoch(record, best);
+  if (listener.on_epoch) listener.on_epoch(record, lowest_loss);
 }
 
 void Trainer::save(const char* name) {

@@ -26,7 +26,7 @@ enum class RunEnd { kFinished, kInterrupted };
 struct TrainingListener {
   /// Images of the running epoch that are done, of how many, and the loss at the last log line.
   std::function<void(std::int64_t epoch, std::int64_t images, std::int64_t of, double loss)> on_images;
-  std::function<void(const EpochRecord& record, bool is_best)> on_epoch;
+  std::function<void(const EpochRecord& record, bool lowest_loss)> on_epoch;  // the lowest so far
 };
 
 class Trainer {
@@ -38,8 +38,9 @@ class Trainer {
   /// Goes on where a checkpoint stopped. Throws what restore throws.
   void resume(const Checkpoint& checkpoint);
   /// Until the last epoch, max_steps or an interrupt (runtime/core/interrupt.h). Saves checkpoints/last.h5 at every
-  /// epoch's end and on interruption, checkpoints/best.h5 when the validation loss is the lowest so far.
-  /// Throws Error(kDiverged) when the loss or a weight is NaN or infinite, with the step and what to try.
+  /// epoch's end and on interruption, checkpoints/best.h5 at every epoch's end or, with KeptEpoch::kLowestLoss, when
+  /// the validation loss (the training loss where nothing is validated) is the lowest so far. Throws Error(kDiverged)
+  /// when the loss or a weight is NaN or infinite, with the step and what to try.
   RunEnd run(HistoryWriter& history, const TrainingListener& listener);
 
   [[nodiscard]] const TrainingState& state() const { return state_; }

@@ -73,7 +73,7 @@ TEST_P(Curves, AreWellFormedWithoutNaNWhateverTheNumberOfEpochs) {
   EXPECT_EQ(png.substr(0, 4), "\x89PNG");
   EXPECT_EQ(curve_panels(sample_history(GetParam())).size(), GetParam() == 0 ? 0u : 3u);
   if (GetParam() > 1) {
-    EXPECT_NE(svg.find("best: epoch"), std::string::npos);
+    EXPECT_NE(svg.find("lowest loss: epoch"), std::string::npos);
   }
 }
 
@@ -91,7 +91,7 @@ TEST(CurvePanels, GapsAndInfinitiesAreLeftOut) {
   }
 }
 
-TEST(CurvePanels, WithoutValidationThereIsNoAurocPanelAndTrainingLossMarksTheBest) {
+TEST(CurvePanels, WithoutValidationThereIsNoAurocPanelAndTrainingLossIsMarked) {
   auto history = sample_history(10);
   for (EpochRecord& r : history) {
     r.val_loss.reset();
@@ -101,7 +101,7 @@ TEST(CurvePanels, WithoutValidationThereIsNoAurocPanelAndTrainingLossMarksTheBes
   const auto panels = curve_panels(history);
   ASSERT_EQ(panels.size(), 2u);
   EXPECT_EQ(panels[0].find(">validation<"), std::string::npos);
-  EXPECT_NE(panels[0].find("best: epoch 10"), std::string::npos);
+  EXPECT_NE(panels[0].find("lowest loss: epoch 10"), std::string::npos);
 }
 
 TEST(CurvePanels, ARunThatNeverHadAFiniteLossIsStillDrawn) {

@@ -151,6 +151,23 @@ TEST_F(Resume, AnotherDataSetIsRefused) {
   EXPECT_THAT(result.errors, HasSubstr("do not fit"));
 }
 
+TEST_F(Resume, ANetworkOfLaterEpochsDoesNotComeAlong) {
+  ASSERT_EQ(run_command(new_run("r", std::string(kFour) + "--max-steps 9")).exit_code, 0);
+  const fs::path early = folder_ / "early" / "checkpoints", later = run("r") / "checkpoints";
+  fs::create_directories(early);
+  fs::copy_file(later / "last.h5", early / "last.h5");
+  fs::copy_file(later / "best.h5", folder_ / "kept.h5");
+  ASSERT_EQ(run_command(command("r", "--resume auto")).exit_code, 0);
+  fs::copy_file(later / "best.h5", early / "best.h5");
+  // Cut short in the epoch it goes on with, so that it keeps none of its own.
+  const std::string go_on = "--max-steps 10 --resume " + quoted(early / "last.h5");
+  ASSERT_EQ(run_command(command("n", go_on)).exit_code, 0);
+  EXPECT_FALSE(fs::exists(run("n") / "checkpoints" / "best.h5"));
+  fs::copy_file(folder_ / "kept.h5", early / "best.h5", fs::copy_options::overwrite_existing);
+  ASSERT_EQ(run_command(command("m", go_on)).exit_code, 0);
+  EXPECT_TRUE(fs::exists(run("m") / "checkpoints" / "best.h5"));
+}
+
 TEST_F(Resume, ADamagedOrMissingCheckpointIsBadData) {
   ASSERT_EQ(run_command(new_run("r", "--epochs 1")).exit_code, 0);
   const fs::path last = run("r") / "checkpoints" / "last.h5", best = run("r") / "checkpoints" / "best.h5";

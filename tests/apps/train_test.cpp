@@ -49,7 +49,9 @@ TEST_F(Train, ARunFolderHoldsWhatItShould) {
   EXPECT_EQ(lines(text_of(run("r") / "metrics.csv")), 3U);
   EXPECT_EQ(lines(text_of(run("r") / "metrics.jsonl")), 8U);  // three step lines and one line an epoch
   EXPECT_THAT(text_of(run("r") / "train.log"), AllOf(HasSubstr("epoch  2/2"), HasSubstr("synthetic")));
-  EXPECT_THAT(text_of(run("r") / "report.html"), HasSubstr("The best epoch was chosen on these pictures"));
+  EXPECT_THAT(text_of(run("r") / "report.html"),
+              AllOf(HasSubstr("scored here is that of epoch 2"), HasSubstr("A test split tells more"),
+                    Not(HasSubstr("chosen on these pictures"))));
 }
 
 TEST_F(Train, WhatIsNotATerminalGetsPlainLines) {
@@ -58,6 +60,16 @@ TEST_F(Train, WhatIsNotATerminalGetsPlainLines) {
   EXPECT_THAT(result.errors, AllOf(Not(HasSubstr("\r")), Not(HasSubstr("\033")), HasSubstr("epoch  1/1")));
   EXPECT_THAT(result.errors, HasSubstr("validation on 9 pictures: AUROC"));
   EXPECT_EQ(run_command(new_run("quiet", "--epochs 1 --quiet")).errors, "");
+}
+
+TEST_F(Train, TheEpochOfTheLowestLossIsKeptWhereTheScheduleHasNoEnd) {
+  const auto kept = [&](const std::string& name) { return text_of(run(name) / "config.toml"); };
+  ASSERT_EQ(run_command(new_run("constant", "--epochs 1 --schedule constant")).exit_code, 0);
+  EXPECT_THAT(kept("constant"), HasSubstr("keep = \"lowest-loss\"\n"));
+  EXPECT_THAT(text_of(run("constant") / "report.html"), HasSubstr("The best epoch was chosen on these pictures"));
+  ASSERT_EQ(run_command(new_run("cosine", "--epochs 1")).exit_code, 0);
+  EXPECT_THAT(kept("cosine"), HasSubstr("keep = \"last\"\n"));
+  EXPECT_EQ(run_command(new_run("r", "--keep first")).exit_code, 2);
 }
 
 TEST_F(Train, TheFlagBeatsTheFileAndTheFileBeatsTheDefault) {

@@ -217,16 +217,16 @@ TEST_F(History, AFolderThatCannotBeWrittenIsAStorageError) {
   }
 }
 
-TEST(BestEpoch, HasTheLowestValidationLossElseTheLowestTrainingLoss) {
+TEST(LowestLossEpoch, HasTheLowestValidationLossElseTheLowestTrainingLoss) {
   std::vector<EpochRecord> history = {epoch(1), epoch(2), epoch(3)};
   history[0].train_loss = 0.001;
   history[1].val_loss = 0.01;
-  EXPECT_EQ(best_epoch(history), 1u);
+  EXPECT_EQ(lowest_loss_epoch(history), 1u);
   for (auto& record : history) record.val_loss.reset();
-  EXPECT_EQ(best_epoch(history), 0u);
+  EXPECT_EQ(lowest_loss_epoch(history), 0u);
   for (auto& record : history) record.train_loss = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_FALSE(best_epoch(history));
-  EXPECT_FALSE(best_epoch({}));
+  EXPECT_FALSE(lowest_loss_epoch(history));
+  EXPECT_FALSE(lowest_loss_epoch({}));
 }
 
 }  // namespace history_test

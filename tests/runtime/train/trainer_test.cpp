@@ -188,12 +188,19 @@ TEST(Trainer, TheOptimiserIsToldWhichStepItIs) {
   EXPECT_NEAR(farthest / settings.optimiser.learning_rate, 10, 0.5);
 }
 
-TEST(Trainer, TheBestCheckpointIsTheOneOfTheLowestValidationLoss) {
-  const TemporaryFolder folder;
+// A rate so high that the loss does not fall every epoch.
+TrainSettings rough_settings(KeptEpoch kept) {
   TrainSettings settings = toy_settings();
   settings.epochs = 6;
-  settings.optimiser.learning_rate = 0.1;  // rough enough that the loss does not fall every epoch
+  settings.optimiser.learning_rate = 0.1;
   settings.schedule.kind = ScheduleKind::kConstant;
+  settings.kept_epoch = kept;
+  return settings;
+}
+
+TEST(Trainer, KeepsTheNetworkOfTheLowestValidationLossWhenTold) {
+  const TemporaryFolder folder;
+  const TrainSettings settings = rough_settings(KeptEpoch::kLowestLoss);
   ToyRun run(folder.path(), settings);
   double lowest = std::numeric_limits<double>::infinity();
   std::int64_t best_epoch = 0;
@@ -209,6 +216,26 @@ TEST(Trainer, TheBestCheckpointIsTheOneOfTheLowestValidationLoss) {
   restore(best, run.model, nullptr);
   Scorer scorer(run.model, settings.input, 23);
   EXPECT_NEAR(scorer.score(run.validation).loss(settings.class_weights), lowest, 1e-6);
+}
+
+TEST(Trainer, KeepsTheNetworkOfTheLastEpochThoughAnEarlierLossWasLower) {
+  const TemporaryFolder folder;
+  ToyRun run(folder.path(), rough_settings(KeptEpoch::kLast));
+  run.run();
+  const Checkpoint kept = read_checkpoint(run.best()), last = read_checkpoint(run.last());
+  EXPECT_EQ(kept.state.epoch, 6);
+  EXPECT_EQ(kept.tensors, last.tensors);
+  EXPECT_LT(kept.state.best_epoch, 6) << "the lowest loss is remembered besides";
+}
+
+TEST(Trainer, AnEpochThatStepsCutShortIsNotKeptAsTheLast) {
+  const TemporaryFolder folder;
+  TrainSettings settings = rough_settings(KeptEpoch::kLast);
+  settings.max_steps = 10;  // seven an epoch
+  ToyRun run(folder.path(), settings);
+  run.run();
+  EXPECT_EQ(read_checkpoint(run.last()).state.step, 10);
+  EXPECT_EQ(read_checkpoint(run.best()).state.step, 7);
 }
 
 // The first value of a parameter. The NaN of the first convolution is swallowed by a ReLU and a pooling, that of the
