@@ -75,7 +75,7 @@ void LayoutReader::note_reading(const Split& split) {
     const std::string file = layout_.files[split.layout->parts[i].file].string();
     layout_.warnings.push_back(fmt::format(
         "{} of {} is compressed in chunks of {} pictures, so that reading them shuffled inflates {:.0f} MB "
-        "for each: 'xrai_dataset repack {} OUT.h5' cures it, and --shuffle chunk helps",
+        "for each, unless they stay in memory: 'xrai_dataset repack {} OUT.h5' cures it, and --shuffle chunk helps",
         split.layout->parts[i].object, file, rows.rows_per_chunk(), static_cast<double>(chunk_bytes) / 1e6, file));
   }
 }
