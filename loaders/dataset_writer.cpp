@@ -49,12 +49,13 @@ DatasetWriter::Split& DatasetWriter::open_split(const std::string& name) {
 void DatasetWriter::append(std::string_view split_name, DatasetRow row) {
   const std::string name(split_name);
   Split& split = open_split(name);
-  const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
-  split.waiting.insert(split.waiting.end(), row.pixels, row.pixels + n_pixels);
+  if (row.pixels.size() != static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size))
+    throw std::logic_error("a picture of another size than the data set's was given");
+  split.waiting.push_back(std::move(row.pixels));
   split.labels.push_back(row.label);
   split.groups.push_back(std::move(row.group));
   split.sources.push_back(std::move(row.source));
-  if (split.waiting.size() >= chunk_rows_ * n_pixels) write_waiting(name, split);
+  if (split.waiting.size() >= chunk_rows_) write_waiting(name, split);
 }
 
 void DatasetWriter::append(std::string_view split_name, DatasetRow row, const LesionPlace& lesion) {
@@ -70,10 +71,11 @@ void DatasetWriter::append(std::string_view split_name, DatasetRow row, Original
 }
 
 void DatasetWriter::write_waiting(const std::string& name, Split& split) {
-  const auto n_pixels = static_cast<std::size_t>(description_.size) * static_cast<std::size_t>(description_.size);
   if (split.waiting.empty()) return;
-  file_.append_rows(place(name, "images"), split.waiting.size() / n_pixels, split.waiting.data());
-  unflushed_bytes_ += split.waiting.size();
+  std::vector<const std::uint8_t*> rows;
+  for (const std::vector<std::uint8_t>& pixels : split.waiting) rows.push_back(pixels.data());
+  file_.append_rows<std::uint8_t>(place(name, "images"), rows);
+  unflushed_bytes_ += split.waiting.size() * split.waiting.front().size();
   split.waiting.clear();
   if (unflushed_bytes_ < kFlushBytes) return;
   start_flushing(path_);

@@ -27,7 +27,7 @@ struct DatasetDescription {
 
 /// One picture on its way into the file.
 struct DatasetRow {
-  const std::uint8_t* pixels = nullptr;  // (size, size)
+  std::vector<std::uint8_t> pixels;  // (size, size)
   std::uint8_t label = 0;
   std::string group, source;
 };
@@ -50,7 +50,7 @@ class DatasetWriter {
 
  private:
   struct Split {
-    std::vector<std::uint8_t> waiting;  // pixels of pictures that do not fill a chunk yet
+    std::vector<std::vector<std::uint8_t>> waiting;  // pixels of pictures that do not fill a chunk yet
     std::vector<std::uint8_t> labels;
     std::vector<std::string> groups, sources;
     std::vector<float> lesions;                // (N, 3)

@@ -114,15 +114,16 @@ void write_hold_out(DatasetReader& data, const HoldOutPlan& plan, const std::fil
     sizes[split] = data.original_sizes(split);
   }
   const bool sized = !sizes["train"].empty() && (sizes["val"].empty() == sources["val"].empty());
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(data.height("train") * data.width("train")));
+  const auto n_pixels = static_cast<std::size_t>(data.height("train") * data.width("train"));
   std::int64_t done = 0;
   const auto write = [&](const Pictures& part, std::string_view name) {
     for (const HoldOutPicture& picture : part) {
       if (interrupt_requested() != 0)
         throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} pictures; nothing was written", done));
       const auto i = static_cast<std::size_t>(picture.row);
+      std::vector<std::uint8_t> pixels(n_pixels);
       data.read_rows(picture.split, std::span(&picture.row, 1), pixels.data());
-      DatasetRow row{pixels.data(), static_cast<std::uint8_t>(picture.label), picture.group, sources[picture.split][i]};
+      DatasetRow row{std::move(pixels), static_cast<std::uint8_t>(picture.label), picture.group, sources[picture.split][i]};
       if (sized) {
         writer.append(name, std::move(row), sizes[picture.split][i]);
       } else {

@@ -67,7 +67,7 @@ class Importer {
           if (interrupt_requested() != 0)
             throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures; {} was not written", i, n,
                                                             options_.output.string()));
-          take(static_cast<std::size_t>(i), decoded, writer);
+          take(static_cast<std::size_t>(i), std::move(decoded), writer);
           progress(i + 1, n);
         });
     if (report_.n_pictures == 0)
@@ -87,7 +87,7 @@ class Importer {
   }
 
  private:
-  void take(std::size_t index, const Decoded& decoded, DatasetWriter& writer) {
+  void take(std::size_t index, Decoded decoded, DatasetWriter& writer) {
     const PlannedPicture& picture = plan_.pictures[index];
     if (!decoded.failure.empty()) {
       if (options_.strict)
@@ -96,7 +96,7 @@ class Importer {
       report_.unreadable.push_back({picture.path, decoded.failure});
       return;
     }
-    writer.append(picture.split, {decoded.square.pixels.data(), picture.label, picture.group, picture.path},
+    writer.append(picture.split, {std::move(decoded.square.pixels), picture.label, picture.group, picture.path},
                   OriginalSize{decoded.source.height, decoded.source.width});
     SplitCount& count = report_.splits[picture.split];
     count.of_class.resize(report_.classes.size());

@@ -122,17 +122,17 @@ class NpzImporter {
   void write_split(const NpzSplit& split, DatasetWriter& writer, Done done) {
     const SplitLayout& layout = split.layout;
     std::vector<std::uint8_t> scratch(static_cast<std::size_t>(layout.format.elements()));
-    std::vector<std::uint8_t> grey(static_cast<std::size_t>(layout.format.height * layout.format.width));
     SplitCount& count = report_.splits[layout.name];
     count.of_class.resize(report_.classes.size());
     count.n_groups = count.n_pictures = layout.n_images;  // whose pictures they are is not known
     for (std::int64_t row = 0; row < layout.n_images; ++row) {
+      std::vector<std::uint8_t> grey(static_cast<std::size_t>(layout.format.height * layout.format.width));
       if (!to_grey8(layout.format, picture(*split.images, row), scratch.data(), grey.data())) {
         refuse(fmt::format("picture {} of {}_images {}", row, layout.name, kNotNumbers));
       }
       const std::uint8_t label = split.labels[static_cast<std::size_t>(row)];
       const std::string name = fmt::format("{}_images/{}", layout.name, row);
-      writer.append(layout.name, {grey.data(), label, name, name});
+      writer.append(layout.name, {std::move(grey), label, name, name});
       ++count.of_class[label];
       done();
     }

@@ -54,7 +54,7 @@ void write_pictures(const SynthCommand& command, const std::vector<std::string>&
         const std::string& split = splits[static_cast<std::size_t>(i)];
         const std::uint8_t label = is_pneumonia(picture.finding) ? 1 : 0;
         writer.append(split,
-                      {picture.pixels.data(), label, fmt::format("synthetic-{:06}", i),
+                      {std::move(picture.pixels), label, fmt::format("synthetic-{:06}", i),
                        fmt::format("synthetic/{:06}-{}", i, finding_name(picture.finding))},
                       {picture.lesion_x, picture.lesion_y, picture.lesion_radius});
         SplitCount& count = counts[split];

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -148,6 +149,10 @@ class File {
   /// Extends the first axis of a growable data set by `count` rows and fills them.
   template <class T>
   void append_rows(std::string_view dataset, std::uint64_t count, const T* values);
+  /// The same of rows that lie apart in memory. What fills exactly one uncompressed chunk goes to the file from where
+  /// it lies, around the library.
+  template <class T>
+  void append_rows(std::string_view dataset, std::span<const T* const> rows);
 
   /// Whether the name is a soft or an external link.
   [[nodiscard]] bool is_link(std::string_view object) const;

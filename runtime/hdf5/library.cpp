@@ -105,7 +105,7 @@ void fail(const Task& task, const std::string& reason, std::string_view advice) 
 void fail_in_library(const Task& task) {
   const Cause cause = cause_from_library();
   const bool writes = task.code == ExitCode::kStorage;
-  fail(task, cause.reason, writes ? "check the folder's free space, permissions and quota" : cause.advice);
+  fail(task, cause.reason, writes ? kCheckSpace : cause.advice);
 }
 
 std::string trimmed(const char* text, std::size_t length, bool space_padded) {

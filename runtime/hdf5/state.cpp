@@ -213,6 +213,12 @@ OpenDataset& File::State::make_dataset(std::string_view name, hid_t type, const 
   if (!made.chunk.empty()) {
     check(H5Pset_chunk(creation.get(), static_cast<int>(made.chunk.size()), made.chunk.data()), task);
   }
+  if (options.growable && !made.filtered) {
+    // A chunk has its place as soon as the data set reaches there, so that append_rows can write around the library,
+    // and it is not written twice, the first time with zeros.
+    check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), task);
+    check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), task);
+  }
   if (made.filtered) check(H5Pset_deflate(creation.get(), static_cast<unsigned>(options.deflate_level)), task);
   made.type = own(H5Tcopy(type), H5Tclose, task);
   made.shape = dims;
