@@ -58,10 +58,11 @@ std::vector<std::uint8_t> read_file_bytes(const std::filesystem::path& path) {
   std::vector<std::uint8_t> bytes(size > 0 ? size + 1 : kFewest);  // one more, so that the end is seen without growing
   std::size_t filled = 0;
   while (true) {
-    const ssize_t got = file.read(std::span(bytes).subspan(filled));
+    const std::span room = std::span(bytes).subspan(filled);
+    const ssize_t got = file.read(room);
     if (got < 0) throw Error(ExitCode::kBadData, fmt::format("it cannot be read: {}", std::strerror(errno)));
     filled += static_cast<std::size_t>(got);
-    if (got == 0) break;
+    if (got == 0 || (filled == size && room.size() > size)) break;  // one that has a size and room left has ended
     if (filled == bytes.size()) bytes.resize(bytes.size() * 2);
   }
   bytes.resize(filled);

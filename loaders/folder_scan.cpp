@@ -28,9 +28,16 @@ bool alphabetical(const std::string& a, const std::string& b) {
   return lower_a != lower_b ? lower_a < lower_b : a < b;
 }
 
-bool is_junk(const std::string& name) {
-  const std::string lower = lower_case(name);
-  return name.starts_with('.') || lower == "__macosx" || lower == "thumbs.db" || lower == "desktop.ini";
+/// Of a path that does not end with a slash. fs::path::filename takes the whole path apart, for each of thousands.
+std::string_view name_of(const fs::path& path) {
+  const std::string_view text = path.native();
+  return text.substr(text.rfind('/') + 1);  // npos + 1 is 0
+}
+
+bool is_junk(std::string_view name) {
+  if (name.starts_with('.')) return true;
+  const auto is = [&](std::string_view junk) { return name.size() == junk.size() && lower_case(std::string(name)) == junk; };
+  return is("__macosx") || is("thumbs.db") || is("desktop.ini");
 }
 
 std::optional<OwnSplit> split_of_folder(const std::string& name) {
@@ -54,8 +61,11 @@ std::vector<std::uint8_t> first_bytes(const fs::path& path) {
 }
 
 bool named_like_picture(const fs::path& path) {
-  const std::string extension = lower_case(path.extension().string());
   constexpr std::array<std::string_view, 5> kExtensions{".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+  const std::string_view name = name_of(path);
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  const std::string extension = lower_case(std::string(name.substr(dot)));
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
@@ -68,7 +78,7 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
                 fmt::format("cannot look into the folder {}: {}", folder.string(), failure.message()));
   std::vector<fs::directory_entry> entries;
   for (const fs::directory_entry& entry : iterator)
-    if (!is_junk(entry.path().filename().string())) entries.push_back(entry);
+    if (!is_junk(name_of(entry.path()))) entries.push_back(entry);
   // All have the folder's path in front, so the names decide; comparing paths takes each apart again.
   std::sort(entries.begin(), entries.end(),
             [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
@@ -113,8 +123,11 @@ class Scanner {
     std::vector<fs::path> pictures;
   };
 
+  /// All paths begin with the root's.
   [[nodiscard]] std::string relative(const fs::path& path) const {
-    return path == root_ ? "." : path.lexically_relative(root_).generic_string();
+    std::string_view rest = std::string_view(path.native()).substr(root_.native().size());
+    if (rest.starts_with('/')) rest.remove_prefix(1);
+    return rest.empty() ? "." : std::string(rest);
   }
   void skip(const fs::path& path, bool folder, std::string reason) {
     scan_.skipped.push_back({relative(path) + (folder ? "/" : ""), std::move(reason)});
