@@ -36,6 +36,12 @@ DatasetWriter::DatasetWriter(const std::filesystem::path& path, DatasetDescripti
   file_.set_attribute("/", "synthetic", std::int64_t{description_.synthetic ? 1 : 0});
 }
 
+void DatasetWriter::expect(std::int64_t n_pictures) {
+  if (deflate_level_ > 0) return;  // nobody knows what they will take
+  set_room_aside(path_, static_cast<std::uint64_t>(n_pictures) * static_cast<std::uint64_t>(description_.size) *
+                            static_cast<std::uint64_t>(description_.size));
+}
+
 DatasetWriter::Split& DatasetWriter::open_split(const std::string& name) {
   const auto found = splits_.find(name);
   if (found != splits_.end()) return found->second;
@@ -95,6 +101,7 @@ void DatasetWriter::close() {
     if (!split.original_sizes.empty()) file_.write(place(name, kOriginalSizeName), {n, 2}, split.original_sizes.data());
   }
   file_.close();
+  return_spare_room(path_);
 }
 
 }  // namespace xrai

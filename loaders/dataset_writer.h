@@ -39,6 +39,8 @@ class DatasetWriter {
   /// Makes a new file. `deflate_level` 0 stores the pictures uncompressed. Throws Error(kStorage).
   DatasetWriter(const std::filesystem::path& path, DatasetDescription description, int deflate_level = 0);
 
+  /// Says how many pictures are to come, so that the system can set room on the disk aside. There may be fewer or more.
+  void expect(std::int64_t n_pictures);
   /// Appends to /split/images and its companions; a split comes into being with its first picture.
   void append(std::string_view split, DatasetRow row);
   /// The same with a row of /split/lesion; a split has lesions for all of its pictures or for none.

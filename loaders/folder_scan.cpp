@@ -36,7 +36,9 @@ std::string_view name_of(const fs::path& path) {
 
 bool is_junk(std::string_view name) {
   if (name.starts_with('.')) return true;
-  const auto is = [&](std::string_view junk) { return name.size() == junk.size() && lower_case(std::string(name)) == junk; };
+  const auto is = [&](std::string_view junk) {
+    return name.size() == junk.size() && lower_case(std::string(name)) == junk;
+  };
   return is("__macosx") || is("thumbs.db") || is("desktop.ini");
 }
 

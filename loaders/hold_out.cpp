@@ -123,7 +123,8 @@ void write_hold_out(DatasetReader& data, const HoldOutPlan& plan, const std::fil
       const auto i = static_cast<std::size_t>(picture.row);
       std::vector<std::uint8_t> pixels(n_pixels);
       data.read_rows(picture.split, std::span(&picture.row, 1), pixels.data());
-      DatasetRow row{std::move(pixels), static_cast<std::uint8_t>(picture.label), picture.group, sources[picture.split][i]};
+      DatasetRow row{std::move(pixels), static_cast<std::uint8_t>(picture.label), picture.group,
+                     sources[picture.split][i]};
       if (sized) {
         writer.append(name, std::move(row), sizes[picture.split][i]);
       } else {

@@ -62,6 +62,19 @@ void start_flushing(const std::filesystem::path& path) {
   if (file.get() >= 0) ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+void set_room_aside(const std::filesystem::path& path, std::uint64_t n_bytes) {
+  const Descriptor file(path, O_WRONLY);
+  if (file.get() < 0 || n_bytes == 0) return;
+  // What is there of too little room is needed by whoever writes the file.
+  if (::fallocate(file.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(n_bytes)) != 0) return_spare_room(path);
+}
+
+void return_spare_room(const std::filesystem::path& path) {
+  std::error_code failure;
+  const std::uintmax_t size = std::filesystem::file_size(path, failure);
+  if (!failure) std::filesystem::resize_file(path, size, failure);
+}
+
 void write_text_file(const std::filesystem::path& path, std::string_view text) {
   write_aside_and_rename(path, [&](const std::filesystem::path& aside) {
     const Descriptor file(aside, O_WRONLY | O_CREAT | O_EXCL, 0644);

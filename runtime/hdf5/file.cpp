@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "runtime/core/log.h"
+#include "runtime/hdf5/file_bytes.h"
 #include "runtime/hdf5/state.h"
 
 namespace xrai::hdf5 {
@@ -68,6 +69,10 @@ File File::create(const std::filesystem::path& path) {
   state->path = path;
   const Handle access = file_access(task);
   state->file = own(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access.get()), H5Fclose, task);
+  try {
+    state->written = FileBytes(state->file.get(), task).descriptor();
+  } catch (const NotUnderstood&) {  // a driver that the environment chose; the library writes all then
+  }
   return File(std::move(state));
 }
 

@@ -46,6 +46,7 @@ struct File::State {
   Links links = Links::kInFolder;
   Handle file;
   std::optional<struct stat> opened_as;  // what the system says of a file that was opened for reading
+  std::optional<int> written;            // descriptor of a file that was made, for writing around the library
   std::map<std::string, OpenDataset, std::less<>> datasets;
   mutable std::set<std::string, std::less<>> sound;  // objects whose headers were looked at
 

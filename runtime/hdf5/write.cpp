@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "runtime/hdf5/file_bytes.h"
 #include "runtime/hdf5/state.h"
 
 namespace xrai::hdf5 {
@@ -25,7 +24,7 @@ std::uint64_t extend(OpenDataset& dataset, std::uint64_t count, const Task& task
 /// Where in the file the chunk lies that consists of the rows [first, first + count) and nothing else, stored as
 /// `type` without filters. Nothing where there is none, or where only the library knows how to write.
 std::optional<off_t> place_of_chunk(const OpenDataset& dataset, std::uint64_t first, std::uint64_t count, hid_t type,
-                                    const FileBytes& file, const Task& task) {
+                                    const Task& task) {
   if (dataset.filtered || dataset.chunk.empty() || count != dataset.chunk[0] || first % count != 0) return {};
   if (!std::equal(dataset.chunk.begin() + 1, dataset.chunk.end(), dataset.shape.begin() + 1)) return {};
   if (check(H5Tequal(dataset.type.get(), type), task) == 0) return {};
@@ -36,7 +35,7 @@ std::optional<off_t> place_of_chunk(const OpenDataset& dataset, std::uint64_t fi
   unsigned skipped_filters = 0;
   check(H5Dget_chunk_info_by_coord(dataset.id.get(), corner.data(), &skipped_filters, &address, &n_bytes), task);
   if (address == HADDR_UNDEF || n_bytes != count * dataset.row_elements() * H5Tget_size(type)) return {};
-  return static_cast<off_t>(file.base() + address);
+  return static_cast<off_t>(address);  // files that are made here begin with no user block
 }
 
 /// Writes rows of `row_bytes` one after the other from `offset` on.
@@ -47,8 +46,7 @@ void write_gathered(int descriptor, off_t offset, std::span<const std::byte* con
   for (std::size_t i = 0; i < rows.size(); ++i) pieces[i] = {const_cast<std::byte*>(rows[i]), row_bytes};
   std::span<iovec> left(pieces);
   while (!left.empty()) {
-    const ssize_t n =
-        pwritev(descriptor, left.data(), static_cast<int>(std::min(left.size(), kMostAtOnce)), offset);
+    const ssize_t n = pwritev(descriptor, left.data(), static_cast<int>(std::min(left.size(), kMostAtOnce)), offset);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail(task, std::strerror(n < 0 ? errno : ENOSPC), kCheckSpace);
     offset += n;
@@ -128,14 +126,12 @@ void File::append_rows(std::string_view name, std::span<const T* const> rows) {
     OpenDataset& dataset = state().dataset(name, task);
     first = extend(dataset, rows.size(), task);
     row_elements = dataset.row_elements();
-    try {
-      const FileBytes file(state().file.get(), task);
-      if (const auto place = place_of_chunk(dataset, first, rows.size(), memory_type(type_of<T>()), file, task)) {
-        std::vector<const std::byte*> bytes;
-        for (const T* row : rows) bytes.push_back(reinterpret_cast<const std::byte*>(row));
-        return write_gathered(file.descriptor(), *place, bytes, row_elements * sizeof(T), task);
-      }
-    } catch (const NotUnderstood&) {  // a driver of the library's that has no descriptor
+    const hid_t type = memory_type(type_of<T>());
+    const auto place = state().written ? place_of_chunk(dataset, first, rows.size(), type, task) : std::nullopt;
+    if (place) {
+      std::vector<const std::byte*> bytes;
+      for (const T* row : rows) bytes.push_back(reinterpret_cast<const std::byte*>(row));
+      return write_gathered(*state().written, *place, bytes, row_elements * sizeof(T), task);
     }
   }
   std::vector<T> together;

@@ -106,6 +106,53 @@ TEST_F(Hdf5File, AppendedRowsFollowEachOther) {
   EXPECT_EQ(File::open(path()).read<float>("/grown"), values);
 }
 
+/// Pointers to the rows of (n, row) values, each of which lies somewhere of its own.
+std::vector<const float*> rows_apart(const std::vector<std::vector<float>>& rows) {
+  std::vector<const float*> pointers;
+  for (const auto& row : rows) pointers.push_back(row.data());
+  return pointers;
+}
+
+// Whole chunks, parts of one, several at once, and what the library alone can write, in every order.
+TEST_F(Hdf5File, RowsThatLieApartFollowEachOther) {
+  const auto values = ramp(23 * 6);
+  std::vector<std::vector<float>> rows;
+  for (std::size_t i = 0; i < 23; ++i) rows.emplace_back(values.begin() + i * 6, values.begin() + (i + 1) * 6);
+  const std::vector<const float*> pointers = rows_apart(rows);
+  const std::vector<CreateOptions> kinds{{.chunk_shape = {4, 2, 3}, .growable = true},
+                                         {.chunk_shape = {4, 2, 2}, .growable = true},
+                                         {.chunk_shape = {4, 2, 3}, .deflate_level = 1, .growable = true}};
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+    const std::string name = fmt::format("{}.h5", kind);
+    File file = File::create(path(name.c_str()));
+    file.create_dataset<float>("/grown", {0, 2, 3}, kinds[kind]);
+    std::size_t first = 0;
+    for (const std::size_t count : {4, 4, 3, 1, 8, 2, 1}) {
+      file.append_rows<float>("/grown", std::span(pointers).subspan(first, count));
+      first += count;
+    }
+    file.close();
+    const File read = File::open(path(name.c_str()));
+    EXPECT_EQ(read.info("/grown").shape, (std::vector<std::uint64_t>{23, 2, 3}));
+    EXPECT_EQ(read.read<float>("/grown"), values) << kind;
+  }
+}
+
+// The system takes 1024 pieces in a call at most.
+TEST_F(Hdf5File, ThousandsOfRowsThatLieApartFillOneChunk) {
+  const auto values = ramp(3000);
+  std::vector<const float*> pointers;
+  for (const float& value : values) pointers.push_back(&value);
+  File file = File::create(path());
+  file.create_dataset<float>("/grown", {0, 1}, {.chunk_shape = {3000, 1}, .growable = true});
+  file.append_rows<float>("/grown", pointers);
+  file.append_rows<float>("/grown", std::span(pointers).first(5));
+  file.close();
+  std::vector<float> expected = values;
+  expected.insert(expected.end(), values.begin(), values.begin() + 5);
+  EXPECT_EQ(File::open(path()).read<float>("/grown"), expected);
+}
+
 TEST_F(Hdf5File, ScalarsAndEmptyArraysAreData) {
   const double pi = 3.14159;
   File file = File::create(path());
@@ -230,6 +277,26 @@ TEST_F(Hdf5File, FullDiskIsOneSentenceAndNotAHang) {
     std::exit(sentence.starts_with("7: ") ? 7 : 1);
   };
   EXPECT_EXIT(write_too_much(), ::testing::ExitedWithCode(7), "^7: [^\n]*/weights of [^\n]*File too large[^\n]*\n$");
+}
+
+TEST_F(Hdf5File, FullDiskUnderRowsThatLieApartIsTheSameSentence) {
+  const auto write_too_much = [this] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{100'000, 100'000};  // ends inside the first chunk
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const std::vector<float> row(1000, 1.0f);
+    const std::vector<const float*> rows(50, row.data());
+    const std::string sentence = error_of([&] {
+      File file = File::create(path());
+      file.create_dataset<float>("/images", {0, 1000}, {.chunk_shape = {50, 1000}, .growable = true});
+      file.append_rows<float>("/images", rows);
+      file.close();
+    });
+    std::fprintf(stderr, "%s\n", sentence.c_str());
+    std::exit(sentence.starts_with("7: ") ? 7 : 1);
+  };
+  EXPECT_EXIT(write_too_much(), ::testing::ExitedWithCode(7),
+              "^7: writing /images of [^\n]*File too large; check the folder's free space[^\n]*\n$");
 }
 
 TEST_F(Hdf5File, WriteThatFailsOnlyAtTheEndIsReportedByClose) {
