@@ -25,11 +25,10 @@ struct Decoded {
   std::string failure;  // why it is unreadable; empty when it is not
 };
 
-Decoded decode(const std::filesystem::path& root, const PlannedPicture& planned, const DecodeTarget& target) {
+Decoded decode(const std::filesystem::path& path, const DecodeTarget& target) {
   Decoded decoded;
   try {
-    DecodedPicture picture = planned.bytes.empty() ? load_square_picture(root / planned.path, target)
-                                                   : square_picture(planned.bytes, target);
+    DecodedPicture picture = load_square_picture(path, target);
     decoded.hash = content_hash(picture.image.pixels);
     decoded.faint = picture.faint_16_bit;
     decoded.source = picture.source;
@@ -61,10 +60,10 @@ class Importer {
                           .creator = options_.creator},
                          options_.deflate_level);
     const auto n = static_cast<std::int64_t>(plan_.pictures.size());
+    const auto path_of = [&](std::int64_t i) { return root_ / plan_.pictures[static_cast<std::size_t>(i)].path; };
     writer.expect(n);
     produce_in_parallel(
-        n, threads_of(options_),
-        [&](std::int64_t i) { return decode(root_, plan_.pictures[static_cast<std::size_t>(i)], target); },
+        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), target); },
         [&](std::int64_t i, Decoded decoded) {
           if (interrupt_requested() != 0)
             throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures; {} was not written", i, n,

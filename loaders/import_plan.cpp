@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -55,37 +54,32 @@ PictureLists divided_by(const PictureLists& lists, Workers& workers, int n_threa
       place.trait = trait(place.picture);
     }
   });
-  std::map<std::pair<std::size_t, std::uint64_t>, std::vector<std::size_t>> of_trait;
-  for (const Place& place : places)
-    if (place.trait) of_trait[{place.list, *place.trait}].push_back(place.picture);
+  const auto key = [](const Place& place) { return std::pair(place.list, *place.trait); };
+  std::erase_if(places, [](const Place& place) { return !place.trait; });
+  std::stable_sort(places.begin(), places.end(), [&](const Place& a, const Place& b) { return key(a) < key(b); });
   PictureLists divided;
-  for (auto& [key, same] : of_trait)
-    if (same.size() > 1) divided.push_back(std::move(same));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const bool same_as_last = i > 0 && key(places[i]) == key(places[i - 1]);
+    if (!same_as_last && (i + 1 == places.size() || key(places[i]) != key(places[i + 1]))) continue;  // alone
+    if (!same_as_last) divided.emplace_back();
+    divided.back().push_back(places[i].picture);
+  }
   return divided;
 }
 
-using FileContents = std::vector<std::vector<std::uint8_t>>;  // one a picture; empty where they were not kept
-
 /// Lists of pictures whose files are the same. Small pictures often share a size by chance, so a stretch in the middle,
-/// where compressed data differ, says whether whole files need to be read. Few bytes are read at once and kept.
-PictureLists identical_files(const FolderScan& scan, int n_threads, std::uint64_t most_kept, FileContents& contents) {
+/// where compressed data differ, says whether whole files need to be read.
+PictureLists identical_files(const FolderScan& scan, int n_threads) {
   const auto path_of = [&](std::size_t picture) { return scan.root / scan.pictures[picture].path; };
-  std::atomic<std::uint64_t> total = 0;
   const auto size_of = [&](std::size_t picture) -> std::optional<std::uint64_t> {
     std::error_code failure;
     const std::uintmax_t size = std::filesystem::file_size(path_of(picture), failure);
-    if (failure || size == 0) return std::nullopt;
-    total += size;
-    return size;
+    return failure || size == 0 ? std::nullopt : std::optional<std::uint64_t>(size);
   };
   const auto middle_of = [&](std::size_t picture) { return middle_hash(path_of(picture)); };
-  bool keep = false;
   const auto content_of = [&](std::size_t picture) -> std::optional<std::uint64_t> {
     try {
-      std::vector<std::uint8_t> bytes = read_file_bytes(path_of(picture));
-      const std::uint64_t hash = content_hash(bytes);
-      if (keep) contents[picture] = std::move(bytes);
-      return hash;
+      return content_hash(read_file_bytes(path_of(picture)));
     } catch (const Error&) {  // it will be listed as unreadable when its turn to be decoded comes
       return std::nullopt;
     }
@@ -94,13 +88,11 @@ PictureLists identical_files(const FolderScan& scan, int n_threads, std::uint64_
   std::iota(all.begin(), all.end(), 0);
   Workers workers(n_threads);
   const PictureLists of_size = divided_by({all}, workers, n_threads, size_of);
-  keep = total <= most_kept;
-  if (keep) return divided_by({all}, workers, n_threads, content_of);
   const PictureLists of_middle = divided_by(of_size, workers, n_threads, middle_of);
   return divided_by(of_middle, workers, n_threads, content_of);
 }
 
-std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule, const PictureLists& identical,
+std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule, int n_threads,
                                    std::int64_t& n_unknown) {
   std::vector<std::string> groups;
   for (const FoundPicture& picture : scan.pictures) {
@@ -108,7 +100,7 @@ std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule
     if (!rule.knows(picture.path)) ++n_unknown;
   }
   JoinedGroups joined;
-  for (const std::vector<std::size_t>& same : identical)
+  for (const std::vector<std::size_t>& same : identical_files(scan, n_threads))
     for (const std::size_t i : same) joined.join(groups[same.front()], groups[i]);
   for (std::string& group : groups) group = joined.find(group);
   return groups;
@@ -162,16 +154,14 @@ void warn_of_straddling(const ImportPlan& plan, std::vector<std::string>& notes)
 ImportPlan plan_import(const FolderScan& scan, const PlanOptions& options, int n_threads) {
   const GroupRule rule = options.group_expression.empty() ? GroupRule() : GroupRule(options.group_expression);
   ImportPlan plan;
-  FileContents contents(scan.pictures.size());
-  const std::vector<std::string> groups = groups_of(
-      scan, rule, identical_files(scan, n_threads, options.most_kept_bytes, contents), plan.n_without_known_group);
+  const std::vector<std::string> groups = groups_of(scan, rule, n_threads, plan.n_without_known_group);
   const bool own_val = val_is_kept(scan, options, plan.notes), own_test = count(scan, OwnSplit::kTest) > 0;
 
   std::vector<std::size_t> pool;
   std::vector<std::string> pool_groups, pool_strata;
   for (std::size_t i = 0; i < scan.pictures.size(); ++i) {
     const FoundPicture& picture = scan.pictures[i];
-    PlannedPicture planned{picture.path, picture.label, groups[i], "", std::move(contents[i])};
+    PlannedPicture planned{picture.path, picture.label, groups[i], ""};
     if (picture.own_split == OwnSplit::kTest) planned.split = "test";
     if (picture.own_split == OwnSplit::kVal && own_val) planned.split = "val";
     if (planned.split.empty()) {

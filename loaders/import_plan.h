@@ -18,16 +18,13 @@ struct PlanOptions {
   std::uint64_t seed = 1;
   std::string group_expression;  // empty: the rules of GroupRule
   bool keep_val = false;         // keep a val folder however small
-  // Files that have no more bytes together are read once, for the plan, and kept for the decoder.
-  std::uint64_t most_kept_bytes = 64 << 20;
 };
 
 struct PlannedPicture {
   std::string path;  // relative to the root
   std::uint8_t label = 0;
   std::string group;
-  std::string split;                // "train", "val" or "test"
-  std::vector<std::uint8_t> bytes;  // the file's, where all files together are small; empty: to be read
+  std::string split;  // "train", "val" or "test"
 };
 
 struct ImportPlan {

@@ -8,9 +8,7 @@
 
 #include "loaders/cached_reader.h"
 #include "loaders/dataset_summary.h"
-#include "loaders/file_reading.h"
 #include "runtime/core/error.h"
-#include "runtime/hdf5/file.h"
 #include "tests/support/picture_files.h"
 
 namespace xrai {
@@ -202,37 +200,12 @@ TEST(Import, FilesThatDifferOutsideTheirMiddleKeepTheirPatientsApart) {
     bytes.back() = static_cast<std::uint8_t>(last);
     write_bytes(folder / fmt::format("data/NORMAL/{}.png", name), bytes);
   }
-  for (const std::uint64_t most_kept : {0, 1 << 20}) {
-    PlanOptions options;
-    options.most_kept_bytes = most_kept;
-    const ImportPlan plan = plan_import(scan_folder(folder / "data"), options, 2);
-    std::map<std::string, std::string> group_of;
-    for (const PlannedPicture& planned : plan.pictures) group_of[fs::path(planned.path).stem()] = planned.group;
-    EXPECT_EQ(group_of["IM-2000-a"], "IM-2000");
-    EXPECT_EQ(group_of["IM-3000-b"], "IM-3000");
-    EXPECT_EQ(group_of["IM-4000-c"], "IM-3000");
-  }
-}
-
-TEST(Import, FilesAreKeptForTheDecoderOrReadAgainAndTheDataAreTheSame) {
-  const TemporaryFolder folder;
-  add_pictures(folder / "data");
-  write_bytes(folder / "data/NORMAL/empty.png", {});
-  Bytes cut = picture(7000);
-  cut.resize(cut.size() / 2);
-  write_bytes(folder / "data/NORMAL/cut.png", cut);
-  std::map<std::uint64_t, Bytes> pixels;
-  for (const std::uint64_t most_kept : {0, 1 << 20}) {
-    ImportOptions options = options_for(folder);
-    options.force = true;
-    options.plan.most_kept_bytes = most_kept;
-    const ImportPlan plan = plan_import(scan_folder(folder / "data"), options.plan, 2);
-    for (const PlannedPicture& planned : plan.pictures)
-      EXPECT_EQ(planned.bytes, most_kept > 0 ? read_file_bytes(folder / "data" / planned.path) : Bytes{});
-    EXPECT_EQ(run(options).unreadable.size(), 2U);
-    pixels[most_kept] = hdf5::File::open(folder / "out.h5").read<std::uint8_t>("/train/images");
-  }
-  EXPECT_EQ(pixels[0], pixels[1 << 20]);
+  const ImportPlan plan = plan_import(scan_folder(folder / "data"), {}, 2);
+  std::map<std::string, std::string> group_of;
+  for (const PlannedPicture& planned : plan.pictures) group_of[fs::path(planned.path).stem()] = planned.group;
+  EXPECT_EQ(group_of["IM-2000-a"], "IM-2000");
+  EXPECT_EQ(group_of["IM-3000-b"], "IM-3000");
+  EXPECT_EQ(group_of["IM-4000-c"], "IM-3000");
 }
 
 TEST(Import, DuplicatesAcrossTheUsersOwnSplitsAndClassesAreWarnedOf) {
