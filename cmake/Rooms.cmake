@@ -47,10 +47,12 @@ function(xrai_room name)
   xrai_joined_under_sanitizers(${name} APART ${ROOM_APART})
 endfunction()
 
-# xrai_counted(target): whoever links the target leaves counts of its executed lines, where XRAI_COVERAGE asks for them.
+# xrai_counted(target [THREADS]): whoever links the target leaves counts of its executed lines, where XRAI_COVERAGE asks for them. THREADS: several threads
+# run the code at once; the emulation runs one kernel at a time, which makes its counters cheap.
 function(xrai_counted target)
+  cmake_parse_arguments(COUNTED "THREADS" "" "" ${ARGN})
   if(XRAI_COVERAGE)
-    target_compile_options(${target} PRIVATE --coverage)
+    target_compile_options(${target} PRIVATE --coverage $<$<BOOL:${COUNTED_THREADS}>:-fprofile-update=atomic>)
     target_link_options(${target} INTERFACE --coverage)
   endif()
 endfunction()
