@@ -132,7 +132,7 @@ CudnnPolicy policy_for(Precision mode) {
 }
 
 CudnnPolicy pooling_policy() {
-  return {};
+  return {.workspace_cap = 0};
 }
 
 Epilogue epilogue_of(const ConvolutionSpec& spec) {

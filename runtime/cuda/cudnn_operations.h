@@ -16,6 +16,7 @@ namespace xrai::cuda {
 CudnnPolicy policy_for(Precision mode);
 /// For pooling in any precision. It multiplies nothing, but the engine that compiles it carries the note of tensor
 /// cores for all it can compile: asked for true float32, it would be left out and nothing would be left.
+/// It is given no workspace: no engine of 9.19 wants one, and whoever pools has none.
 CudnnPolicy pooling_policy();
 
 /// The uids under which plans take memory. Layouts: activations (n, height, width, channels), weights (filters, kh, kw,

@@ -54,8 +54,6 @@ class CudnnPlan {
   void execute(cudnnHandle_t handle, std::initializer_list<CudnnBinding> bindings, void* workspace) {
     execute(handle, std::span(bindings.begin(), bindings.size()), workspace);
   }
-  /// Those of earlier calls are not to come again.
-  void forget_addresses() { packs_.clear(), oldest_pack_ = 0; }
 
  private:
   friend class CudnnPlanList;

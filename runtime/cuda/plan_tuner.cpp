@@ -61,9 +61,7 @@ CudnnPlan PlanTuner::time(std::vector<CudnnPlan> plans, cudnnHandle_t handle, cu
   tally_.improved += best == times.begin() ? 0 : 1;
   tally_.first_ms += times.front();
   tally_.best_ms += *best;
-  CudnnPlan plan = std::move(plans[static_cast<std::size_t>(best - times.begin())]);
-  plan.forget_addresses();
-  return plan;
+  return std::move(plans[static_cast<std::size_t>(best - times.begin())]);
 }
 
 CudnnPlan PlanTuner::choose(const CudnnPlanList& list, cudnnHandle_t handle, cudaStream_t stream) {

@@ -1,5 +1,4 @@
 // Max and average pooling, any window: by cuDNN's graphs, or by kernels of ours where it has no plan.
-#include <algorithm>
 #include <optional>
 
 #include "kernels/pooling.h"
@@ -16,30 +15,25 @@ class CudnnPooling final : public PoolingPlan {
       : context_(context), forward_(first_plan(pooling_forward(spec, context.type(), context.target))) {
     if (spec.training) backward_ = first_plan(pooling_backward(spec, context.type(), context.target));
     if (spec.training && spec.kind == PoolingKind::kMax)
-      places_bytes_ = aligned(static_cast<std::size_t>(spec.output().count()));
+      places_bytes_ = static_cast<std::size_t>(spec.output().count());
   }
 
-  // Places of the maxima, then what the library works in: pooling needs next to none.
-  [[nodiscard]] std::size_t saved_bytes() const override {
-    return places_bytes_ + std::max(forward_.workspace_bytes(), backward_ ? backward_->workspace_bytes() : 0);
-  }
+  [[nodiscard]] std::size_t saved_bytes() const override { return places_bytes_; }
 
   void forward(const void* x, void* y, void* saved) override {
     forward_.execute(context_.cudnn.get(), {bind(Operand::kX, x), bind(Operand::kY, y), bind(Operand::kPlaces, saved)},
-                     workspace(saved));
+                     nullptr);
   }
 
   void backward(const void* dy, void* dx, const void* saved) override {
     backward_->execute(context_.cudnn.get(),
-                       {bind(Operand::kDy, dy), bind(Operand::kDx, dx), bind(Operand::kPlaces, saved)},
-                       workspace(const_cast<void*>(saved)));
+                       {bind(Operand::kDy, dy), bind(Operand::kDx, dx), bind(Operand::kPlaces, saved)}, nullptr);
   }
 
  private:
   [[nodiscard]] CudnnPlan first_plan(CudnnGraph graph) const {
     return CudnnPlanList(std::move(graph), context_.target, pooling_policy()).first();
   }
-  [[nodiscard]] void* workspace(void* saved) const { return static_cast<std::byte*>(saved) + places_bytes_; }
 
   Context& context_;
   CudnnPlan forward_;

@@ -54,7 +54,7 @@ class Summary(unittest.TestCase):
 
 class Scripts(unittest.TestCase):
     def test_an_unknown_argument_is_refused_before_anything_is_done(self):
-        for script in ("setup", "run", "format", "cuda_coverage", "fuzz", "manual_figures"):
+        for script in ("setup", "run", "format", "cuda_coverage", "plant_faults", "fuzz", "manual_figures"):
             self.assertEqual(run(ROOT / "scripts" / script, "--no-such-option").returncode, 2, script)
 
     def test_fuzz_takes_a_number_of_seconds_and_words_for_libfuzzer(self):
@@ -103,6 +103,11 @@ class Scripts(unittest.TestCase):
             done = run(ROOT / "scripts/cuda_coverage", folder)
         self.assertEqual(done.returncode, 1)
         self.assertIn("-DXRAI_COVERAGE=ON", done.stderr)
+
+    def test_every_fault_of_the_list_still_finds_its_place(self):
+        done = run(ROOT / "scripts/plant_faults", "--list")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout.splitlines()[-1], r"^\d+ faults$")
 
     def test_setup_and_cmake_name_the_same_libraries(self):
         named = (ROOT / "cmake/Dependencies.cmake").read_text()

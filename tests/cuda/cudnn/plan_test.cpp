@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <ostream>
+#include <set>
 
 #include "runtime/cuda/cudnn_operations.h"
 #include "runtime/cuda/cudnn_plan.h"
@@ -11,14 +13,18 @@
 namespace xrai::cuda {
 namespace plan_test {
 
+using ::testing::_;
 using ::testing::AllOf;
 using ::testing::Contains;
 using testing::described_gpu;
 using testing::DescribedGpu;
 using ::testing::Each;
+using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
+using ::testing::SizeIs;
 
 constexpr std::size_t kMany = 100;
 const ConvolutionSpec kSpec{.input = {32, 48, 48, 64}, .filters = 64, .window = {3, 3, 1, 1, 1, 1, 1, 1}};
@@ -112,12 +118,36 @@ TEST(CudnnPlanList, SaysWhichOperationHasNoPlanOnWhichGpu) {
   }
 }
 
+// What --autotune chose is found again by its settings.
+TEST(CudnnPlanList, TellsPlansOfOneEngineApart) {
+  const CudnnTarget target = target_of("A100");
+  const CudnnPlanList list(convolution_forward(kSpec, Precision::kBfloat16, Epilogue::kNone, target), target, {});
+  std::map<std::int64_t, std::set<std::string>> settings;
+  for (const CudnnPlan& plan : list.all(kMany)) settings[plan.engine()].insert(plan.settings());
+  EXPECT_THAT(settings, Contains(Pair(_, SizeIs(Gt(1u)))));
+}
+
 TEST(CudnnPlan, NamesTheTensorThatGotNoMemory) {
   const CudnnTarget target = target_of("A100");
   CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, Precision::kTf32, target), target, {}).first();
   char memory[16];
   try {
     plan.execute(nullptr, {bind(Operand::kDy, memory), bind(Operand::kDx, memory)}, memory);
+    FAIL() << "the weights have no memory";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no memory for tensor 2"));
+  }
+}
+
+TEST(CudnnPlan, TakesNoMemoryOfTheCallBefore) {
+  const CudnnTarget target = target_of("A100");
+  CudnnPlan plan = CudnnPlanList(convolution_data_gradient(kSpec, Precision::kTf32, target), target, {}).first();
+  char memory[16];
+  const CudnnBinding dy = bind(Operand::kDy, memory), weights = bind(Operand::kWeights, memory),
+                     dx = bind(Operand::kDx, memory);
+  EXPECT_THROW(plan.execute(nullptr, {dy, weights, dx}, memory), Error) << "there is no handle";
+  try {
+    plan.execute(nullptr, {dy, dx}, memory);
     FAIL() << "the weights have no memory";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no memory for tensor 2"));

@@ -97,6 +97,30 @@ TEST(Autotune, WithoutItNothingIsTimed) {
   EXPECT_EQ(device->take_choice_remark(), "");
 }
 
+/// Executions whose bits may differ from run to run, in a forward and a backward pass.
+int in_any_order(const std::string& precision, const std::string& gpu, const ConvolutionSpec& spec) {
+  const auto device = testing::fresh_cuda(precision, {.gpu = gpu});
+  const auto plan = device->plan(spec);
+  const auto floats = [&](std::int64_t count) { return device->allocate(static_cast<std::size_t>(count) * 4); };
+  const Buffer x = floats(spec.input.count()), weights = floats(spec.weight_count()), y = floats(spec.output().count()),
+               dy = floats(spec.output().count()), dx = floats(spec.input.count()),
+               dweights = floats(spec.weight_count()), workspace = device->allocate(plan->workspace_bytes());
+  plan->forward(x.data(), weights.data(), nullptr, y.data(), workspace.data());
+  plan->backward(x.data(), weights.data(), y.data(), dy.data(), dx.data(), dweights.as<float>(), nullptr,
+                 workspace.data());
+  device->synchronize();
+  int executions = 0;
+  for (const auto& [operation, count] : fake::report().executed)
+    if (operation.find("in any order") != std::string::npos) executions += count;
+  return executions;
+}
+
+// On all of these cards the library's lists begin with an engine that adds up in any order.
+TEST(Autotune, WithoutItSumsAreInAFixedOrder) {
+  const ConvolutionSpec spec{{2, 16, 16, 64}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, true};
+  for (const char* gpu : {"A100", "RTX 4090", "B200"}) EXPECT_EQ(in_any_order("tf32", gpu, spec), 0) << gpu;
+}
+
 TEST(Autotune, ATrainingKeepsItsChoicesInTheCheckpoint) {
   const testing::TemporaryFolder folder;
   TrainSettings settings = testing::toy_settings();

@@ -2,6 +2,8 @@
 // a whole training.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "runtime/train/device_check.h"
 #include "tests/cuda/device/doubled_card.h"
 #include "tests/support/reference.h"
@@ -59,6 +61,34 @@ TEST(OwnConvolution, GivesThePassesThatCudnnHasNoPlanFor) {
                        "dweights");
   testing::expect_near(testing::get_floats(*device, dbias.as<float>(), spec.filters), expected.dbias, 1e-5, "dbias");
   EXPECT_EQ(findings(), "");
+}
+
+/// Pooled values and the gradient of their sum.
+std::pair<Values, Values> pooled(Device& device, const PoolingSpec& spec) {
+  const auto plan = device.plan(spec);
+  Values pixels = testing::random_values(spec.input.count(), 1);
+  for (float& value : pixels) value = std::round(value * 32) / 32;  // the same ones in bfloat16
+  const Buffer x = put(device, pixels), y = put(device, Values(static_cast<std::size_t>(spec.output().count()), NAN)),
+               dy = put(device, Values(static_cast<std::size_t>(spec.output().count()), 1)),
+               dx = put(device, Values(pixels.size(), NAN)), saved = device.allocate(plan->saved_bytes());
+  plan->forward(x.data(), y.data(), saved.data());
+  plan->backward(dy.data(), dx.data(), saved.data());
+  return {testing::get(device, y.data(), spec.output().count()), testing::get(device, dx.data(), spec.input.count())};
+}
+
+TEST(OwnPooling, PoolsLikeTheCpuWhereCudnnHasNoPlan) {
+  const auto cpu = make_cpu_device(1);
+  for (const PoolingKind kind : {PoolingKind::kMax, PoolingKind::kAverage}) {
+    const auto cuda = fresh_cuda("bf16", kT4);
+    const PoolingSpec spec{{2, 9, 7, 8}, kind, {3, 3, 2, 2, 1, 1, 1, 1}, true};
+    const auto [y, dx] = pooled(*cuda, spec);
+    const auto [expected_y, expected_dx] = pooled(*cpu, spec);
+    const double rounding = testing::roundoff(DataType::kBfloat16);
+    testing::expect_near(y, testing::widened(expected_y), rounding, "y");
+    testing::expect_near(dx, testing::widened(expected_dx), rounding, "dx");
+    EXPECT_GT(executed("pool_kernel"), 0) << "cuDNN has a plan";
+    EXPECT_EQ(findings(), "");
+  }
 }
 
 class T4 : public ::testing::TestWithParam<const char*> {};

@@ -126,6 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
                                          DenseCase{"OneImage", {1, 16, 10, true, false, true, true}},
                                          DenseCase{"BiasAndRelu", {6, 24, 40, true, true, true, true}},
                                          DenseCase{"Relu", {6, 24, 8, false, true, true, true}},
+                                         // Gradients of the bias are summed in two launches, with a workspace.
+                                         DenseCase{"ManyImages", {1100, 4, 3, true, false, true, true}},
                                          DenseCase{"Bare", {3, 7, 5, false, false, true, false}}),
                        ::testing::ValuesIn(kPrecisions)),
     [](const auto& p) { return std::get<0>(p.param).name + ("_" + std::get<1>(p.param)); });

@@ -295,6 +295,16 @@ TEST(CudaDevice, ProductsAreSummedInAFixedOrderAndInFloat32WithAllBits) {
   EXPECT_EQ(fake::report().leaks.library_handles, before);
 }
 
+// More rows than are summed at once: partial sums lie in front of what the library works in.
+TEST(CudaDevice, ADenseLayersWorkspaceHasRoomForTheSumsOfItsBias) {
+  const auto device = fresh_cuda();
+  const auto bytes = [&](bool bias) {
+    return device->plan(DenseSpec{.n = 1100, .inputs = 8, .outputs = 512, .bias = bias, .training = true})
+        ->workspace_bytes();
+  };
+  EXPECT_GE(bytes(true), bytes(false) + 2 * 512 * sizeof(float));
+}
+
 // The double knows one card, and says so when another is chosen.
 TEST(CudaDevice, MakesItsCardTheCurrentOne) {
   fake::reset({.devices = 2});
@@ -328,8 +338,12 @@ INSTANTIATE_TEST_SUITE_P(All, DriverStates,
                          [](const auto& tested) { return tested.param.name; });
 
 TEST(RefusedCalls, PartsOfTwoCudnnInstallationsAreNamed) {
-  fake::reset(refusing("cudnnOpsVersionCheck", CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH));
-  EXPECT_THAT(cuda::diagnose().reason, AllOf(HasSubstr("libcudnn_ops"), HasSubstr("LD_LIBRARY_PATH")));
+  for (const auto& [call, part] :
+       {std::pair{"cudnnGraphVersionCheck", "libcudnn_graph"}, std::pair{"cudnnOpsVersionCheck", "libcudnn_ops"},
+        std::pair{"cudnnCnnVersionCheck", "libcudnn_cnn"}}) {
+    fake::reset(refusing(call, CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH));
+    EXPECT_THAT(cuda::diagnose().reason, AllOf(HasSubstr(part), HasSubstr("LD_LIBRARY_PATH")));
+  }
 }
 
 TEST(CudaDevice, DescribesItself) {

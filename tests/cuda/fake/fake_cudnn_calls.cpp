@@ -2,6 +2,8 @@
 #include <cudnn.h>
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "fake_cudnn.h"
@@ -99,6 +101,22 @@ void aim(CudnnRecord& record) {
 bool lacks_handle(const CudnnRecord& record) {
   return (record.type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR && !record.has(CUDNN_ATTR_OPERATIONGRAPH_HANDLE)) ||
          (record.type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && !record.has(CUDNN_ATTR_EXECUTION_PLAN_HANDLE));
+}
+
+/// Whether the engine of a configuration adds up in an order that changes from run to run.
+bool adds_in_any_order(cudnnBackendDescriptor_t configuration) {
+  cudnnBackendDescriptor_t engine = nullptr;
+  if (XRAI_REAL(cudnnBackendCreateDescriptor)(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) != CUDNN_STATUS_SUCCESS)
+    return false;
+  std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
+  std::int64_t count = 0, most = CUDNN_NUMERICAL_NOTE_TYPE_COUNT;
+  XRAI_REAL(cudnnBackendGetAttribute)
+  (configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
+  XRAI_REAL(cudnnBackendGetAttribute)
+  (engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, most, &count, notes.data());
+  XRAI_REAL(cudnnBackendDestroyDescriptor)(engine);
+  const auto end = notes.begin() + std::clamp<std::int64_t>(count, 0, most);
+  return std::find(notes.begin(), end, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) != end;
 }
 
 std::size_t workspace_bytes(cudnnBackendDescriptor_t plan) {
@@ -239,7 +257,10 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
     return CUDNN_STATUS_SUCCESS;
   }
   const auto status = XRAI_REAL(cudnnBackendSetAttribute)(descriptor, name, type, count, values);
-  if (status == CUDNN_STATUS_SUCCESS) remember(*record, name, type, count, values);
+  if (status != CUDNN_STATUS_SUCCESS) return status;
+  remember(*record, name, type, count, values);
+  if (name == CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)
+    record->in_any_order = adds_in_any_order(*static_cast<const cudnnBackendDescriptor_t*>(values));
   return status;
 }
 

@@ -32,6 +32,7 @@ bool overlap(const Range& a, const Range& b) {
 Execution assemble(const CudnnRecord& plan, std::size_t workspace_bytes, const CudnnRecord& pack) {
   Execution execution;
   execution.program = read_program(*plan.record(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG).graph);
+  if (plan.in_any_order) execution.program.name += ", sums in any order";
   const auto uids = pack.values<std::int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
   const auto pointers = pack.values<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
   for (std::size_t i = 0; i < uids.size() && i < pointers.size(); ++i) execution.memory[uids[i]] = pointers[i];

@@ -24,6 +24,7 @@ struct CudnnRecord {
   std::map<int, Attribute> attributes;
   std::shared_ptr<CudnnRecord> graph;  // of an engine configuration: what it was proposed for
   cudnnBackendDescriptor_t real = nullptr;
+  bool in_any_order = false;  // of a plan: its engine adds in an order that changes from run to run
 
   [[nodiscard]] bool has(int name) const { return attributes.contains(name); }
   template <class T>
