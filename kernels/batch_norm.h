@@ -33,14 +33,15 @@ struct BatchNormArguments {
   const float* beta = nullptr;               // (channels)
   const float* mean = nullptr;               // (channels)
   const float* inverse_deviation = nullptr;  // (channels)
-  void* y = nullptr;                         // like x, or (n, height / 2, width / 2, channels) with pool
+  void* y = nullptr;                         // like x (may be x itself), or (n, height / 2, width / 2, channels) with pool
   std::uint8_t* winner = nullptr;            // with pool: which of the window's four won, row by row; may be null
   BatchNormShape shape;
   bool relu = false, pool = false;
 };
 
 struct BatchNormBackwardArguments {
-  BatchNormArguments forward;   // as it was called
+  // As forward was called. What `residual` holds is not read, nor on the CPU what y holds without residual and pool.
+  BatchNormArguments forward;
   const void* dy = nullptr;     // like y
   void* dx = nullptr;           // like x; may be x itself; null: not wanted
   void* dresidual = nullptr;    // like x when there was a residual; may be dy itself

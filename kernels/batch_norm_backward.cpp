@@ -41,8 +41,9 @@ XRAI_INLINE void keep_sums(V sum_g, V sum_g_xhat, double* sums, std::int64_t cha
   }
 }
 
-// What sums need of xhat. Where a ReLU let through, y = gamma * xhat + beta tells it for a few roundings more, unless
-// beta or the mean are many times what they are added to; then x, the largest tensor here, need not be read.
+// What sums need of xhat at a window's winner. Where a ReLU let through, y = gamma * xhat + beta tells it for a few
+// roundings more, unless beta or the mean are many times what they are added to; then x, the largest tensor here, need
+// not be read.
 template <class V>
 struct Normalised {
   bool from_y;
@@ -52,7 +53,7 @@ struct Normalised {
 template <class V>
 XRAI_INLINE Normalised<V> normalised_of(const BatchNormArguments& f, std::int64_t c) {
   constexpr float kTimes = 4;
-  bool from_y = f.relu && f.residual == nullptr;
+  bool from_y = f.relu;
   for (std::int64_t lane = c; lane < c + kLanes<V>; ++lane)
     from_y = from_y && std::abs(f.beta[lane]) <= kTimes * std::abs(f.gamma[lane]) && f.gamma[lane] != 0.0f &&
              std::abs(f.mean[lane] * f.inverse_deviation[lane]) <= kTimes;
@@ -60,17 +61,47 @@ XRAI_INLINE Normalised<V> normalised_of(const BatchNormArguments& f, std::int64_
   return {false, load<V>(f.mean + c), load<V>(f.inverse_deviation + c)};
 }
 
-template <class V, bool kFromY>
-XRAI_INLINE void plain_sums(const BatchNormBackwardArguments& arg, const Normalised<V>& n, std::int64_t c,
-                            std::int64_t begin, std::int64_t end, double* sums) {
+// Without pooling: what tells whether the ReLU let through. Without a residual it is computed from x as forward did,
+// since x is read anyway.
+enum class Gating { kNone, kByX, kByY };
+
+Gating gating_of(const BatchNormArguments& f) {
+  if (!f.relu) return Gating::kNone;
+  return f.residual == nullptr ? Gating::kByX : Gating::kByY;
+}
+
+template <class V, Gating kGating>
+class Gate {
+ public:
+  XRAI_INLINE Gate(const BatchNormArguments& f, std::int64_t c) : y_(floats(f.y)) {
+    if constexpr (kGating == Gating::kByX) {
+      scale_ = load<V>(f.gamma + c) * load<V>(f.inverse_deviation + c);
+      shift_ = load<V>(f.beta + c) - load<V>(f.mean + c) * scale_;
+    }
+  }
+  XRAI_INLINE V of(V gradient, V x, std::int64_t at) const {
+    if constexpr (kGating == Gating::kByX) return gate(gradient, x * scale_ + shift_, true);
+    if constexpr (kGating == Gating::kByY) return gate(gradient, load<V>(y_ + at), true);
+    return gradient;
+  }
+
+ private:
+  const float* y_;
+  V scale_{}, shift_{};
+};
+
+template <class V, Gating kGating>
+XRAI_INLINE void plain_sums(const BatchNormBackwardArguments& arg, std::int64_t c, std::int64_t begin, std::int64_t end,
+                            double* sums) {
   const BatchNormArguments& f = arg.forward;
+  const Gate<V, kGating> gate(f, c);
+  const V mean = load<V>(f.mean + c), inverse = load<V>(f.inverse_deviation + c);
   V sum_g{}, sum_g_xhat{};
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
-    const V y = load<V>(floats(f.y) + at), g = gate(load<V>(floats(arg.dy) + at), y, f.relu);
-    const V from = kFromY ? y : load<V>(floats(f.x) + at);
+    const V x = load<V>(floats(f.x) + at), g = gate.of(load<V>(floats(arg.dy) + at), x, at);
     sum_g += g;
-    sum_g_xhat += g * ((from - n.shift) * n.scale);
+    sum_g_xhat += g * ((x - mean) * inverse);
   }
   keep_sums(sum_g, sum_g_xhat, sums + c, f.shape.channels);
 }
@@ -115,22 +146,25 @@ XRAI_INLINE void pooled_sums(const BatchNormBackwardArguments& arg, const Normal
   keep_sums(sum_g, sum_g_xhat, sums + c, f.shape.channels);
 }
 
-template <class V, bool kFromY>
-XRAI_INLINE void sums_of_row(const BatchNormBackwardArguments& arg, const Normalised<V>& n, const Rows& rows,
-                             std::int64_t r, std::int64_t c) {
-  double* sums = arg.workspace + r * 2 * arg.forward.shape.channels;
-  if (arg.forward.pool) return pooled_sums<V, kFromY>(arg, n, c, r, sums);
-  const std::int64_t first = r * rows.positions;
-  plain_sums<V, kFromY>(arg, n, c, first, std::min(first + rows.positions, arg.forward.shape.positions()), sums);
+template <class V>
+XRAI_INLINE void pooled_row_sums(const BatchNormBackwardArguments& arg, std::int64_t r, std::int64_t c, double* sums) {
+  const Normalised<V> n = normalised_of<V>(arg.forward, c);
+  if (n.from_y)
+    pooled_sums<V, true>(arg, n, c, r, sums);
+  else
+    pooled_sums<V, false>(arg, n, c, r, sums);
 }
 
 template <class V>
 XRAI_INLINE void row_sums(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t r, std::int64_t c) {
-  const Normalised<V> n = normalised_of<V>(arg.forward, c);
-  if (n.from_y)
-    sums_of_row<V, true>(arg, n, rows, r, c);
-  else
-    sums_of_row<V, false>(arg, n, rows, r, c);
+  double* sums = arg.workspace + r * 2 * arg.forward.shape.channels;
+  if (arg.forward.pool) return pooled_row_sums<V>(arg, r, c, sums);
+  const std::int64_t first = r * rows.positions;
+  const std::int64_t end = std::min(first + rows.positions, arg.forward.shape.positions());
+  const Gating gating = gating_of(arg.forward);
+  if (gating == Gating::kNone) return plain_sums<V, Gating::kNone>(arg, c, first, end, sums);
+  if (gating == Gating::kByX) return plain_sums<V, Gating::kByX>(arg, c, first, end, sums);
+  plain_sums<V, Gating::kByY>(arg, c, first, end, sums);
 }
 
 XRAI_VECTORISE void sums_range(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t begin,
@@ -165,30 +199,39 @@ XRAI_INLINE Gradient<V> gradient_of(const BatchNormBackwardArguments& arg, float
   return {scale, slope, -(scale * mean_g) - load<V>(f.mean + c) * slope};
 }
 
-template <class V>
+template <class V, Gating kGating>
 XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t c, std::int64_t begin,
                           std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
   const Gradient<V> k = gradient_of<V>(arg, share, c);
+  const Gate<V, kGating> gate(f, c);
   for (std::int64_t p = begin; p < end; ++p) {
     const std::int64_t at = p * f.shape.channels + c;
-    const V g = gate(load<V>(floats(arg.dy) + at), load<V>(floats(f.y) + at), f.relu);
-    if (arg.dx != nullptr)
-      store<V>(floats(arg.dx) + at, k.scale * g + (k.slope * load<V>(floats(f.x) + at) + k.offset));
+    const V x = load<V>(floats(f.x) + at), g = gate.of(load<V>(floats(arg.dy) + at), x, at);
+    if (arg.dx != nullptr) store<V>(floats(arg.dx) + at, k.scale * g + (k.slope * x + k.offset));
     if (arg.dresidual != nullptr) store<V>(floats(arg.dresidual) + at, g);
   }
 }
 
-XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
-                                   std::int64_t end) {
+template <Gating kGating>
+XRAI_INLINE void plain_dx_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                    std::int64_t end) {
   constexpr std::int64_t kGroup = 32;
   const std::int64_t channels = arg.forward.shape.channels;
   for (std::int64_t p = begin; p < end; p += kGroup) {
     const std::int64_t stop = std::min(p + kGroup, end);
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16) plain_dx<Float16>(arg, share, c, p, stop);
-    for (; c < channels; ++c) plain_dx<float>(arg, share, c, p, stop);
+    for (; c + 16 <= channels; c += 16) plain_dx<Float16, kGating>(arg, share, c, p, stop);
+    for (; c < channels; ++c) plain_dx<float, kGating>(arg, share, c, p, stop);
   }
+}
+
+XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                   std::int64_t end) {
+  const Gating gating = gating_of(arg.forward);
+  if (gating == Gating::kNone) return plain_dx_positions<Gating::kNone>(arg, share, begin, end);
+  if (gating == Gating::kByX) return plain_dx_positions<Gating::kByX>(arg, share, begin, end);
+  plain_dx_positions<Gating::kByY>(arg, share, begin, end);
 }
 
 template <class V>

@@ -39,8 +39,13 @@ class PartTimes {
       if (begins)
         began_ = Clock::now();
       else
-        times_[{part, backward}].push_back(milliseconds(began_, Clock::now()));
+        step_[{part, backward}] += milliseconds(began_, Clock::now());
     });
+  }
+  /// A part may come several times in a step: what backward computes again belongs to it.
+  void finish_step() {
+    for (const auto& [part, time] : step_) times_[part].push_back(time);
+    step_.clear();
   }
   [[nodiscard]] double median_of(const std::string& part, bool backward) const {
     const auto found = times_.find({part, backward});
@@ -49,6 +54,7 @@ class PartTimes {
 
  private:
   Clock::time_point began_;
+  std::map<std::pair<std::string, bool>, double> step_;
   std::map<std::pair<std::string, bool>, std::vector<double>> times_;
 };
 
@@ -65,8 +71,8 @@ std::vector<double> time_steps(Device& device, NetworkStep& step, int count, Rec
 }
 
 nlohmann::ordered_json rows(Device& device, NetworkStep& step) {
-  const PartTimes times(device, step);
-  time_steps(device, step, 3);
+  PartTimes times(device, step);
+  for (int i = 0; i < 3; ++i) time_steps(device, step, 1), times.finish_step();
   nlohmann::ordered_json rows;
   const auto add = [&](const std::string& name, const std::string& implementation) {
     const double forward_ms = times.median_of(name, false), gflop = step.forward_gflop(name);

@@ -24,7 +24,7 @@ double MemoryNeed::total(std::int64_t training_batch, std::int64_t scoring_batch
 MemoryNeed memory_need(Model& model) {
   const auto bytes = [&](bool training) {
     const ModelPlan& plan = model.prepare(1, training);
-    return static_cast<double>(plan.arena_bytes() + plan.workspace_bytes());
+    return static_cast<double>(plan.arena_bytes());
   };
   const MemoryNeed need{bytes(true), bytes(false)};
   model.forget_plans();

@@ -112,6 +112,9 @@ class Device {
   virtual void batch_norm(const kernels::BatchNormArguments& arguments) = 0;
   virtual void batch_norm_backward(const kernels::BatchNormBackwardArguments& arguments) = 0;
   virtual void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) = 0;
+  /// Whether computing a value a second time, in a walk over memory, costs less here than keeping it does.
+  /// batch_norm_backward then does not read y where there is neither residual nor pooling.
+  [[nodiscard]] virtual bool recomputes_outputs() const { return false; }
   /// Whether the three calls behind it exist here. Float32 activations only.
   [[nodiscard]] virtual bool has_first_block() const { return false; }
   virtual void first_block_statistics(const kernels::FirstBlockStatisticsArguments&) { no_first_block(); }

@@ -89,6 +89,7 @@ class CpuDevice final : public Device {
   void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) override {
     kernels::cpu::inverse_deviation(variance, epsilon, channels, inverse);
   }
+  [[nodiscard]] bool recomputes_outputs() const override { return true; }
   [[nodiscard]] bool has_first_block() const override { return true; }
   void first_block_statistics(const kernels::FirstBlockStatisticsArguments& a) override {
     kernels::cpu::first_block_statistics(a);

@@ -15,22 +15,16 @@ class ConvolutionBlockLayerPlan final : public Layer {
         convolution_(device.plan(ConvolutionSpec{in, node.convolution.layer.filters, node.convolution.layer.window, 1,
                                                  false, false, r.training, r.input_gradient})),
         between_(shape_after(node.convolution.layer.window, in, node.convolution.layer.filters)),
-        between_bytes_(lines(static_cast<std::size_t>(between_.count()) * size_of(device.activation_type()))),
+        between_bytes_(r.training || node.normalisation.pool
+                           ? lines(static_cast<std::size_t>(between_.count()) * size_of(device.activation_type()))
+                           : 0),
         normalisation_(device, parameters, r, node.normalisation, between_),
         training_(r.training),
         weight_(slice(parameters, node.convolution.weight, r.training)) {}
 
-  void forward(const LayerMemory& m, StepContext context) override {
-    const LayerMemory behind = normalisation_memory(m);
-    if (training_ && convolution_->joins_batch_norm()) {
-      convolution_->forward_with_statistics(m.inputs[0], weight_.narrow, m.saved,
-                                            normalisation_.statistics_arguments(behind), m.workspace);
-      normalisation_.normalise(behind);
-    } else {
-      convolution_->forward(m.inputs[0], weight_.narrow, nullptr, m.saved, m.workspace);
-      normalisation_.forward(behind, context);
-    }
-  }
+  void forward(const LayerMemory& m, StepContext) override { run_forward(m, false); }
+  void forward_again(const LayerMemory& m, StepContext) override { run_forward(m, true); }
+  void output_again(const LayerMemory& m) override { normalisation_.normalise(normalisation_memory(m)); }
 
   void backward(const LayerMemory& m, StepContext context) override {
     const LayerMemory behind = normalisation_memory(m);
@@ -45,6 +39,8 @@ class ConvolutionBlockLayerPlan final : public Layer {
 
   [[nodiscard]] std::string implementation() const override { return convolution_->implementation(); }
   [[nodiscard]] std::size_t saved_bytes() const override { return between_bytes_ + normalisation_.saved_bytes(); }
+  [[nodiscard]] bool repeats_output() const override { return normalisation_.repeats_output(); }
+  [[nodiscard]] bool repeat_reads_input() const override { return false; }
   [[nodiscard]] std::size_t workspace_bytes() const override {
     return lines(convolution_->workspace_bytes()) + normalisation_.workspace_bytes();
   }
@@ -54,10 +50,25 @@ class ConvolutionBlockLayerPlan final : public Layer {
  private:
   static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+  void run_forward(const LayerMemory& m, bool again) {
+    const LayerMemory behind = normalisation_memory(m);
+    void* between = between_of(m);
+    if (training_ && convolution_->joins_batch_norm()) {
+      convolution_->forward_with_statistics(m.inputs[0], weight_.narrow, between,
+                                            normalisation_.statistics_arguments(behind, again), m.workspace);
+      return normalisation_.normalise(behind);
+    }
+    convolution_->forward(m.inputs[0], weight_.narrow, nullptr, between, m.workspace);
+    again ? normalisation_.forward_again(behind, {}) : normalisation_.forward(behind, {});
+  }
+
+  // Where nothing remembers it and nothing is pooled, the convolution writes where the normalisation will.
+  [[nodiscard]] void* between_of(const LayerMemory& m) const { return between_bytes_ > 0 ? m.saved : m.output; }
+
   // What the normalisation sees: the gradient of its input goes over the input.
   [[nodiscard]] LayerMemory normalisation_memory(const LayerMemory& m) const {
     LayerMemory behind = m;
-    behind.inputs[0] = m.saved;
+    behind.inputs[0] = between_of(m);
     behind.input_gradients[0] = m.saved;
     behind.saved = static_cast<std::byte*>(m.saved) + between_bytes_;
     behind.workspace = static_cast<std::byte*>(m.workspace) + lines(convolution_->workspace_bytes());

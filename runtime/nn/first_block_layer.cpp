@@ -22,16 +22,8 @@ class FirstBlockLayerPlan final : public Layer {
     running_variance_ = parameters.statistics() + statistics.variance_offset;
   }
 
-  void forward(const LayerMemory& m, StepContext) override {
-    const Saved saved = saved_in(m);
-    if (training_)
-      device_.first_block_statistics({picture(m), weight_.value, shape_, norm_.epsilon, norm_.momentum, saved.moments,
-                                      saved.mean, saved.inverse_deviation, running_mean_, running_variance_,
-                                      static_cast<double*>(m.workspace)});
-    else
-      device_.inverse_deviation(running_variance_, norm_.epsilon, shape_.filters, saved.inverse_deviation);
-    device_.first_block(arguments_of(m));
-  }
+  void forward(const LayerMemory& m, StepContext) override { run_forward(m, running_mean_, running_variance_); }
+  void forward_again(const LayerMemory& m, StepContext) override { run_forward(m, nullptr, nullptr); }
 
   void backward(const LayerMemory& m, StepContext) override {
     device_.first_block_backward({arguments_of(m), saved_in(m).moments, static_cast<const float*>(m.output_gradient),
@@ -48,6 +40,18 @@ class FirstBlockLayerPlan final : public Layer {
   [[nodiscard]] bool backward_reads_input() const override { return true; }
 
  private:
+  // running_mean, running_variance: statistics that training feeds; null: they have seen this batch already.
+  void run_forward(const LayerMemory& m, float* running_mean, float* running_variance) {
+    const Saved saved = saved_in(m);
+    if (training_)
+      device_.first_block_statistics({picture(m), weight_.value, shape_, norm_.epsilon, norm_.momentum, saved.moments,
+                                      saved.mean, saved.inverse_deviation, running_mean, running_variance,
+                                      static_cast<double*>(m.workspace)});
+    else
+      device_.inverse_deviation(running_variance_, norm_.epsilon, shape_.filters, saved.inverse_deviation);
+    device_.first_block(arguments_of(m));
+  }
+
   struct Saved {
     float *mean, *inverse_deviation;
     double* moments;

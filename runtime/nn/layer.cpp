@@ -89,6 +89,7 @@ class ReluLayerPlan final : public Layer {
       device_.relu_backward(m.output, m.output_gradient, m.input_gradients[0], count_);
   }
   [[nodiscard]] bool backward_reads_output() const override { return true; }
+  [[nodiscard]] bool output_may_replace_input() const override { return true; }
 
  private:
   Device& device_;
@@ -103,6 +104,7 @@ class DropoutLayerPlan final : public Layer {
   void backward(const LayerMemory& m, StepContext context) override {
     if (m.input_gradients[0] != nullptr) drop(m.output_gradient, m.input_gradients[0], context);
   }
+  [[nodiscard]] bool output_may_replace_input() const override { return true; }
 
  private:
   void drop(const void* x, void* y, StepContext context) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "runtime/core/device.h"
@@ -31,14 +32,24 @@ class Layer {
 
   virtual void forward(const LayerMemory& memory, StepContext context) = 0;
   virtual void backward(const LayerMemory& memory, StepContext context) = 0;
+  /// forward for a second time in a step: the same bits into output and saved, and nothing else: running statistics stay.
+  virtual void forward_again(const LayerMemory& memory, StepContext context) { forward(memory, context); }
+  /// The same bits into the output alone, from what is saved, the second input and, if repeat_reads_input(), the first.
+  /// Only where repeats_output().
+  virtual void output_again(const LayerMemory&) { throw std::logic_error("this layer cannot repeat its output"); }
 
   [[nodiscard]] virtual std::string implementation() const { return "xrai"; }
   [[nodiscard]] virtual std::size_t saved_bytes() const { return 0; }
   [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
+  /// The first one; of a second one backward only asks whether it is there.
   [[nodiscard]] virtual bool backward_reads_input() const { return false; }
   [[nodiscard]] virtual bool backward_reads_output() const { return false; }
   /// backward may write the first input's gradient over the first input.
   [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
+  /// forward may write the output over the first input.
+  [[nodiscard]] virtual bool output_may_replace_input() const { return false; }
+  [[nodiscard]] virtual bool repeats_output() const { return false; }
+  [[nodiscard]] virtual bool repeat_reads_input() const { return true; }
 
  private:
   std::string name_;

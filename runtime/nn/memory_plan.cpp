@@ -6,8 +6,9 @@
 namespace xrai {
 namespace {
 
+// What cuDNN and cuBLAS ask of a workspace.
 std::size_t aligned(std::size_t bytes) {
-  return (bytes + 63) / 64 * 64;
+  return (bytes + 255) / 256 * 256;
 }
 
 bool together(const Lifetime& a, const Lifetime& b) {

@@ -13,7 +13,7 @@ struct Lifetime {
 };
 
 struct MemoryPlan {
-  std::vector<std::size_t> offsets;  // one a lifetime, multiples of 64
+  std::vector<std::size_t> offsets;  // one a lifetime, multiples of 256
   std::size_t total_bytes = 0;
 };
 

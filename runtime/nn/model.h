@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/core/device.h"
+#include "runtime/nn/call_plan.h"
 #include "runtime/nn/graph.h"
 #include "runtime/nn/layer.h"
 #include "runtime/nn/memory_plan.h"
@@ -24,70 +25,65 @@ enum class Purpose { kScoring, kTraining, kExplaining };
 class ModelPlan {
  public:
   /// `explained`: the tensor of an unfused graph that gradients go back to; explaining only.
+  /// `recompute`: in training only.
   ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, Purpose purpose,
-            int explained = -1);
+            int explained = -1, Recompute recompute = Recompute::kNothing);
 
   [[nodiscard]] std::int64_t batch_size() const { return n_; }
-  [[nodiscard]] void* input() const { return value(0); }  // (n, height, width, 1), activations like all here
+  [[nodiscard]] void* input() const { return place(calls_.picture); }  // (n, height, width, 1), activations like all here
   [[nodiscard]] void* logits() const;                     // (n, n_logits)
   /// Gradient of the logits; filled by the loss, read by backward. Not for scoring.
   [[nodiscard]] void* logit_gradients() const;
   /// The explained tensor, behind forward, and the gradient of the logits with respect to it, behind backward.
-  [[nodiscard]] void* explained() const { return value(explained_); }
-  [[nodiscard]] void* explained_gradient() const { return gradient(explained_); }
+  [[nodiscard]] void* explained() const { return place(calls_.explained); }
+  [[nodiscard]] void* explained_gradient() const { return place(calls_.explained_gradient); }
   /// What a layer has written, for an observer at its end: a later layer may write over it.
-  [[nodiscard]] const void* output_of(std::size_t layer) const { return value(graph_.nodes[layer].output); }
+  [[nodiscard]] const void* output_of(std::size_t layer) const { return place(calls_.calls[layer].output); }
 
   void forward(StepContext context);
   /// Overwrites the gradients of all parameters; when explaining, of those behind the explained tensor, which then mean
   /// nothing.
   void backward(StepContext context);
 
+  /// Values, gradients and workspaces; peak_alive_bytes: what of them is there at once at the worst moment.
   [[nodiscard]] std::size_t arena_bytes() const { return memory_.total_bytes; }
   [[nodiscard]] std::size_t peak_alive_bytes() const { return peak_bytes_; }
-  [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.size_bytes(); }
+  /// Of the layer that needs the largest one.
+  [[nodiscard]] std::size_t workspace_bytes() const;
   [[nodiscard]] const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
-  /// Called around every layer with its index and whether it is the backward pass; for the per-layer table.
+  /// Called around every layer with its index and whether it is the backward pass, to which belongs what that computes
+  /// again; for the per-layer table.
   using Observer = std::function<void(std::size_t layer, bool backward, bool begins)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
-  // Where a tensor's value or gradient lies, as an index into the memory plan; -1: nowhere.
-  struct TensorPlace {
-    int value = -1, gradient = -1;
-  };
-  [[nodiscard]] bool has_gradient(int tensor) const { return differentiated_[static_cast<std::size_t>(tensor)]; }
-  /// Whether the layer takes part in the backward pass.
-  [[nodiscard]] bool runs_backward(std::size_t layer) const;
-  void plan_lifetimes();
+  [[nodiscard]] const Call& loss_call() const { return calls_.calls[layers_.size()]; }
   [[nodiscard]] void* place(int item) const;
-  [[nodiscard]] void* value(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].value); }
-  [[nodiscard]] void* gradient(int tensor) const { return place(tensors_[static_cast<std::size_t>(tensor)].gradient); }
-  [[nodiscard]] LayerMemory memory_of(std::size_t layer) const;
+  [[nodiscard]] LayerMemory memory_of(const Call& call) const;
+  void run(const Call& call, StepContext context);
+  void add_gradients(const Call& call);
 
   Device& device_;
   const Graph& graph_;
   std::int64_t n_;
-  Purpose purpose_;
-  int explained_;
-  std::vector<bool> differentiated_;  // (tensors), those that have a gradient
   std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<TensorPlace> tensors_;
-  std::vector<int> saved_;                       // memory item of each layer, -1: none
-  std::vector<std::vector<int>> contributions_;  // memory item a layer writes each input's gradient to
+  CallPlan calls_;
   MemoryPlan memory_;
   std::size_t peak_bytes_ = 0;
-  Buffer arena_, workspace_;
+  Buffer arena_;
   Observer observer_;
-  std::vector<std::string> forward_names_, backward_names_;  // (layers), of the ranges in a trace
+  std::vector<std::string> names_[3];  // of the ranges in a trace: (layers) forward, backward, again
 };
 
 class Model {
  public:
   /// picture: (1, height, width, 1). Throws Error(kUsage) when the layers do not fit the picture.
-  Model(Device& device, ModelSpec spec, const Shape& picture, std::int64_t n_classes);
+  /// gradient_checkpointing: training keeps few activations and computes the rest a second time
+  /// (Recompute::kSegments): the same bits, in less memory and more time.
+  Model(Device& device, ModelSpec spec, const Shape& picture, std::int64_t n_classes,
+        bool gradient_checkpointing = false);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -105,9 +101,12 @@ class Model {
   void forget_plans() { plans_.clear(); }
 
  private:
+  [[nodiscard]] Recompute recompute() const;
+
   Device& device_;
   ModelSpec spec_;
   std::int64_t n_classes_;
+  bool gradient_checkpointing_;
   Graph graph_;
   Parameters parameters_;
   std::map<std::pair<std::int64_t, bool>, std::unique_ptr<ModelPlan>> plans_;

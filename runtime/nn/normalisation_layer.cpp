@@ -19,7 +19,12 @@ NormalisationLayerPlan::NormalisationLayerPlan(Device& device, Parameters& param
 }
 
 void NormalisationLayerPlan::forward(const LayerMemory& m, StepContext) {
-  if (training_) device_.batch_statistics(statistics_arguments(m));
+  if (training_) device_.batch_statistics(statistics_arguments(m, false));
+  normalise(m);
+}
+
+void NormalisationLayerPlan::forward_again(const LayerMemory& m, StepContext) {
+  device_.batch_statistics(statistics_arguments(m, true));
   normalise(m);
 }
 
@@ -36,15 +41,16 @@ void NormalisationLayerPlan::backward(const LayerMemory& m, StepContext) {
   device_.batch_norm_backward(backward_arguments(m));
 }
 
-kernels::BatchStatisticsArguments NormalisationLayerPlan::statistics_arguments(const LayerMemory& m) const {
+kernels::BatchStatisticsArguments NormalisationLayerPlan::statistics_arguments(const LayerMemory& m,
+                                                                               bool again) const {
   return {m.inputs[0],
           shape_,
           node_.layer.epsilon,
           node_.layer.momentum,
           mean(m),
           inverse_deviation(m),
-          running_mean_,
-          running_variance_,
+          again ? nullptr : running_mean_,
+          again ? nullptr : running_variance_,
           static_cast<double*>(m.workspace)};
 }
 
@@ -56,6 +62,10 @@ kernels::BatchNormBackwardArguments NormalisationLayerPlan::backward_arguments(c
           scale_.gradient,
           shift_.gradient,
           static_cast<double*>(m.workspace)};
+}
+
+bool NormalisationLayerPlan::backward_reads_output() const {
+  return node_.relu && (node_.residual || node_.pool || !device_.recomputes_outputs());
 }
 
 std::size_t NormalisationLayerPlan::saved_bytes() const {

@@ -14,14 +14,20 @@ class NormalisationLayerPlan final : public Layer {
 
   void forward(const LayerMemory& memory, StepContext context) override;
   void backward(const LayerMemory& memory, StepContext context) override;
+  void forward_again(const LayerMemory& memory, StepContext context) override;
+  void output_again(const LayerMemory& memory) override { normalise(memory); }
   [[nodiscard]] std::size_t saved_bytes() const override;
   [[nodiscard]] std::size_t workspace_bytes() const override;
   [[nodiscard]] bool backward_reads_input() const override { return true; }
-  [[nodiscard]] bool backward_reads_output() const override { return node_.relu; }
+  [[nodiscard]] bool backward_reads_output() const override;
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
+  [[nodiscard]] bool output_may_replace_input() const override { return !node_.pool; }
+  // A pooled output is a quarter of what would have to be read for it.
+  [[nodiscard]] bool repeats_output() const override { return training_ && !node_.pool; }
 
-  // The halves of forward in training, and backward's arguments, for who runs them some pictures at a time.
-  [[nodiscard]] kernels::BatchStatisticsArguments statistics_arguments(const LayerMemory& memory) const;
+  // The halves of forward in training, and backward's arguments, for who runs them some pictures at a time. `again`:
+  // the running statistics have seen this batch already.
+  [[nodiscard]] kernels::BatchStatisticsArguments statistics_arguments(const LayerMemory& memory, bool again) const;
   void normalise(const LayerMemory& memory) const;
   [[nodiscard]] kernels::BatchNormBackwardArguments backward_arguments(const LayerMemory& memory) const;
 

@@ -158,7 +158,7 @@ TEST(MemoryPlans, TensorsAliveTogetherNeverShareBytes) {
     ASSERT_EQ(plan.offsets.size(), lives.size());
     EXPECT_GE(plan.total_bytes, peak_bytes(lives));
     for (std::size_t i = 0; i < lives.size(); ++i) {
-      EXPECT_EQ(plan.offsets[i] % 64, 0u);
+      EXPECT_EQ(plan.offsets[i] % 256, 0u);
       EXPECT_LE(plan.offsets[i] + lives[i].bytes, plan.total_bytes);
       for (std::size_t j = 0; j < i; ++j) {
         const bool together = lives[i].first <= lives[j].last && lives[j].first <= lives[i].last;
