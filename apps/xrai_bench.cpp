@@ -46,6 +46,10 @@ void add_options(CommandLine& c, BenchOptions& o) {
          .help = "steps before that",
          .at_least = 0,
          .at_most = 1000});
+  c.add({.group = "Network",
+         .name = "gradient-checkpointing",
+         .target = &o.gradient_checkpointing,
+         .help = "train as xrai_gpu_train does with this flag: in less memory and more time"});
   c.add({.group = "Measuring",
          .name = "limits",
          .target = &o.limits,

@@ -1,7 +1,5 @@
 #include "apps/bench/measurement.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +7,7 @@
 
 #include "apps/bench/step_limits.h"
 #include "apps/support/version.h"
+#include "runtime/core/host.h"
 
 namespace xrai {
 namespace {
@@ -22,12 +21,6 @@ double milliseconds(Clock::time_point from, Clock::time_point to) {
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values.empty() ? 0 : values[values.size() / 2];
-}
-
-std::int64_t peak_resident_bytes() {
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
 /// What each part of some steps took; costs a synchronisation a part.
@@ -118,7 +111,9 @@ nlohmann::ordered_json measure(Device& device, const BenchOptions& options, cons
   result["parameters"] = parameters;
   result["arena_bytes"] = step.plan().arena_bytes();
   result["arena_lower_bound_bytes"] = step.plan().peak_alive_bytes();
-  result["workspace_bytes"] = step.plan().workspace_bytes();
+  const PlannedMemory planned = step.planned();
+  for (const auto& [kind, bytes] : by_kind(planned)) result["planned_bytes"][kind] = bytes;
+  result["planned_bytes"]["total"] = planned.total();
   result["layers"] = rows(device, step);
   result["peak_resident_bytes"] = peak_resident_bytes();
   if (options.limits) add_step_limits(step, result);
@@ -136,9 +131,12 @@ void print_measurement(const nlohmann::ordered_json& result) {
     std::printf("%-24s %12.2f %12.2f %10.0f  %s\n", row["name"].get<std::string>().c_str(),
                 row["forward_ms"].get<double>(), row["backward_ms"].get<double>(), row["forward_gflops"].get<double>(),
                 row["implementation"].get<std::string>().c_str());
-  std::printf("step %.1f ms (median), %.1f images/s, peak memory %.0f MiB (activations %.0f MiB)\n",
-              result["step_ms"]["median"].get<double>(), result["images_per_second"].get<double>(),
-              result["peak_resident_bytes"].get<double>() / 1048576, result["arena_bytes"].get<double>() / 1048576);
+  std::printf("step %.1f ms (median), %.1f images/s\n", result["step_ms"]["median"].get<double>(),
+              result["images_per_second"].get<double>());
+  std::printf("MiB by plan:");
+  for (const auto& [kind, bytes] : result["planned_bytes"].items())
+    std::printf(" %s %.1f,", kind.c_str(), bytes.get<double>() / 1048576);
+  std::printf(" resident at most %.0f\n", result["peak_resident_bytes"].get<double>() / 1048576);
   if (!result.contains("limits")) return;
   const auto& limits = result["limits"];
   std::printf("direct convolutions alone %.1f ms: %.2f of that limit; cores %.0f GFLOP/s, memory %.1f GB/s\n",

@@ -6,7 +6,7 @@ namespace xrai {
 
 NetworkStep::NetworkStep(Device& device, const BenchOptions& options, bool training)
     : device_(device),
-      model_(device, find_model(options.model), {1, options.size, options.size, 1}, 2),
+      model_(device, find_model(options.model), {1, options.size, options.size, 1}, 2, options.gradient_checkpointing),
       plan_(model_.prepare(options.batch_size, training)) {
   model_.parameters().initialise(1);
   if (training) optimiser_.emplace(device, model_.parameters(), OptimiserSettings{});

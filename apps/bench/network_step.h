@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/nn/model.h"
+#include "runtime/train/memory_use.h"
 #include "runtime/train/optimiser.h"
 
 namespace xrai {
@@ -16,7 +17,7 @@ struct BenchOptions {
   std::string model = "plain5", device = "auto", precision = "auto", device_model;
   std::int64_t size = 224, batch_size = 64;
   int iterations = 10, warmup = 2, threads = 0;
-  bool limits = false, json = false;
+  bool gradient_checkpointing = false, limits = false, json = false;
 };
 
 class NetworkStep {
@@ -36,6 +37,9 @@ class NetworkStep {
   [[nodiscard]] bool training() const { return optimiser_.has_value(); }
   Model& model() { return model_; }
   ModelPlan& plan() { return plan_; }
+  [[nodiscard]] PlannedMemory planned() {
+    return planned_memory(model_, plan_, optimiser_ ? &*optimiser_ : nullptr);
+  }
 
  private:
   void fill();

@@ -236,6 +236,11 @@ void add_run_options(CommandLine& c, TrainOptions& o) {
   const std::string g = "Run";
   add_device_options(c, o.device, o.precision, o.threads);
   c.add({.group = g,
+         .name = "gradient-checkpointing",
+         .target = &o.gradient_checkpointing,
+         .help = "compute most activations a second time instead of keeping them for the backward pass: the same "
+                 "bits, less memory, about a third more time"});
+  c.add({.group = g,
          .name = "autotune",
          .target = &o.autotune,
          .help =

@@ -43,7 +43,7 @@ struct TrainOptions {
   std::string cache = "auto";
   std::string device = "auto", precision = "auto";
   int threads = 0, workers = 4;
-  bool autotune = false, deterministic = false;
+  bool gradient_checkpointing = false, autotune = false, deterministic = false;
   std::string resume;
   bool fast_dev_run = false;
   std::int64_t log_interval = 20;

@@ -125,8 +125,8 @@ void TrainingRun::write_trace_if_possible() const {
 }
 
 void TrainingRun::make_model() {
-  model_ =
-      std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()));
+  model_ = std::make_unique<Model>(*device_, spec_, picture_, static_cast<std::int64_t>(data_.reader->classes().size()),
+                                   options_.gradient_checkpointing);
   const auto n_train = static_cast<std::int64_t>(data_.train_rows.size());
   const std::uint64_t on_card = device_->free_bytes(), free = on_card > 0 ? on_card : available_memory_bytes();
   const MemoryNeed need = on_card == 0 || !options_.batch_size ? memory_need(*model_) : MemoryNeed{};
@@ -177,6 +177,8 @@ RunEnd TrainingRun::train() {
                                       options(data_.validation_split, Order::kSequential));
   trainer_ = std::make_unique<Trainer>(*model_, settings_, checkpoint_facts(data_, settings_, config_), *train_source_,
                                        validation_source_.get(), folder_->path());
+  planned_ = trainer_->planned_memory();
+  log::info(fmt::format("memory by plan: {}", describe(planned_)));
   if (start_) trainer_->resume(*start_);
   start_.reset();
   history_ = std::make_unique<HistoryWriter>(folder_->path(), trainer_->state().step);
@@ -268,7 +270,13 @@ void TrainingRun::say_what_is_next(bool interrupted) {
 int TrainingRun::end(RunEnd end) {
   const bool interrupted = end == RunEnd::kInterrupted;
   if (!interrupted) write_report();
-  if (options_.json) print_json(finite_json(training_result(folder_->path(), *history_, reached_, end, validation_)));
+  if (options_.json) {
+    nlohmann::ordered_json result = training_result(folder_->path(), *history_, reached_, end, validation_);
+    for (const auto& [kind, bytes] : by_kind(planned_)) result["planned_bytes"][kind] = bytes;
+    result["peak_resident_bytes"] = peak_resident_bytes();
+    print_json(finite_json(std::move(result)));
+  }
+  log::info(fmt::format("at most {:.0f} MiB were resident", static_cast<double>(peak_resident_bytes()) / 1048576.0));
   if (interrupted) log::set_quiet(false);  // whoever stops a run wants to know how to go on
   say_what_is_next(interrupted);
   write_trace();

@@ -66,6 +66,7 @@ class TrainingRun {
   std::unique_ptr<BatchLoader> train_source_, validation_source_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<HistoryWriter> history_;
+  PlannedMemory planned_;
   TrainingState reached_;  // where training ended
   std::optional<Evaluation> validation_;
 };

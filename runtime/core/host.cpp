@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
@@ -71,6 +72,12 @@ std::uint64_t available_memory_bytes() {
   if (!system && !group) return 0;
   constexpr auto kUnlimited = std::numeric_limits<std::uint64_t>::max();
   return std::min(system.value_or(kUnlimited), group.value_or(kUnlimited));
+}
+
+std::uint64_t peak_resident_bytes() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 void keep_freed_memory() {

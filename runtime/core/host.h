@@ -12,6 +12,9 @@ int available_cores();
 /// Bytes that the system, and the control group this process runs in, would still give; 0 where neither says.
 std::uint64_t available_memory_bytes();
 
+/// The most that this process had in memory at once so far.
+std::uint64_t peak_resident_bytes();
+
 /// Freed memory stays with the process from here on. Where blocks are made on one thread and freed on another by the
 /// thousand, the allocator would return pages to the system and fault them in again: a seventh of the processor time
 /// of importing small pictures. For programs of one job that ends soon.

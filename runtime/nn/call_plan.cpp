@@ -227,7 +227,6 @@ class CallPlanner {
   CallPlan plan_;
 };
 
-// Cuts behind the layer with which a `parts`-th of what all layers write and save has come together.
 std::vector<int> segments_of(const CallPlanRequest& request, int parts) {
   std::size_t total = 0, so_far = 0;
   const auto bytes = [&](const LayerUse& layer) {
@@ -247,12 +246,16 @@ std::vector<int> segments_of(const CallPlanRequest& request, int parts) {
 
 }  // namespace
 
+CallPlan plan_calls(const CallPlanRequest& request, int segments) {
+  return CallPlanner(request, segments_of(request, segments)).plan();
+}
+
 CallPlan plan_calls(const CallPlanRequest& request) {
-  CallPlan best = CallPlanner(request, segments_of(request, 1)).plan();
+  CallPlan best = plan_calls(request, 1);
   if (request.recompute != Recompute::kSegments) return best;
   std::size_t least = plan_memory(best.lives).total_bytes;
-  for (int parts = 2; parts <= static_cast<int>(request.layers.size()); ++parts) {
-    CallPlan plan = CallPlanner(request, segments_of(request, parts)).plan();
+  for (int segments = 2; segments <= static_cast<int>(request.layers.size()); ++segments) {
+    CallPlan plan = plan_calls(request, segments);
     const std::size_t bytes = plan_memory(plan.lives).total_bytes;
     if (bytes < least) least = bytes, best = std::move(plan);
   }

@@ -58,8 +58,10 @@ struct CallPlan {
   int picture = -1, explained = -1, explained_gradient = -1;
 };
 
-/// With kSegments the division into segments whose memory plan is the smallest, of those that cut where a k-th of the
-/// bytes kept by all layers has come together.
+/// In so many segments, which end where the `segments`-th part of the bytes that all layers write and save has come
+/// together; fewer where a layer has more than its part.
+CallPlan plan_calls(const CallPlanRequest& request, int segments);
+/// With kSegments the division into segments whose memory plan is the smallest, otherwise one segment.
 CallPlan plan_calls(const CallPlanRequest& request);
 
 }  // namespace xrai

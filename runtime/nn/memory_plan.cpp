@@ -15,6 +15,13 @@ bool together(const Lifetime& a, const Lifetime& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
+std::size_t alive_at(const std::vector<Lifetime>& lifetimes, int step) {
+  std::size_t alive = 0;
+  for (const Lifetime& life : lifetimes)
+    if (life.first <= step && step <= life.last) alive += aligned(life.bytes);
+  return alive;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
@@ -41,15 +48,18 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
   return plan;
 }
 
-std::size_t peak_bytes(const std::vector<Lifetime>& lifetimes) {
-  std::size_t peak = 0;
+int worst_step(const std::vector<Lifetime>& lifetimes) {
+  int worst = 0;
+  std::size_t most = 0;
   for (const Lifetime& at : lifetimes) {
-    std::size_t alive = 0;
-    for (const Lifetime& other : lifetimes)
-      if (other.first <= at.first && at.first <= other.last) alive += aligned(other.bytes);
-    peak = std::max(peak, alive);
+    const std::size_t alive = alive_at(lifetimes, at.first);
+    if (alive > most || (alive == most && at.first < worst)) most = alive, worst = at.first;
   }
-  return peak;
+  return worst;
+}
+
+std::size_t peak_bytes(const std::vector<Lifetime>& lifetimes) {
+  return alive_at(lifetimes, worst_step(lifetimes));
 }
 
 }  // namespace xrai

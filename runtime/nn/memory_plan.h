@@ -21,7 +21,9 @@ struct MemoryPlan {
 /// (the largest sum alive at one step) for networks, whose lives nest.
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
 
-/// The largest number of bytes alive at one step: no plan can need less.
+/// The step at which most bytes are alive; the first of such.
+int worst_step(const std::vector<Lifetime>& lifetimes);
+/// The number of bytes alive then: no plan can need less.
 std::size_t peak_bytes(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace xrai

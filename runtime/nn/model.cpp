@@ -79,6 +79,13 @@ std::size_t ModelPlan::workspace_bytes() const {
   return bytes;
 }
 
+std::size_t ModelPlan::workspace_bytes_at_peak() const {
+  const int worst = worst_step(calls_.lives);
+  if (worst < 0 || worst >= static_cast<int>(calls_.calls.size())) return 0;
+  const Call& call = calls_.calls[at(worst)];
+  return call.workspace < 0 ? 0 : calls_.lives[at(call.workspace)].bytes;
+}
+
 void* ModelPlan::logits() const {
   return place(loss_call().inputs[0]);
 }
@@ -119,8 +126,9 @@ void ModelPlan::run(const Call& call, StepContext context) {
 void ModelPlan::add_gradients(const Call& call) {
   const std::vector<int>& inputs = graph_.nodes[at(call.layer)].inputs;
   for (std::size_t k = 0; k < inputs.size(); ++k)
-    if (void* total = place(call.add_to[k]))
-      device_.add(total, place(call.input_gradients[k]), total, graph_.tensors[at(inputs[k])].count() * n_);
+    if (call.add_to[k] >= 0)
+      device_.add(place(call.add_to[k]), place(call.input_gradients[k]), place(call.add_to[k]),
+                  graph_.tensors[at(inputs[k])].count() * n_);
 }
 
 void ModelPlan::forward(StepContext context) {

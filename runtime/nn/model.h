@@ -48,8 +48,9 @@ class ModelPlan {
   /// Values, gradients and workspaces; peak_alive_bytes: what of them is there at once at the worst moment.
   [[nodiscard]] std::size_t arena_bytes() const { return memory_.total_bytes; }
   [[nodiscard]] std::size_t peak_alive_bytes() const { return peak_bytes_; }
-  /// Of the layer that needs the largest one.
+  /// Of the layer that needs the largest one, and of the one that runs at the worst moment.
   [[nodiscard]] std::size_t workspace_bytes() const;
+  [[nodiscard]] std::size_t workspace_bytes_at_peak() const;
   [[nodiscard]] const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
   [[nodiscard]] const Graph& graph() const { return graph_; }
 

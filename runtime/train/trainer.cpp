@@ -49,6 +49,10 @@ std::int64_t Trainer::steps_per_epoch() const {
   return (train_.size() + settings_.batch_size - 1) / settings_.batch_size;
 }
 
+PlannedMemory Trainer::planned_memory() {
+  return xrai::planned_memory(model_, model_.prepare(std::min(settings_.batch_size, train_.size()), true), &optimiser_);
+}
+
 std::int64_t Trainer::total_steps() const {
   return settings_.epochs * steps_per_epoch();
 }

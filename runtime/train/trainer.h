@@ -13,6 +13,7 @@
 #include "runtime/train/batch_feeder.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/history.h"
+#include "runtime/train/memory_use.h"
 #include "runtime/train/optimiser.h"
 #include "runtime/train/profile_window.h"
 #include "runtime/train/scorer.h"
@@ -47,6 +48,8 @@ class Trainer {
   /// Steps of all epochs: what the schedule spans, whether or not max_steps stops earlier.
   [[nodiscard]] std::int64_t total_steps() const;
   [[nodiscard]] std::int64_t steps_per_epoch() const;
+  /// For the largest batch. Makes the plan that the first step would make.
+  [[nodiscard]] PlannedMemory planned_memory();
 
  private:
   // Sums since the last step line.
