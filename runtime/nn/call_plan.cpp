@@ -227,39 +227,81 @@ class CallPlanner {
   CallPlan plan_;
 };
 
-std::vector<int> segments_of(const CallPlanRequest& request, int parts) {
+// Behind which layers a `shares`-th of what all layers write and save has come together.
+std::vector<int> equal_shares(const CallPlanRequest& request, int shares) {
   std::size_t total = 0, so_far = 0;
-  const auto bytes = [&](const LayerUse& layer) {
-    return request.tensor_bytes[at(layer.output)] + layer.saved_bytes;
-  };
+  const auto bytes = [&](const LayerUse& layer) { return request.tensor_bytes[at(layer.output)] + layer.saved_bytes; };
   for (const LayerUse& layer : request.layers) total += bytes(layer);
-  std::vector<int> segments;
-  int segment = 0;
-  for (const LayerUse& layer : request.layers) {
-    segments.push_back(segment);
-    so_far += bytes(layer);
-    if (so_far * at(parts) < total) continue;
-    ++segment, so_far = 0;
+  std::vector<int> ends;
+  for (int i = 0; i + 1 < static_cast<int>(request.layers.size()); ++i) {
+    so_far += bytes(request.layers[at(i)]);
+    if (so_far * at(shares) < total) continue;
+    ends.push_back(i);
+    so_far = 0;
   }
-  return segments;
+  return ends;
 }
+
+/// The best division that was seen, and how to look for a better one.
+class SegmentSearch {
+ public:
+  explicit SegmentSearch(const CallPlanRequest& request) : request_(request) { try_out({}); }
+
+  bool try_out(const std::vector<int>& ends) {
+    CallPlan plan = plan_calls(request_, ends);
+    const std::size_t bytes = peak_bytes(plan.lives);
+    if (bytes >= least_ && !best_.calls.empty()) return false;
+    least_ = bytes, ends_ = ends, best_ = std::move(plan);
+    return true;
+  }
+  // One round of moves, each of one end; whether any helped.
+  bool improve() {
+    bool helped = false;
+    for (std::size_t k = 0; k < ends_.size(); ++k) {
+      for (const int by : {-1, 1}) {
+        std::vector<int> moved = ends_;
+        moved[k] += by;
+        if (fits(moved, k)) helped = try_out(moved) || helped;
+      }
+      std::vector<int> joined;
+      for (std::size_t other = 0; other < ends_.size(); ++other)
+        if (other != k) joined.push_back(ends_[other]);
+      helped = try_out(joined) || helped;
+    }
+    return helped;
+  }
+  CallPlan take() { return std::move(best_); }
+
+ private:
+  [[nodiscard]] bool fits(const std::vector<int>& ends, std::size_t k) const {
+    const int before = k == 0 ? -1 : ends[k - 1];
+    const int behind = k + 1 < ends.size() ? ends[k + 1] : static_cast<int>(request_.layers.size()) - 1;
+    return before < ends[k] && ends[k] < behind;
+  }
+
+  const CallPlanRequest& request_;
+  CallPlan best_;
+  std::vector<int> ends_;
+  std::size_t least_ = 0;
+};
 
 }  // namespace
 
-CallPlan plan_calls(const CallPlanRequest& request, int segments) {
-  return CallPlanner(request, segments_of(request, segments)).plan();
+CallPlan plan_calls(const CallPlanRequest& request, const std::vector<int>& ends) {
+  std::vector<int> segments(request.layers.size(), 0);
+  for (const int end : ends)
+    for (std::size_t i = at(end) + 1; i < segments.size(); ++i) ++segments[i];
+  return CallPlanner(request, segments).plan();
 }
 
 CallPlan plan_calls(const CallPlanRequest& request) {
-  CallPlan best = plan_calls(request, 1);
-  if (request.recompute != Recompute::kSegments) return best;
-  std::size_t least = plan_memory(best.lives).total_bytes;
-  for (int segments = 2; segments <= static_cast<int>(request.layers.size()); ++segments) {
-    CallPlan plan = plan_calls(request, segments);
-    const std::size_t bytes = plan_memory(plan.lives).total_bytes;
-    if (bytes < least) least = bytes, best = std::move(plan);
-  }
-  return best;
+  if (request.recompute != Recompute::kSegments) return plan_calls(request, {});
+  SegmentSearch search(request);
+  for (int shares = 2; shares <= static_cast<int>(request.layers.size()); ++shares)
+    search.try_out(equal_shares(request, shares));
+  constexpr int kRounds = 20;
+  for (int round = 0; round < kRounds && search.improve(); ++round) continue;
+  return search.take();
 }
 
 }  // namespace xrai

@@ -58,10 +58,10 @@ struct CallPlan {
   int picture = -1, explained = -1, explained_gradient = -1;
 };
 
-/// In so many segments, which end where the `segments`-th part of the bytes that all layers write and save has come
-/// together; fewer where a layer has more than its part.
-CallPlan plan_calls(const CallPlanRequest& request, int segments);
-/// With kSegments the division into segments whose memory plan is the smallest, otherwise one segment.
+/// Segments end behind these layers, in ascending order, and behind the last one.
+CallPlan plan_calls(const CallPlanRequest& request, const std::vector<int>& ends);
+/// With kSegments those that were found to need the least memory: of equal shares of what the layers write and save,
+/// then moved and joined as long as that helps. Otherwise one segment.
 CallPlan plan_calls(const CallPlanRequest& request);
 
 }  // namespace xrai

@@ -1,7 +1,9 @@
 #include "runtime/nn/memory_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <utility>
 
 namespace xrai {
 namespace {
@@ -15,11 +17,26 @@ bool together(const Lifetime& a, const Lifetime& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-std::size_t alive_at(const std::vector<Lifetime>& lifetimes, int step) {
+struct Worst {
+  int step = 0;
+  std::size_t bytes = 0;
+};
+
+// One walk over the steps, with what begins and what has ended at each.
+Worst worst_of(const std::vector<Lifetime>& lifetimes) {
+  std::map<int, std::pair<std::size_t, std::size_t>> changes;  // step: bytes that begin, bytes that are gone
+  for (const Lifetime& life : lifetimes) {
+    changes[life.first].first += aligned(life.bytes);
+    changes[life.last + 1].second += aligned(life.bytes);
+  }
+  Worst worst;
   std::size_t alive = 0;
-  for (const Lifetime& life : lifetimes)
-    if (life.first <= step && step <= life.last) alive += aligned(life.bytes);
-  return alive;
+  for (const auto& [step, change] : changes) {
+    alive += change.first;
+    alive -= change.second;
+    if (alive > worst.bytes) worst = {step, alive};
+  }
+  return worst;
 }
 
 }  // namespace
@@ -49,17 +66,11 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
 }
 
 int worst_step(const std::vector<Lifetime>& lifetimes) {
-  int worst = 0;
-  std::size_t most = 0;
-  for (const Lifetime& at : lifetimes) {
-    const std::size_t alive = alive_at(lifetimes, at.first);
-    if (alive > most || (alive == most && at.first < worst)) most = alive, worst = at.first;
-  }
-  return worst;
+  return worst_of(lifetimes).step;
 }
 
 std::size_t peak_bytes(const std::vector<Lifetime>& lifetimes) {
-  return alive_at(lifetimes, worst_step(lifetimes));
+  return worst_of(lifetimes).bytes;
 }
 
 }  // namespace xrai

@@ -194,5 +194,12 @@ TEST(MemoryPlans, Plain5At224With64PicturesTrainsInHalfAGibibyte) {
   EXPECT_LE(model.prepare(64, false).arena_bytes(), std::size_t{256} << 20);
 }
 
+TEST(MemoryPlans, Resnet18At224With64PicturesTrainsInLessThanAGibibyteAndScoresInAQuarter) {
+  const auto device = make_cpu_device(1);
+  Model model(*device, architecture("resnet18"), {1, 224, 224, 1}, 2);
+  EXPECT_LE(model.prepare(64, true).arena_bytes(), std::size_t{900} << 20);
+  EXPECT_LE(model.prepare(64, false).arena_bytes(), std::size_t{256} << 20);
+}
+
 }  // namespace graph_test
 }  // namespace xrai

@@ -1,5 +1,6 @@
 // Whole networks on the CPU device against the same networks in double: every kind of layer, alone and joined with its
 // neighbours, and every way in which one tensor can be read by several layers.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -250,6 +251,17 @@ TEST_P(NetworkGradients, AreTheSameBitsTheSecondTime) {
   EXPECT_EQ(first, checker.gradients());
 }
 
+TEST_P(NetworkGradients, AreTheSameBitsWithCheckpointsAndFeedTheRunningStatisticsOnce) {
+  const Model& model = model_;
+  Model checkpointed(model_.device(), model.spec(), model.picture(), model.n_classes(), true);
+  checkpointed.parameters().initialise(3);
+  model_.parameters().initialise(3);
+  EXPECT_EQ(GradientChecker(checkpointed, 4).gradients(), GradientChecker(model_, 4).gradients());
+  const std::int64_t count = model_.parameters().statistics_count();
+  EXPECT_EQ(floats_at(checkpointed.parameters().statistics(), count),
+            floats_at(model_.parameters().statistics(), count));
+}
+
 TEST_P(NetworkGradients, InferenceUsesRunningStatisticsAndNoDropout) {
   for (int step = 0; step < 3; ++step) GradientChecker(model_, 4);  // feeds the running statistics
   ModelPlan& plan = model_.prepare(2, false);
@@ -280,6 +292,41 @@ TEST_P(ShippedNetworkGradients, AgreeWithCentralDifferences) {
 
 INSTANTIATE_TEST_SUITE_P(Every, ShippedNetworkGradients,
                          ::testing::Values(std::pair{"plain5", 33}, std::pair{"lenet", 17}));
+
+// Depth as people write it: TOML, ten blocks of which every second one takes in what went into the one before.
+TEST(GradientCheckpointing, HalvesTheMemoryOfADeepNetworkAndChangesNoBit) {
+  std::string layers = "name = 'deep'\n[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\n"
+                       "name = 'start'\n";
+  for (int block = 0; block < 20; ++block) {
+    layers += "[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\nbias = false\n"
+              "[[layer]]\ntype = 'batch_norm'\n";
+    if (block % 2 == 1)
+      layers += "[[layer]]\ntype = 'add'\nwith = '" + (block == 1 ? "start" : fmt::format("r{}", block - 2)) + "'\n";
+    layers += fmt::format("[[layer]]\ntype = 'relu'\nname = 'r{}'\n", block);
+  }
+  layers += "[[layer]]\ntype = 'dropout'\nprobability = 0.2\n[[layer]]\ntype = 'global_average_pool'\n"
+            "[[layer]]\ntype = 'dense'\n";
+  const auto device = make_cpu_device(1);
+  std::vector<Values> gradients;
+  std::vector<std::size_t> bytes;
+  for (const bool checkpointing : {false, true}) {
+    Model model(*device, parse_model_toml(layers, "deep.toml"), {1, 12, 12, 1}, 2, checkpointing);
+    model.parameters().initialise(3);
+    gradients.push_back(GradientChecker(model, 3).gradients());
+    bytes.push_back(model.prepare(3, true).peak_alive_bytes() - model.prepare(3, true).workspace_bytes_at_peak());
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+  EXPECT_LE(2 * bytes[1], bytes[0]);
+}
+
+TEST(GradientCheckpointing, TakesLessMemoryForResnet18) {
+  const auto device = make_cpu_device(1);
+  const auto bytes = [&](bool checkpointing) {
+    Model model(*device, architecture("resnet18"), {1, 128, 128, 1}, 2, checkpointing);
+    return static_cast<double>(model.prepare(8, true).peak_alive_bytes());
+  };
+  EXPECT_LE(bytes(true), 0.8 * bytes(false));
+}
 
 TEST(Resnet18, SaysInInferenceWhatTheSameNetworkInDoubleSays) {
   const auto device = make_cpu_device(1);
