@@ -17,8 +17,8 @@ double gibibytes(double bytes) {
 }  // namespace
 
 double MemoryNeed::total(std::int64_t training_batch, std::int64_t scoring_batch) const {
-  return training_bytes_per_picture * static_cast<double>(training_batch) +
-         scoring_bytes_per_picture * static_cast<double>(scoring_batch);
+  return std::max(training_bytes_per_picture * static_cast<double>(training_batch),
+                  scoring_bytes_per_picture * static_cast<double>(scoring_batch));
 }
 
 MemoryNeed memory_need(Model& model) {

@@ -11,12 +11,13 @@ namespace xrai {
 /// Bytes that training and scoring in batches of these sizes take, from plans for one picture.
 struct MemoryNeed {
   double training_bytes_per_picture = 0, scoring_bytes_per_picture = 0;
+  /// One arena serves both, and an epoch's smaller last batch (Model::prepare).
   [[nodiscard]] double total(std::int64_t training_batch, std::int64_t scoring_batch) const;
 };
 MemoryNeed memory_need(Model& model);
 
 /// --batch-size auto: the largest power of two, 256 and n_train at most, with which half of the free memory is enough.
-/// The other half is for the plan of an epoch's smaller last batch and for what memory_need does not see. At least 1;
+/// The other half is for what memory_need does not see. At least 1;
 /// 32 where free_bytes is 0, unknown.
 std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, std::int64_t n_train,
                            std::uint64_t free_bytes);

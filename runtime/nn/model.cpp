@@ -43,8 +43,8 @@ LayerUse use_of(const Node& node, const Layer& layer, bool runs_backward) {
 }  // namespace
 
 ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, Purpose purpose,
-                     int explained, Recompute recompute)
-    : device_(device), graph_(graph), n_(n) {
+                     int explained, Recompute recompute, std::shared_ptr<Buffer> arena)
+    : device_(device), graph_(graph), n_(n), arena_(std::move(arena)) {
   CallPlanRequest request;
   request.differentiated = differentiated_tensors(graph, purpose, explained);
   request.explained = explained;
@@ -65,12 +65,13 @@ ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph,
   calls_ = plan_calls(request);
   memory_ = plan_memory(calls_.lives);
   peak_bytes_ = peak_bytes(calls_.lives);
-  arena_ = device.allocate(memory_.total_bytes);
+  if (!arena_ || arena_->size_bytes() < memory_.total_bytes)
+    arena_ = std::make_shared<Buffer>(device.allocate(memory_.total_bytes));
 }
 
 void* ModelPlan::place(int item) const {
   if (item < 0) return nullptr;
-  return arena_.as<std::byte>() + memory_.offsets[at(item)];
+  return arena_->as<std::byte>() + memory_.offsets[at(item)];
 }
 
 std::size_t ModelPlan::workspace_bytes() const {
@@ -157,7 +158,8 @@ ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
   if (plan) return *plan;
   try {
     plan = std::make_unique<ModelPlan>(device_, parameters_, graph_, batch_size,
-                                       training ? Purpose::kTraining : Purpose::kScoring, -1, recompute());
+                                       training ? Purpose::kTraining : Purpose::kScoring, -1, recompute(), arena_);
+    arena_ = plan->arena();
   } catch (const Error& error) {
     if (error.code() != ExitCode::kOutOfMemory || batch_size == 1) throw;
     throw Error(error.code(), fmt::format("{} (this is for batches of {}; {} need about half)", error.what(),

@@ -25,9 +25,9 @@ enum class Purpose { kScoring, kTraining, kExplaining };
 class ModelPlan {
  public:
   /// `explained`: the tensor of an unfused graph that gradients go back to; explaining only.
-  /// `recompute`: in training only.
+  /// `recompute`: in training only. `arena`: that of another plan, taken if it is large enough; null: none.
   ModelPlan(Device& device, Parameters& parameters, const Graph& graph, std::int64_t n, Purpose purpose,
-            int explained = -1, Recompute recompute = Recompute::kNothing);
+            int explained = -1, Recompute recompute = Recompute::kNothing, std::shared_ptr<Buffer> arena = nullptr);
 
   [[nodiscard]] std::int64_t batch_size() const { return n_; }
   [[nodiscard]] void* input() const { return place(calls_.picture); }  // (n, height, width, 1), activations like all here
@@ -51,6 +51,7 @@ class ModelPlan {
   /// Of the layer that needs the largest one, and of the one that runs at the worst moment.
   [[nodiscard]] std::size_t workspace_bytes() const;
   [[nodiscard]] std::size_t workspace_bytes_at_peak() const;
+  [[nodiscard]] const std::shared_ptr<Buffer>& arena() const { return arena_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
@@ -73,7 +74,7 @@ class ModelPlan {
   CallPlan calls_;
   MemoryPlan memory_;
   std::size_t peak_bytes_ = 0;
-  Buffer arena_;
+  std::shared_ptr<Buffer> arena_;
   Observer observer_;
   std::vector<std::string> names_[3];  // of the ranges in a trace: (layers) forward, backward, again
 };
@@ -96,10 +97,11 @@ class Model {
   [[nodiscard]] Parameters& parameters() { return parameters_; }
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
-  /// The plan for a batch size, made at the first call and kept.
+  /// The plan for a batch size, made at the first call and kept. A plan takes the largest arena that is there already,
+  /// if it fits: what one leaves in it is gone when another has run.
   ModelPlan& prepare(std::int64_t batch_size, bool training);
   /// Gives the plans' memory back (weights stay).
-  void forget_plans() { plans_.clear(); }
+  void forget_plans() { plans_.clear(), arena_.reset(); }
 
  private:
   [[nodiscard]] Recompute recompute() const;
@@ -111,6 +113,7 @@ class Model {
   Graph graph_;
   Parameters parameters_;
   std::map<std::pair<std::int64_t, bool>, std::unique_ptr<ModelPlan>> plans_;
+  std::shared_ptr<Buffer> arena_;  // the largest one
 };
 
 }  // namespace xrai

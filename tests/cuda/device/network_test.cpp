@@ -51,10 +51,10 @@ const NetworkCase kNetworks[] = {
 /// A network on a device with all that a step needs.
 class Learner {
  public:
-  Learner(Device& device, const NetworkCase& network)
+  Learner(Device& device, const NetworkCase& network, bool gradient_checkpointing = false)
       : device_(device),
         model_(device, parse_model_toml(std::string("name = 'case'\n") + network.layers, "case.toml"),
-               {1, kSide, kSide, 1}, network.n_classes),
+               {1, kSide, kSide, 1}, network.n_classes, gradient_checkpointing),
         optimiser_(device, model_.parameters(), {}),
         plan_(model_.prepare(kImages, true)) {
     model_.parameters().initialise(5);
@@ -181,6 +181,14 @@ TEST_P(Networks, TenStepsLeadToTheSameNetwork) {
     EXPECT_NEAR(on_cuda.take_step(step), on_cpu.take_step(step), 10 * bounds_.forward) << "step " << step;
   // AdamW divides by the gradient's size: where a gradient is next to nothing its rounding decides the direction.
   expect_alike(on_cuda.weights(), on_cpu.weights(), bounds_.ten_steps, 0.1, "weights");
+}
+
+TEST_P(Networks, AreTheSameBitsWithGradientCheckpointing) {
+  Learner kept(*cuda_, network_), again(*cuda_, network_, true);
+  for (std::uint64_t step = 0; step < 2; ++step) EXPECT_EQ(again.take_step(step), kept.take_step(step));
+  EXPECT_EQ(again.weights(), kept.weights());
+  EXPECT_EQ(again.statistics(), kept.statistics());
+  EXPECT_EQ(findings(), "");
 }
 
 // Evaluation mode, on both devices from the same weights.

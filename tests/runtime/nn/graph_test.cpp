@@ -194,6 +194,17 @@ TEST(MemoryPlans, Plain5At224With64PicturesTrainsInHalfAGibibyte) {
   EXPECT_LE(model.prepare(64, false).arena_bytes(), std::size_t{256} << 20);
 }
 
+TEST(MemoryPlans, PlansOfOneModelTakeTurnsInTheLargestArena) {
+  const auto device = make_cpu_device(1);
+  Model model(*device, architecture("plain5"), {1, 32, 32, 1}, 2);
+  const auto arena = model.prepare(8, true).arena();
+  EXPECT_EQ(model.prepare(3, true).arena(), arena);
+  EXPECT_EQ(model.prepare(8, false).arena(), arena);
+  EXPECT_NE(model.prepare(16, true).arena(), arena);
+  EXPECT_EQ(model.prepare(4, false).arena(), model.prepare(16, true).arena());
+  EXPECT_EQ(model.prepare(8, true).arena(), arena) << "a plan that is there stays where it is";
+}
+
 TEST(MemoryPlans, Resnet18At224With64PicturesTrainsInLessThanAGibibyteAndScoresInAQuarter) {
   const auto device = make_cpu_device(1);
   Model model(*device, architecture("resnet18"), {1, 224, 224, 1}, 2);
