@@ -33,8 +33,8 @@ struct BatchNormArguments {
   const float* beta = nullptr;               // (channels)
   const float* mean = nullptr;               // (channels)
   const float* inverse_deviation = nullptr;  // (channels)
-  void* y = nullptr;                         // like x (may be x itself), or (n, height / 2, width / 2, channels) with pool
-  std::uint8_t* winner = nullptr;            // with pool: which of the window's four won, row by row; may be null
+  void* y = nullptr;               // like x (may be x itself), or (n, height / 2, width / 2, channels) with pool
+  std::uint8_t* winner = nullptr;  // with pool: which of the window's four won, row by row; may be null
   BatchNormShape shape;
   bool relu = false, pool = false;
 };

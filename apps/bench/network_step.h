@@ -37,9 +37,7 @@ class NetworkStep {
   [[nodiscard]] bool training() const { return optimiser_.has_value(); }
   Model& model() { return model_; }
   ModelPlan& plan() { return plan_; }
-  [[nodiscard]] PlannedMemory planned() {
-    return planned_memory(model_, plan_, optimiser_ ? &*optimiser_ : nullptr);
-  }
+  [[nodiscard]] PlannedMemory planned() { return planned_memory(model_, plan_, optimiser_ ? &*optimiser_ : nullptr); }
 
  private:
   void fill();

@@ -221,7 +221,7 @@ class CallPlanner {
   const CallPlanRequest& request_;
   const std::vector<int>& segments_;
   std::vector<Tensor> tensors_;
-  std::vector<Saved> saved_;  // (layers)
+  std::vector<Saved> saved_;                                                      // (layers)
   std::vector<bool> again_ = std::vector<bool>(at(segments_.back() + 1), false);  // (segments)
   std::vector<Replacement> replacements_;
   CallPlan plan_;

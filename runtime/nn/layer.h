@@ -32,7 +32,8 @@ class Layer {
 
   virtual void forward(const LayerMemory& memory, StepContext context) = 0;
   virtual void backward(const LayerMemory& memory, StepContext context) = 0;
-  /// forward for a second time in a step: the same bits into output and saved, and nothing else: running statistics stay.
+  /// forward for a second time in a step: the same bits into output and saved, and nothing else: running statistics
+  /// stay.
   virtual void forward_again(const LayerMemory& memory, StepContext context) { forward(memory, context); }
   /// The same bits into the output alone, from what is saved, the second input and, if repeat_reads_input(), the first.
   /// Only where repeats_output().

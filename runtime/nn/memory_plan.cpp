@@ -39,13 +39,8 @@ Worst worst_of(const std::vector<Lifetime>& lifetimes) {
   return worst;
 }
 
-}  // namespace
-
-MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
-  std::vector<std::size_t> order(lifetimes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+// Each at the lowest offset that is free during its life.
+MemoryPlan placed_in(const std::vector<std::size_t>& order, const std::vector<Lifetime>& lifetimes) {
   MemoryPlan plan{std::vector<std::size_t>(lifetimes.size(), 0), 0};
   std::vector<std::size_t> placed;  // by offset
   for (const std::size_t item : order) {
@@ -63,6 +58,22 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
     placed.insert(place, item);
   }
   return plan;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
+  const auto largest_first = [&](const auto& size) {
+    std::vector<std::size_t> order(lifetimes.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return size(lifetimes[a]) > size(lifetimes[b]); });
+    return placed_in(order, lifetimes);
+  };
+  const MemoryPlan by_bytes = largest_first([](const Lifetime& l) { return l.bytes; });
+  const MemoryPlan by_area =
+      largest_first([](const Lifetime& l) { return l.bytes * static_cast<std::size_t>(l.last - l.first + 1); });
+  return by_area.total_bytes < by_bytes.total_bytes ? by_area : by_bytes;
 }
 
 int worst_step(const std::vector<Lifetime>& lifetimes) {

@@ -17,8 +17,9 @@ struct MemoryPlan {
   std::size_t total_bytes = 0;
 };
 
-/// Largest first, each at the lowest offset that is free during its life: within a few per cent of the lower bound
-/// (the largest sum alive at one step) for networks, whose lives nest.
+/// Largest first, by bytes or by bytes and length of life, whichever comes out smaller; each at the lowest offset that
+/// is free during its life: within a few per cent of the lower bound (the largest sum alive at one step) for networks,
+/// whose lives nest.
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
 
 /// The step at which most bytes are alive; the first of such.

@@ -59,7 +59,8 @@ ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph,
                                  {node, n, purpose == Purpose::kTraining, has_gradient(node.inputs[0]),
                                   purpose == Purpose::kExplaining && runs_backward}));
     request.layers.push_back(use_of(node, *layers_.back(), runs_backward));
-    for (const auto& [names, pass] : {std::pair{&names_[0], "forward/"}, {&names_[1], "backward/"}, {&names_[2], "again/"}})
+    for (const auto& [names, pass] :
+         {std::pair{&names_[0], "forward/"}, {&names_[1], "backward/"}, {&names_[2], "again/"}})
       names->push_back(pass + node.name);
   }
   calls_ = plan_calls(request);

@@ -30,8 +30,10 @@ class ModelPlan {
             int explained = -1, Recompute recompute = Recompute::kNothing, std::shared_ptr<Buffer> arena = nullptr);
 
   [[nodiscard]] std::int64_t batch_size() const { return n_; }
-  [[nodiscard]] void* input() const { return place(calls_.picture); }  // (n, height, width, 1), activations like all here
-  [[nodiscard]] void* logits() const;                     // (n, n_logits)
+  [[nodiscard]] void* input() const {
+    return place(calls_.picture);
+  }                                    // (n, height, width, 1), activations like all here
+  [[nodiscard]] void* logits() const;  // (n, n_logits)
   /// Gradient of the logits; filled by the loss, read by backward. Not for scoring.
   [[nodiscard]] void* logit_gradients() const;
   /// The explained tensor, behind forward, and the gradient of the logits with respect to it, behind backward.

@@ -41,8 +41,7 @@ void NormalisationLayerPlan::backward(const LayerMemory& m, StepContext) {
   device_.batch_norm_backward(backward_arguments(m));
 }
 
-kernels::BatchStatisticsArguments NormalisationLayerPlan::statistics_arguments(const LayerMemory& m,
-                                                                               bool again) const {
+kernels::BatchStatisticsArguments NormalisationLayerPlan::statistics_arguments(const LayerMemory& m, bool again) const {
   return {m.inputs[0],
           shape_,
           node_.layer.epsilon,

@@ -264,9 +264,7 @@ TEST_F(Train, GradientCheckpointingChangesNoBitAndMemoryIsSaid) {
   const auto again = run_command(new_run("again", "--epochs 2 --batch-size 8 --gradient-checkpointing"));
   ASSERT_EQ(kept.exit_code, 0) << kept.errors;
   ASSERT_EQ(again.exit_code, 0) << again.errors;
-  const auto weights = [&](const char* name) {
-    return read_checkpoint(run(name) / "checkpoints" / "last.h5").tensors;
-  };
+  const auto weights = [&](const char* name) { return read_checkpoint(run(name) / "checkpoints" / "last.h5").tensors; };
   EXPECT_TRUE(weights("kept") == weights("again"));
   EXPECT_THAT(again.errors, AllOf(HasSubstr("memory by plan: "), HasSubstr("activations "), HasSubstr("resident")));
   const auto result = nlohmann::json::parse(kept.output);

@@ -69,13 +69,16 @@ class Execution {
     const std::string who = "step " + std::to_string(step) + ", layer " + std::to_string(call.layer);
     switch (call.kind) {
       case CallKind::kForward:
-      case CallKind::kForwardAgain: return forward(call, who);
-      case CallKind::kOutputAgain: return output_again(call, who);
+      case CallKind::kForwardAgain:
+        return forward(call, who);
+      case CallKind::kOutputAgain:
+        return output_again(call, who);
       case CallKind::kLoss:
         paper_.expect(call.inputs[0], value(request_.layers.back().output), who);
         if (call.output_gradient >= 0) paper_.write(call.output_gradient, gradient(request_.layers.back().output, 0));
         return;
-      case CallKind::kBackward: return backward(call, who);
+      case CallKind::kBackward:
+        return backward(call, who);
     }
   }
 
@@ -138,7 +141,8 @@ class Execution {
 
   [[nodiscard]] int readers(int tensor) const {
     int count = 0;
-    for (const LayerUse& use : request_.layers) count += static_cast<int>(std::count(use.inputs.begin(), use.inputs.end(), tensor));
+    for (const LayerUse& use : request_.layers)
+      count += static_cast<int>(std::count(use.inputs.begin(), use.inputs.end(), tensor));
     return count;
   }
 

@@ -295,17 +295,20 @@ INSTANTIATE_TEST_SUITE_P(Every, ShippedNetworkGradients,
 
 // Depth as people write it: TOML, ten blocks of which every second one takes in what went into the one before.
 TEST(GradientCheckpointing, HalvesTheMemoryOfADeepNetworkAndChangesNoBit) {
-  std::string layers = "name = 'deep'\n[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\n"
-                       "name = 'start'\n";
+  std::string layers =
+      "name = 'deep'\n[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\n"
+      "name = 'start'\n";
   for (int block = 0; block < 20; ++block) {
-    layers += "[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\nbias = false\n"
-              "[[layer]]\ntype = 'batch_norm'\n";
+    layers +=
+        "[[layer]]\ntype = 'convolution'\nfilters = 16\nkernel = 3\npadding = 'same'\nbias = false\n"
+        "[[layer]]\ntype = 'batch_norm'\n";
     if (block % 2 == 1)
       layers += "[[layer]]\ntype = 'add'\nwith = '" + (block == 1 ? "start" : fmt::format("r{}", block - 2)) + "'\n";
     layers += fmt::format("[[layer]]\ntype = 'relu'\nname = 'r{}'\n", block);
   }
-  layers += "[[layer]]\ntype = 'dropout'\nprobability = 0.2\n[[layer]]\ntype = 'global_average_pool'\n"
-            "[[layer]]\ntype = 'dense'\n";
+  layers +=
+      "[[layer]]\ntype = 'dropout'\nprobability = 0.2\n[[layer]]\ntype = 'global_average_pool'\n"
+      "[[layer]]\ntype = 'dense'\n";
   const auto device = make_cpu_device(1);
   std::vector<Values> gradients;
   std::vector<std::size_t> bytes;
