@@ -20,8 +20,9 @@ constexpr std::array kFixed{"image-size",   "batch-size",      "optimizer", "mom
                             "val-fraction", "val-seed",        "precision"};
 
 // These may change, and do when a run is prolonged or was about to diverge.
-constexpr std::array kMayChange{"epochs",          "lr",      "warmup-epochs", "weight-decay",          "clip-norm", "autotune",
-                                "operating-point", "members", "keep",          "gradient-checkpointing"};
+constexpr std::array kMayChange{
+    "epochs",          "lr",      "warmup-epochs", "weight-decay",          "clip-norm", "autotune",
+    "operating-point", "members", "keep",          "gradient-checkpointing"};
 
 fs::path newest_in(const fs::path& run) {
   for (const char* name : {"last.h5", "best.h5"})
