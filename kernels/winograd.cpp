@@ -80,6 +80,15 @@ std::int64_t together_floats(const WinogradShape& s) {
 std::int64_t convolution_floats(const WinogradShape& s) {
   return wide(s) ? together_floats(s) : s.threads * block_floats(s);
 }
+// Backward, the workspace holds the weights, the sums of their gradients, in the weights' place where these take turns,
+// and what a call needs.
+std::int64_t sums_place(const WinogradShape& s) {
+  return winograd_takes_turns(s) ? 0 : weight_floats(s);
+}
+std::int64_t backward_scratch(const WinogradShape& s) {
+  return sums_place(s) + weight_floats(s);
+}
+
 // The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
 bool has_the_registers() {
 #if defined(XRAI_MULTIVERSION)
@@ -102,6 +111,11 @@ bool winograd_fits(const WinogradShape& s) {
   return s.inputs % 16 == 0 && s.outputs % 16 == 0;
 }
 
+// What it saves is more than the gradients of the outputs of 128 pictures, which have to be there all at once then.
+bool winograd_takes_turns(const WinogradShape& s) {
+  return kWinogradFrequencies * s.inputs > 128 * s.height * s.width;
+}
+
 std::int64_t winograd_images_in_cache(const WinogradShape& s) {
   constexpr std::int64_t kFloats = 8 * 1024 * 1024 / sizeof(float);
   return std::max<std::int64_t>(1, kFloats / (s.height * s.width * (2 * s.inputs + s.outputs)));
@@ -110,8 +124,7 @@ std::int64_t winograd_images_in_cache(const WinogradShape& s) {
 std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
   const std::int64_t forward = weight_floats(s) + convolution_floats(s);
   if (!training) return forward;
-  const std::int64_t backward = weight_floats(s.mirrored()) + weight_floats(s);
-  return std::max(forward, backward + std::max(together_floats(s), convolution_floats(s.mirrored())));
+  return std::max(forward, backward_scratch(s) + std::max(together_floats(s), convolution_floats(s.mirrored())));
 }
 
 namespace cpu {
@@ -338,7 +351,6 @@ void winograd_forward(const WinogradShape& s, const float* x, float* y, float* w
   convolve(s, x, Spectrum(workspace, s.inputs, s.outputs), y, workspace + weight_floats(s));
 }
 
-// Backward, the workspace holds the weights, the sums of their gradients, and what a call needs.
 void winograd_backward_weights(const WinogradShape& s, const float* weights, float* workspace) {
   const Spectrum spectrum(workspace, s.outputs, s.inputs);
   parallel_for(s.outputs,
@@ -346,15 +358,14 @@ void winograd_backward_weights(const WinogradShape& s, const float* weights, flo
 }
 
 void winograd_input_gradient(const WinogradShape& s, const float* dy, float* dx, float* workspace) {
-  float* scratch = workspace + weight_floats(s.mirrored()) + weight_floats(s);
-  convolve(s.mirrored(), dy, Spectrum(workspace, s.outputs, s.inputs), dx, scratch);
+  convolve(s.mirrored(), dy, Spectrum(workspace, s.outputs, s.inputs), dx, workspace + backward_scratch(s));
 }
 
 void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const float* dy, bool begins,
                                   float* workspace) {
   const std::int64_t per_sum = tiles_together(s), count = tiles_of(s).count;
-  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
-  const Spectrum values(sums.data + weight_floats(s), per_sum, s.inputs);
+  const Spectrum sums(workspace + sums_place(s), s.outputs, s.inputs);
+  const Spectrum values(workspace + backward_scratch(s), per_sum, s.inputs);
   const Spectrum gradients(values.data + Spectrum::floats(per_sum, s.inputs), per_sum, s.outputs);
   for (std::int64_t first = 0; first < count; first += per_sum) {
     const std::int64_t tiles = std::min(per_sum, count - first);
@@ -371,7 +382,7 @@ void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const 
 }
 
 void winograd_weight_gradient(const WinogradShape& s, float* dweights, float* workspace) {
-  const Spectrum sums(workspace + weight_floats(s.mirrored()), s.outputs, s.inputs);
+  const Spectrum sums(workspace + sums_place(s), s.outputs, s.inputs);
   parallel_for(s.outputs,
                [&](std::int64_t begin, std::int64_t end) { write_weight_gradients(sums, s, begin, end, dweights); });
 }

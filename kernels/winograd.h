@@ -21,6 +21,10 @@ bool winograd_fits(const WinogradShape& shape);
 /// And whether it is the fastest way that this processor knows.
 bool winograd_pays(const WinogradShape& shape, bool training);
 
+/// Whether the weights are so much larger than maps that their gradients and the input's take turns in one place:
+/// winograd_weight_gradient() must come before winograd_backward_weights() then.
+bool winograd_takes_turns(const WinogradShape& shape);
+
 /// Pictures whose maps, values and gradients, stay in the cache together: what to take at once where another pass
 /// comes before or behind. Depends on one picture's shape only.
 std::int64_t winograd_images_in_cache(const WinogradShape& shape);

@@ -21,7 +21,8 @@ class WinogradConvolution final : public ConvolutionPlan {
  public:
   WinogradConvolution(const kernels::WinogradShape& shape, bool training)
       : shape_(shape),
-        group_(std::min(shape.n, kernels::winograd_images_in_cache(shape))),
+        takes_turns_(training && kernels::winograd_takes_turns(shape)),
+        group_(takes_turns_ ? shape.n : std::min(shape.n, kernels::winograd_images_in_cache(shape))),
         workspace_floats_(kernels::winograd_workspace_floats(shape, training)),
         gradient_floats_(training ? group_ * outputs() : 0) {}
 
@@ -86,16 +87,22 @@ class WinogradConvolution final : public ConvolutionPlan {
   template <class GradientsOf>
   void backward_in_groups(const float* x, const float* weights, float* dx, float* dweights, float* workspace,
                           const GradientsOf& gradients_of) const {
-    if (dx != nullptr) kernels::cpu::winograd_backward_weights(shape_, weights, workspace);
+    const bool together = dx != nullptr && !takes_turns_;
+    const float* dy = nullptr;
+    if (together) kernels::cpu::winograd_backward_weights(shape_, weights, workspace);
     for_groups([&](const kernels::WinogradShape& group, std::int64_t first) {
-      const float* dy = gradients_of(first, group.n);
+      dy = gradients_of(first, group.n);
       kernels::cpu::winograd_add_weight_gradient(group, x + first * inputs(), dy, first == 0, workspace);
-      if (dx != nullptr) kernels::cpu::winograd_input_gradient(group, dy, dx + first * inputs(), workspace);
+      if (together) kernels::cpu::winograd_input_gradient(group, dy, dx + first * inputs(), workspace);
     });
     kernels::cpu::winograd_weight_gradient(shape_, dweights, workspace);
+    if (dx == nullptr || together) return;
+    kernels::cpu::winograd_backward_weights(shape_, weights, workspace);
+    kernels::cpu::winograd_input_gradient(shape_, dy, dx, workspace);  // the one group was the whole batch
   }
 
   kernels::WinogradShape shape_;
+  bool takes_turns_;    // the weights' gradients and the input's, in the workspace
   std::int64_t group_;  // pictures at a time
   std::int64_t workspace_floats_, gradient_floats_;
 };

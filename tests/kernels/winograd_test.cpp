@@ -44,12 +44,18 @@ struct Passes {
     for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
       winograd_forward(part, x.data() + in, y.data() + out, workspace.data());
     });
-    winograd_backward_weights(shape, weights.data(), workspace.data());
+    const bool take_turns = kernels::winograd_takes_turns(shape);
+    if (!take_turns) winograd_backward_weights(shape, weights.data(), workspace.data());
     for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
       winograd_add_weight_gradient(part, x.data() + in, dy.data() + out, in == 0, workspace.data());
-      winograd_input_gradient(part, dy.data() + out, dx.data() + in, workspace.data());
+      if (!take_turns) winograd_input_gradient(part, dy.data() + out, dx.data() + in, workspace.data());
     });
     winograd_weight_gradient(shape, dweights.data(), workspace.data());
+    if (!take_turns) return;
+    winograd_backward_weights(shape, weights.data(), workspace.data());
+    for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
+      winograd_input_gradient(part, dy.data() + out, dx.data() + in, workspace.data());
+    });
   }
 
   template <class Call>
@@ -101,6 +107,15 @@ TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {
 TEST(Winograd, LayersOfManyMegabytesOfWeightsAreTheNaiveOnes) {
   // So many channels are multiplied frequency by frequency, 128 tiles at once: here 128 and 2.
   expect_naive({130, 1, 2, 256, 128, 3});
+}
+
+TEST(Winograd, GradientsOfLargeWeightsAndOfSmallMapsTakeTurnsInOnePlace) {
+  const WinogradShape turns{2, 3, 3, 48, 64}, beside{2, 4, 4, 48, 64};
+  ASSERT_TRUE(kernels::winograd_takes_turns(turns));
+  ASSERT_FALSE(kernels::winograd_takes_turns(beside));
+  EXPECT_LT(kernels::winograd_workspace_floats(turns, true), kernels::winograd_workspace_floats(beside, true));
+  expect_naive(turns);
+  expect_naive(beside);
 }
 
 TEST(Winograd, ABatchInPartsHasTheSameMapsAndItsWeightsTheSameGradient) {

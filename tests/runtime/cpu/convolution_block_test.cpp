@@ -21,10 +21,16 @@ using testing::widened;
 // As in tests/runtime/cpu/random_plans_test.cpp.
 constexpr double kFloatSums = 5e-6;
 
-/// One batch forward and back. Two of its five pictures fill what is taken for the cache.
+// Two of these five pictures fill what is taken for the cache.
+constexpr Shape kLargeMaps{5, 80, 80, 32};
+// Maps so small beside the weights that the gradients of both take turns.
+constexpr Shape kSmallMaps{40, 6, 6, 144};
+
+/// One batch forward and back.
 struct Block {
-  explicit Block(bool pooled)
-      : pool(pooled),
+  Block(const Shape& input, bool pooled)
+      : spec{input, 48, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, true},
+        pool(pooled),
         x(random_values(spec.input.count(), 1)),
         weights(random_values(spec.weight_count(), 2)),
         residual(random_values(spec.output().count(), 3)),
@@ -77,8 +83,8 @@ struct Block {
                    workspace.data());
   }
 
-  ConvolutionSpec spec{{5, 80, 80, 32}, 48, {3, 3, 1, 1, 1, 1, 1, 1}, 1, false, false, true, true};
-  kernels::BatchNormShape shape{5, 80, 80, 48};
+  ConvolutionSpec spec;
+  kernels::BatchNormShape shape{spec.input.n, spec.input.height, spec.input.width, spec.filters};
   bool pool;
   std::unique_ptr<Device> device = make_cpu_device(2);
   std::unique_ptr<ConvolutionPlan> plan = device->plan(spec);
@@ -89,8 +95,8 @@ struct Block {
   Buffer workspace;
 };
 
-void expect_the_same(bool pool) {
-  Block joined(pool), apart(pool);
+void expect_the_same(const Shape& input, bool pool) {
+  Block joined(input, pool), apart(input, pool);
   if (!joined.plan->joins_batch_norm())
     GTEST_SKIP() << "no AVX-512, or a sanitizer build: oneDNN's convolutions are taken, which stay apart";
   joined.run_joined();
@@ -109,11 +115,16 @@ void expect_the_same(bool pool) {
 }
 
 TEST(ConvolutionBlock, WithReluAndPoolingHasTheBitsOfItsPartsOneAfterTheOther) {
-  expect_the_same(true);
+  expect_the_same(kLargeMaps, true);
 }
 
 TEST(ConvolutionBlock, WithAResidualToo) {
-  expect_the_same(false);
+  expect_the_same(kLargeMaps, false);
+}
+
+TEST(ConvolutionBlock, OfSmallMapsAndLargeWeightsToo) {
+  expect_the_same(kSmallMaps, true);
+  expect_the_same(kSmallMaps, false);
 }
 
 TEST(ConvolutionBlock, AConvolutionThatTakesNoNormalisationAlongSaysSo) {
