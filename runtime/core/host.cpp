@@ -13,16 +13,15 @@
 #include <optional>
 #include <string>
 
+#include "runtime/core/control_group.h"
+
 namespace xrai {
 namespace {
 
-// cgroup v2: "max 100000" or "200000 100000" (quota and period in microseconds).
+// Of one and a half cores two threads make more than one does.
 int quota_cores() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 20;
-  return std::max(1, static_cast<int>(std::ceil(std::stod(quota) / period)));
+  constexpr double kUnlimited = 1 << 20;
+  return static_cast<int>(std::ceil(std::min(kUnlimited, control_group_limits().cores.value_or(kUnlimited))));
 }
 
 int affinity_cores() {
@@ -47,28 +46,15 @@ std::optional<std::uint64_t> system_available() {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> number_in(const char* path) {
-  std::uint64_t number = 0;
-  if (std::ifstream file(path); file >> number) return number;
-  return std::nullopt;  // "max", or no such file
-}
-
-/// Page cache that can be given back counts as used here; better too careful than killed.
-std::optional<std::uint64_t> control_group_available() {
-  const auto limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-  if (!limit || !used) return std::nullopt;
-  return *limit > *used ? *limit - *used : 0;
-}
-
 }  // namespace
 
 int available_cores() {
   const int wished = wished_cores();
-  return wished > 0 ? wished : std::min(affinity_cores(), quota_cores());
+  return wished > 0 ? wished : std::max(1, std::min(affinity_cores(), quota_cores()));
 }
 
 std::uint64_t available_memory_bytes() {
-  const auto system = system_available(), group = control_group_available();
+  const auto system = system_available(), group = control_group_limits().memory_bytes;
   if (!system && !group) return 0;
   constexpr auto kUnlimited = std::numeric_limits<std::uint64_t>::max();
   return std::min(system.value_or(kUnlimited), group.value_or(kUnlimited));
