@@ -215,7 +215,12 @@ void DirectRows::copy(const Job& job) {
 
 void DirectRows::copy_unwritten(const Job& job) const {
   std::vector<std::byte> row(geometry_.chunk_row_bytes());
-  for (std::size_t i = 0; i < row.size(); ++i) row[i] = storage_.fill[i % storage_.fill.size()];
+  std::size_t filled = std::min(row.size(), storage_.fill.size());
+  std::copy_n(storage_.fill.begin(), filled, row.begin());
+  for (std::size_t more = 0; filled < row.size(); filled += more) {
+    more = std::min(filled, row.size() - filled);
+    std::memcpy(row.data() + filled, row.data(), more);
+  }
   for (const Visit& visit : job.visits) geometry_.place(job.chunk, row.data(), visit.out);
 }
 
