@@ -69,7 +69,8 @@ CacheChoice choose_cache(const std::string& wanted, std::uint64_t picture_bytes,
 PictureStore::PictureStore(TrainingData& data, Device& device, const std::string& wanted, bool quiet) : data_(data) {
   const CacheChoice choice = choose_cache(wanted, picture_bytes(data), {available_memory_bytes(), device.free_bytes()});
   remark_ = choice.remark;
-  if (choice.place == CachePlace::kHost) data.reader = keep_in_memory(data.file);
+  const bool kept_already = data.reader != data.file;  // by the network before, of the same run
+  if (choice.place == CachePlace::kHost && !kept_already) data.reader = keep_in_memory(data.file);
   if (choice.place != CachePlace::kDevice) return;
   resident_.emplace("train", move_to_device(device, *data.file, "train", quiet));
   if (const std::string& other = data.validation_split; !resident_.contains(other))

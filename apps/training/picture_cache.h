@@ -35,7 +35,7 @@ CacheChoice choose_cache(const std::string& wanted, std::uint64_t picture_bytes,
 class PictureStore {
  public:
   /// Chooses the place. For the device's memory the file is read here, from beginning to end; for the host's,
-  /// data.reader keeps what it reads. Throws Error (kBadData, kOutOfMemory).
+  /// data.reader keeps what it reads (from now on, or since before). Throws Error (kBadData, kOutOfMemory).
   PictureStore(TrainingData& data, Device& device, const std::string& wanted, bool quiet);
 
   [[nodiscard]] const std::string& remark() const { return remark_; }

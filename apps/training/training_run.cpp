@@ -57,8 +57,9 @@ void TrainingRun::prepare() {
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
   refuse_contradictions(options_);
   require_device({options_.device, options_.threads, options_.precision});
-  data_ = open_training_data(options_.data, options_.layout, options_.val_fraction,
-                             options_.val_seed.value_or(options_.seed));
+  if (!data_.file)
+    data_ = open_training_data(options_.data, options_.layout, options_.val_fraction,
+                               options_.val_seed.value_or(options_.seed));
   if (options_.fast_dev_run) {
     options_.members = options_.epochs = 1;
     options_.max_steps = kFastDevSteps;
@@ -200,8 +201,9 @@ void TrainingRun::forget_training() {
   model_.reset();
 }
 
-// Networks that differ in their seed (first weights, order of pictures, augmentation) and share everything else, the
-// validation pictures too. A resumed run finds those that are done and goes on with the next.
+// Networks that differ in their seed (first weights, order of pictures, augmentation) and share everything else: the
+// split into training and validation, and the pictures that are in host memory already. A resumed run finds those that
+// are done and goes on with the next.
 RunEnd TrainingRun::train_members(int argc, char** argv) {
   constexpr std::uint64_t kSeedsApart = 1000;  // so that runs with seeds 1, 2, 3 share no network
   for (std::int64_t member = 2; member <= options_.members; ++member) {
@@ -218,14 +220,15 @@ RunEnd TrainingRun::train_members(int argc, char** argv) {
     options.quiet = options_.quiet || options_.json;
     log::info(fmt::format("network {} of {}, with seed {}, in {}", member, options_.members, options.seed,
                           options.out.string()));
-    const RunEnd end = TrainingRun(options, line).run_as_member(argc, argv);
+    const RunEnd end = TrainingRun(options, line).run_as_member(data_, argc, argv);
     log::also_to_file(folder_->path() / "train.log");
     if (end == RunEnd::kInterrupted) return end;
   }
   return RunEnd::kFinished;
 }
 
-RunEnd TrainingRun::run_as_member(int argc, char** argv) {
+RunEnd TrainingRun::run_as_member(const TrainingData& data, int argc, char** argv) {
+  data_ = data;
   prepare();
   start_folder(argc, argv);
   const RunEnd reached = train();

@@ -43,7 +43,7 @@ class TrainingRun {
   RunEnd train();
   void forget_training();
   RunEnd train_members(int argc, char** argv);
-  RunEnd run_as_member(int argc, char** argv);
+  RunEnd run_as_member(const TrainingData& data, int argc, char** argv);
   void write_report();
   void say_what_is_next(bool interrupted);
   int end(RunEnd end);

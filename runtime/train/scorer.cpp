@@ -105,7 +105,7 @@ void Scorer::compute(const std::uint8_t* pixels, const std::int64_t* rows, std::
   device.download(probabilities.data() + before, probabilities_.data(), count * sizeof(float));
 }
 
-Scores Scorer::score(BatchSource& source) {
+Scores Scorer::score(BatchSource& source, const std::function<bool()>& stop) {
   Trace* trace = model_.device().trace();
   const Span evaluate(trace, "evaluate");
   const auto next = [&](Batch& batch) {
@@ -115,7 +115,7 @@ Scores Scorer::score(BatchSource& source) {
   Scores scores;
   source.start_epoch({0, 0});
   Batch batch;
-  while (next(batch)) {
+  while (!(stop && stop()) && next(batch)) {
     for (std::int64_t first = 0; first < batch.n_images; first += batch_size_) {
       const std::int64_t n = std::min(batch_size_, batch.n_images - first);
       if (batch.resident != nullptr)

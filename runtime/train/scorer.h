@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -33,8 +34,8 @@ class Scorer {
  public:
   Scorer(Model& model, const InputSettings& input, std::int64_t batch_size);
 
-  /// Every picture of the source once.
-  Scores score(BatchSource& source);
+  /// Every picture of the source once, unless `stop` says to leave off between two batches.
+  Scores score(BatchSource& source, const std::function<bool()>& stop = {});
   /// pixels: (n, height, width); appends (n, classes) probabilities. n is at most the batch size.
   void score(const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width,
              std::vector<float>& probabilities);

@@ -83,13 +83,14 @@ RunEnd Trainer::run(HistoryWriter& history, const TrainingListener& listener) {
 }
 
 RunEnd Trainer::train_epochs(HistoryWriter& history, const TrainingListener& listener) {
-  while (state_.epoch < settings_.epochs && steps_now() < last_step()) {
+  // An epoch whose steps were all done when a signal came still has its end before it.
+  const auto awaits_its_end = [this] { return state_.position >= train_.size(); };
+  while (state_.epoch < settings_.epochs && (steps_now() < last_step() || awaits_its_end())) {
     const Span epoch(trace(), "epoch");
-    if (!train_epoch(history, listener)) {
+    if (!train_epoch(history, listener) || !finish_epoch(history, listener)) {
       save("last.h5");
       return RunEnd::kInterrupted;
     }
-    finish_epoch(history, listener);
   }
   return RunEnd::kFinished;
 }
@@ -250,7 +251,7 @@ void Trainer::check_loss_scale(const kernels::LossScale& now) {
         fmt::format("{} steps overflowed in float16 and were skipped; the loss scale is now {}", more, now.scale));
 }
 
-void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {
+bool Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& listener) {
   EpochRecord record;
   const double images = static_cast<double>(std::max<std::int64_t>(1, state_.position));
   const double training_seconds = epoch_seconds_, waited = train_.wait_seconds();
@@ -263,8 +264,10 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   record.images_per_second = static_cast<double>(epoch_images_here_) / std::max(1e-9, training_seconds);
   record.data_wait_fraction = waited / std::max(1e-9, training_seconds);
   double score = record.train_loss;
+  const auto interrupted = [] { return interrupt_requested() != 0; };
   if (validation_ != nullptr) {
-    const Scores scores = scorer_.score(*validation_);
+    const Scores scores = scorer_.score(*validation_, interrupted);
+    if (interrupted()) return false;
     record.val_loss = score = scores.loss(settings_.class_weights);
     record.val_accuracy = scores.accuracy(model_.n_classes());
     // The steps may all have been fine and the last update too large.
@@ -292,6 +295,7 @@ void Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   if (kept) save("best.h5");
   save("last.h5");
   if (listener.on_epoch) listener.on_epoch(record, lowest_loss);
+  return true;
 }
 
 void Trainer::save(const char* name) {

@@ -81,7 +81,8 @@ class Trainer {
   void read_results(HistoryWriter& history);
   void add_up(const kernels::LossResult* results);
   void check_loss_scale(const kernels::LossScale& now);
-  void finish_epoch(HistoryWriter& history, const TrainingListener& listener);
+  // False when a signal came while validation pictures were scored: the state is as before.
+  bool finish_epoch(HistoryWriter& history, const TrainingListener& listener);
   void save(const char* name);
   [[noreturn]] void stop_diverged(const char* what, double value) const;
   [[nodiscard]] Trace* trace() const { return model_.device().trace(); }

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "apps/training/picture_cache.h"
 #include "apps/training/recipes.h"
 #include "apps/training/train_options.h"
 #include "loaders/reader.h"
@@ -53,6 +54,16 @@ TEST_F(Members, AreRunsOfTheirOwnWithSeedsOfTheirOwnAndTheSameValidationPictures
   ASSERT_EQ(run_command(new_run("alone", "--epochs 2 --batch-size 8 --seed 1001 --val-seed 1")).exit_code, 0);
   const Checkpoint member = read_checkpoint(second / "checkpoints" / "last.h5");
   EXPECT_EQ(member.tensors, read_checkpoint(run("alone") / "checkpoints" / "last.h5").tensors);
+}
+
+TEST_F(Members, FindThePicturesInMemoryThatTheNetworkBeforeHasRead) {
+  const auto device = make_cpu_device(1);
+  TrainingData first = open_training_data(data(), {}, 0.2, 1);
+  const PictureStore store(first, *device, "host", true);
+  EXPECT_NE(first.reader, first.file);
+  TrainingData second = first;
+  const PictureStore of_second(second, *device, "host", true);
+  EXPECT_EQ(second.reader, first.reader);
 }
 
 TEST_F(Members, ARunFolderPredictsTheMeanOfItsNetworks) {

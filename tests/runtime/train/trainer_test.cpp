@@ -72,7 +72,8 @@ TEST(Trainer, TrainsOnTheSmallerLastBatchToo) {
 struct Interrupted {
   const char* name;
   OptimiserKind optimiser;
-  std::int64_t stop_after;  // steps
+  std::int64_t stop_after;     // steps
+  bool in_validation = false;  // a signal comes while the pictures are scored that follow on this step
 };
 
 void PrintTo(const Interrupted& c, std::ostream* out) {
@@ -110,13 +111,20 @@ TEST_P(Resume, MoreStepsAfterMaxStepsLeadToTheNetworkOfTheStraightRun) {
 }
 
 // In a process of its own: the flag that a signal sets cannot be taken back.
-void train_until_signal(const std::filesystem::path& folder, const TrainSettings& settings, std::int64_t after) {
+void train_until_signal(const std::filesystem::path& folder, const TrainSettings& settings, const Interrupted& c) {
   install_interrupt_handlers();
   ToyRun run(folder, settings);
+  std::int64_t begun = 0;
+  int scored_after_signal = 0;
   run.train.before_batch = [&](int batches) {
-    if (batches + 1 == after) std::raise(SIGTERM);
+    begun = batches + 1;
+    if (begun == c.stop_after && !c.in_validation) std::raise(SIGTERM);
   };
-  std::exit(run.run() == RunEnd::kInterrupted ? 0 : 1);
+  run.validation.before_batch = [&](int) {
+    if (interrupt_requested() != 0) ++scored_after_signal;
+    if (begun >= c.stop_after && c.in_validation) std::raise(SIGTERM);
+  };
+  std::exit(run.run() == RunEnd::kInterrupted && scored_after_signal == 0 ? 0 : 1);
 }
 
 TEST_P(Resume, AfterASignalIsTheStraightRunBitForBit) {
@@ -126,8 +134,7 @@ TEST_P(Resume, AfterASignalIsTheStraightRunBitForBit) {
   const char* inherited = std::getenv("XRAI_TEST_FOLDER");
   const std::filesystem::path folder = inherited != nullptr ? inherited : own.path();
   ::setenv("XRAI_TEST_FOLDER", folder.c_str(), 1);
-  EXPECT_EXIT(train_until_signal(folder / "stopped", settings(), GetParam().stop_after), ::testing::ExitedWithCode(0),
-              "");
+  EXPECT_EXIT(train_until_signal(folder / "stopped", settings(), GetParam()), ::testing::ExitedWithCode(0), "");
   ::unsetenv("XRAI_TEST_FOLDER");
   ToyRun straight(folder / "straight", settings());
   straight.run();
@@ -149,7 +156,10 @@ INSTANTIATE_TEST_SUITE_P(Stops, Resume,
                                            Interrupted{"adamw_in_an_epoch", OptimiserKind::kAdamW, 10},
                                            Interrupted{"adamw_after_one_step", OptimiserKind::kAdamW, 1},
                                            Interrupted{"sgd_at_an_epochs_end", OptimiserKind::kSgd, 7},
-                                           Interrupted{"sgd_in_an_epoch", OptimiserKind::kSgd, 20}),
+                                           Interrupted{"sgd_in_an_epoch", OptimiserKind::kSgd, 20},
+                                           Interrupted{"in_validation", OptimiserKind::kAdamW, 14, true},
+                                           Interrupted{"at_the_very_end", OptimiserKind::kAdamW, 28},
+                                           Interrupted{"in_the_last_validation", OptimiserKind::kAdamW, 28, true}),
                          [](const ::testing::TestParamInfo<Interrupted>& c) { return std::string(c.param.name); });
 
 TEST(Trainer, TheSameSeedGivesTheSameRunAndAnotherSeedAnother) {
