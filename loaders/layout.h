@@ -73,8 +73,9 @@ std::string describe(const Layout& layout, const SplitLayout& split);
 /// Names of the data sets that hold a JPEG or PNG file each, without the group they are in; empty for other layouts.
 std::vector<std::string> picture_ids(const SplitLayout& split);
 
-/// The files of a layout, open; they stay where they are, since readers of rows point to them.
-using OpenFiles = std::vector<std::unique_ptr<const hdf5::File>>;
+/// The files of a layout, open; they stay where they are, since readers of rows point to them. Several readers may
+/// share them.
+using OpenFiles = std::vector<std::shared_ptr<const hdf5::File>>;
 
 /// Everything that names, shapes and types say; values are not looked at. `files` gets Layout::files. Throws
 /// Error(kBadData) that says what was found and which option helps where it could be several things.

@@ -75,7 +75,7 @@ void Decision::refuse(const FoundDataset& dataset, const std::string& why) const
 }
 
 void Decision::open(const std::filesystem::path& path) {
-  auto file = std::make_unique<const hdf5::File>(
+  auto file = std::make_shared<const hdf5::File>(
       hdf5::File::open(path, options_.allow_links ? hdf5::Links::kAnywhere : hdf5::Links::kInFolder));
   std::vector<FoundDataset> found = survey(*file, files_.size());
   files_.push_back(std::move(file));

@@ -14,12 +14,6 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : ".";
 }
 
-struct LinkGuard {
-  const std::filesystem::path* file;  // whose folder must not be left; null: any file may be linked
-  std::string refused;                // the file that was linked
-  std::filesystem::path led_to;       // the last file on the way; empty: the way did not leave the first one
-};
-
 /// What a link in `group` means, without the empty names and points that the library passes over.
 std::string place_of(const std::string& target, const std::string& group) {
   std::string place;
@@ -73,6 +67,16 @@ void fail_outside(const std::string& target, const Task& task) {
        "--allow-links follows it, if you trust the file");
 }
 
+hid_t File::State::guarded_way(const Task& task) const {
+  if (guarded.get() < 0) {
+    Handle made = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
+    check(H5Pset_elink_cb(made.get(), look_at_link, &guard), task);
+    guarded = std::move(made);
+  }
+  guard = {links == Links::kInFolder ? &opened_first() : nullptr, "", {}};
+  return guarded.get();
+}
+
 bool File::State::has(std::string_view object) const {
   int links_left = kMostLinks;
   return has(std::string(object), links_left);
@@ -82,15 +86,12 @@ bool File::State::has(std::string_view object) const {
 bool File::State::has(const std::string& name, int& links_left) const {
   const Task task = reading(name);
   if (--links_left < 0) return false;  // they go in circles
-  LinkGuard guard{links == Links::kInFolder ? &opened_first() : nullptr, "", {}};
-  const Handle access = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
-  check(H5Pset_elink_cb(access.get(), look_at_link, &guard), task);
   std::string group = "/";
   for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
     const std::string part = name.substr(0, end);
     require_sound(group, task);
-    if (H5Lexists(file.get(), part.c_str(), access.get()) <= 0 || !leads_somewhere(part, group, links_left) ||
-        H5Oexists_by_name(file.get(), part.c_str(), access.get()) <= 0) {
+    if (H5Lexists(file.get(), part.c_str(), guarded_way(task)) <= 0 || !leads_somewhere(part, group, links_left) ||
+        H5Oexists_by_name(file.get(), part.c_str(), guarded_way(task)) <= 0) {
       H5Eclear2(H5E_DEFAULT);
       if (!guard.refused.empty()) fail_outside(guard.refused, task);
       return false;
@@ -129,15 +130,13 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
 
 void File::State::require_sound(std::string_view name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
-  LinkGuard guard{links == Links::kInFolder ? &opened_first() : nullptr, "", {}};
-  const Handle access = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
-  check(H5Pset_elink_cb(access.get(), look_at_link, &guard), task);
   ObjectInfo info{};
-  check(H5Oget_info_by_name2(file.get(), std::string(name).c_str(), &info, H5O_INFO_BASIC, access.get()), task);
+  check(H5Oget_info_by_name2(file.get(), std::string(name).c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
   if (!guard.led_to.empty() && links == Links::kAnywhere) return;  // whoever allowed that trusts the files
   try {
     if (guard.led_to.empty()) {
-      require_sound_header(FileBytes(file.get(), task), info.addr);
+      if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
+      require_sound_header(*bytes, info.addr);
     } else {
       const Handle other = open_linked(guard.led_to, task);
       check(other.get(), task);

@@ -23,6 +23,25 @@ Rows rows_of(const OpenDataset& dataset, hid_t selection, const Task& task) {
   return {first[0], last[0] - first[0] + 1};
 }
 
+/// The library converts a megabyte at a time, and takes and clears that much for six labels, too. Here it takes as much
+/// as there is to convert.
+Handle conversion(const OpenDataset& dataset, hid_t type, hid_t selection, const Task& task) {
+  constexpr std::uint64_t kMostBytes = 1 << 20;
+  const std::uint64_t element_bytes = std::max(H5Tget_size(type), H5Tget_size(dataset.type.get()));
+  hssize_t n = 0;
+  if (selection == H5S_ALL) {
+    const Handle space = own(H5Dget_space(dataset.id.get()), H5Sclose, task);
+    n = check(H5Sget_simple_extent_npoints(space.get()), task);
+  } else {
+    n = check(H5Sget_select_npoints(selection), task);
+  }
+  const std::uint64_t most = kMostBytes / std::max<std::uint64_t>(element_bytes, 1);
+  const std::uint64_t at_once = std::max<std::uint64_t>(1, std::min(most, static_cast<std::uint64_t>(n)));
+  Handle transfer = own(H5Pcreate(H5P_DATASET_XFER), H5Pclose, task);
+  check(H5Pset_buffer(transfer.get(), at_once * element_bytes, nullptr, nullptr), task);
+  return transfer;
+}
+
 }  // namespace
 
 void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_space, hid_t file_space, void* out,
@@ -32,7 +51,9 @@ void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_spa
     const Rows rows = rows_of(dataset, file_space, task);
     dataset.checked->require_sound(dataset, rows.first, rows.count, task);
   }
-  const herr_t status = H5Dread(dataset.id.get(), type, memory_space, file_space, H5P_DEFAULT, out);
+  const Handle transfer = type == dataset.type.get() ? Handle() : conversion(dataset, type, file_space, task);
+  const hid_t how = transfer.get() < 0 ? H5P_DEFAULT : transfer.get();
+  const herr_t status = H5Dread(dataset.id.get(), type, memory_space, file_space, how, out);
   check_unchanged(task);
   if (status < 0 && !dataset.missing_filter.empty()) fail_without_filter(dataset, task);
   check(status, task);

@@ -10,6 +10,7 @@
 namespace xrai::hdf5 {
 
 class ChunkCheck;
+class FileBytes;
 
 /// A data set that stays open between calls: opening one costs more than reading a radiograph from it.
 struct OpenDataset {
@@ -40,6 +41,13 @@ bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path
 /// How files are opened and made: without locks, readable by libraries since 1.8.
 Handle file_access(const Task& task);
 
+/// What the library tells of links to other files while it follows them.
+struct LinkGuard {
+  const std::filesystem::path* file = nullptr;  // whose folder must not be left; null: any file may be linked
+  std::string refused;                          // the file that was linked
+  std::filesystem::path led_to;                 // the last file on the way; empty: the way did not leave the first one
+};
+
 struct File::State {
   std::filesystem::path path;
   std::filesystem::path led_from;  // the file that was opened first, when a link led from there to this one
@@ -49,6 +57,10 @@ struct File::State {
   std::optional<int> written;            // descriptor of a file that was made, for writing around the library
   std::map<std::string, OpenDataset, std::less<>> datasets;
   mutable std::set<std::string, std::less<>> sound;  // objects whose headers were looked at
+  // Made when they are first needed, since making them takes as long as what they are made for.
+  mutable LinkGuard guard;
+  mutable Handle guarded;                          // properties by which the library tells the guard
+  mutable std::shared_ptr<const FileBytes> bytes;  // of a file that was opened for reading
 
   [[nodiscard]] Task reading(std::string_view object) const { return {"reading", object, path, ExitCode::kBadData}; }
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
@@ -59,6 +71,8 @@ struct File::State {
   [[nodiscard]] bool has(const std::string& name, int& links_left) const;
   /// Whether a link in `group` has something at its end; true for what is no link.
   [[nodiscard]] bool leads_somewhere(const std::string& name, const std::string& group, int& links_left) const;
+  /// Properties for the way to an object, which tell `guard` what is met there. It has forgotten what was before.
+  [[nodiscard]] hid_t guarded_way(const Task& task) const;
   /// Throws when the object's header is not one to be given to the library (header_check.h).
   void require_sound(std::string_view object, const Task& task) const;
   /// A group, data set or type, looked at before it is opened.

@@ -59,7 +59,7 @@ class Scripts(unittest.TestCase):
 
     def test_fuzz_takes_a_number_of_seconds_and_words_for_libfuzzer(self):
         for arguments in (["--seconds"], ["--seconds", "none"], ["--seconds", "0"], ["60"], ["--seconds", "9", "runs=3"],
-                          ["--same", "--seconds"], ["--same", "fast"]):
+                          ["--same", "--seconds"], ["--same", "fast"], ["--jobs"], ["--jobs", "0"]):
             done = run(ROOT / "scripts/fuzz", *arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("usage: scripts/fuzz", done.stderr)
