@@ -46,7 +46,7 @@ Values computed(Device& device, const ByteConvolutionSpec& spec, const ByteConst
   return spec.bytes_out ? Values(bytes.begin(), bytes.end()) : floats;
 }
 
-/// Integer weights of which each filter's largest is 127, times a power of two a filter.
+/// Weights near integers, of which each filter's largest is 127, times a power of two a filter.
 ByteConstants exact_constants(const ByteConvolutionSpec& spec) {
   Random random(3);
   ByteConstants constants;
@@ -55,7 +55,11 @@ ByteConstants exact_constants(const ByteConvolutionSpec& spec) {
   for (std::int64_t f = 0; f < spec.filters; ++f) {
     const float step = std::ldexp(1.0f, static_cast<int>(-4 - f % 3));
     for (std::int64_t i = 0; i < per_filter; ++i)
-      constants.weights.push_back(static_cast<float>(i == f % per_filter ? 127 : random.whole(-127, 127)) * step);
+      constants.weights.push_back(
+          (i == f % per_filter
+               ? 127
+               : static_cast<float>(static_cast<double>(random.whole(-126, 126)) + random.real(-0.4, 0.4))) *
+          step);
     constants.shift.push_back(static_cast<float>(random.whole(-20, 20)) * 16);
   }
   return constants;

@@ -92,6 +92,21 @@ class ByteNetwork : public ::testing::Test {
 
   static constexpr std::int64_t kPictures = 6, kSide = 40;
 
+  /// Scales and shifts as training leaves them: others in every layer and channel.
+  static void initialise(Model& model) {
+    Parameters& parameters = model.parameters();
+    parameters.initialise(3);
+    testing::Random random(4);
+    double spread = 0.2;
+    for (const ParameterSpec& spec : parameters.specs()) {
+      if (spec.role == ParameterRole::kNormScale) spread *= 1.5;
+      for (float* value = parameters.values() + spec.offset; value < parameters.values() + spec.offset + spec.count();
+           ++value) {
+        if (spec.role == ParameterRole::kNormScale) *value = static_cast<float>(random.real(0.5, 1) * spread);
+        if (spec.role == ParameterRole::kNormShift) *value = static_cast<float>(random.real(-0.5, 0.5) * spread);
+      }
+    }
+  }
   static void see_pictures(Model& model, ModelPlan& plan) {
     const Values pictures = testing::random_values(kPictures * kSide * kSide, 9, -2, 2);
     model.device().upload(plan.input(), pictures.data(), pictures.size() * sizeof(float), Queue::kCompute);
@@ -99,14 +114,14 @@ class ByteNetwork : public ::testing::Test {
   /// What training leaves when it has seen the pictures often: with other statistics steps mean nothing.
   Values statistics_of(const ModelSpec& spec) const {
     Model model(*floats_, spec, {1, kSide, kSide, 1}, 2);
-    model.parameters().initialise(3);
+    initialise(model);
     ModelPlan& plan = model.prepare(kPictures, true);
     for (int step = 0; step < 60; ++step) see_pictures(model, plan), plan.forward({});
     return testing::floats_at(model.parameters().statistics(), model.parameters().statistics_count());
   }
   static Values logits(Device& device, const ModelSpec& spec, const Values& statistics) {
     Model model(device, spec, {1, kSide, kSide, 1}, 2);
-    model.parameters().initialise(3);
+    initialise(model);
     device.upload(model.parameters().statistics(), statistics.data(), statistics.size() * sizeof(float),
                   Queue::kCompute);
     ModelPlan& plan = model.prepare(kPictures, false);
