@@ -9,7 +9,7 @@ void add_precision_option(CommandLine& command_line, const std::string& group, s
   std::string help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32";
   std::vector<std::string> allowed{"auto", "fp32", "tf32", "bf16", "fp16"};
   if (computes == Computes::kScoresOnly) {
-    help += "; the CPU has fp32 and, to score with fewer milliseconds, int8 (docs/int8.md)";
+    help += "; the CPU has fp32 and, for scoring in less time, int8 (docs/int8.md)";
     allowed.emplace_back("int8");
   } else {
     help += " (all that the CPU has)";

@@ -65,5 +65,12 @@ TEST_F(Int8Programs, WhereItCannotBeTheSentenceSaysWhatToTake) {
   EXPECT_THAT(refused("xrai_bench infer --size 32 --batch-size 2 --model lenet"), HasSubstr("conv1+relu1"));
 }
 
+TEST_F(Int8Programs, AProcessorThatAddsUpIn16BitsIsRefused) {
+  const auto result = testing::run_shell("DNNL_MAX_CPU_ISA=AVX2 " + std::string(XRAI_BIN) +
+                                         "/xrai_bench infer --size 32 --batch-size 2 --precision int8");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("VNNI"), HasSubstr("--precision fp32")));
+}
+
 }  // namespace int8_program_test
 }  // namespace xrai
