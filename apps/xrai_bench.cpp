@@ -60,7 +60,7 @@ void add_options(CommandLine& c, BenchOptions& o) {
          .help = "time nothing: what data sheets allow at best on " + one_of(card_words()),
          .value_name = "CARD",
          .default_text = "none, steps are timed"});
-  add_device_options(c, o.device, o.precision, o.threads);
+  add_device_options(c, o.device, o.precision, o.threads, "auto, cpu, cuda or cuda:N", Computes::kScoresOnly);
   c.add({.group = "Run", .name = "json", .target = &o.json, .help = "the result as JSON on standard output"});
 }
 

@@ -27,7 +27,7 @@ namespace {
 
 struct Options {
   std::filesystem::path checkpoint, against, data, report, predictions;
-  std::string split, operating_point, device = "auto";
+  std::string split, operating_point, device = "auto", precision = "auto";
   std::int64_t batch_size = 64;
   int threads = 0;
   bool json = false;
@@ -79,6 +79,7 @@ CommandLine command_line(Options& o) {
             .help = "auto, cpu, cuda or cuda:N",
             .value_name = "DEVICE",
             .check = check_device_name});
+  add_precision_option(line, "computing", o.precision, Computes::kScoresOnly);
   line.add({.group = "computing",
             .name = "threads",
             .target = &o.threads,
@@ -174,7 +175,7 @@ int evaluate_checkpoint(const Options& o) {
   }
   for (const std::string& warning : data->layout().warnings) log::warning(warning);
   if (o.split.empty()) log::info(fmt::format("scoring the split '{}' (choose another with --split)", subject.split));
-  const auto device = make_device({o.device, o.threads});
+  const auto device = make_device({o.device, o.threads, o.precision});
   Predictor predictor = Predictor::load(o.checkpoint, *device, o.batch_size);
   if (data->classes() != predictor.classes()) {
     (void)class_places(data->classes(), predictor.classes(), o.data.string(), predictor.checkpoint_path().string());
@@ -186,6 +187,7 @@ int evaluate_checkpoint(const Options& o) {
   subject.data = o.data.string();
   subject.checkpoint = predictor.checkpoint_path().string();
   subject.device = device->name();
+  if (device->precision() == Precision::kInt8) subject.device += ", int8";
   subject.synthetic = data_is_synthetic(*data);
   subject.warning = split_warning(*data, subject.split);
   if (predictor.trained_on_synthetic() && !subject.synthetic)

@@ -9,6 +9,7 @@
 #include "apps/report/heat_map_picture.h"
 #include "apps/report/scored_pictures.h"
 #include "apps/support/command_line.h"
+#include "apps/support/common_options.h"
 #include "apps/support/devices.h"
 #include "apps/support/progress.h"
 #include "apps/support/waiting_threads.h"
@@ -31,7 +32,7 @@ constexpr std::int64_t kBatch = 64;
 struct Options {
   std::filesystem::path checkpoint;
   std::vector<std::filesystem::path> pictures;
-  std::string device = "auto";
+  std::string device = "auto", precision = "auto";
   int jobs = 0;
   bool json = false, csv = false, quiet = false, force = false;
   std::filesystem::path heat_maps;     // folder; empty: none
@@ -87,6 +88,7 @@ void register_options(CommandLine& line, Options& options) {
             .target = &options.device,
             .help = "auto, cpu, cuda or cuda:N",
             .check = check_device_name});
+  add_precision_option(line, "Work", options.precision, Computes::kScoresOnly);
   line.add({.group = "Work",
             .name = "jobs",
             .short_name = "j",
@@ -219,7 +221,7 @@ int run(const Options& options) {
   install_interrupt_handlers();
   log::set_quiet(options.quiet);
   if (options.json && options.csv) throw Error(ExitCode::kUsage, "--json and --csv exclude each other; take one");
-  const std::unique_ptr<Device> device = make_device({options.device});
+  const std::unique_ptr<Device> device = make_device({options.device, 0, options.precision});
   Predictor predictor = Predictor::load(options.checkpoint, *device, kBatch);
   const DecodeTarget target = target_of(predictor.preprocessing());
   const std::vector<std::filesystem::path> pictures = all_pictures(options.pictures);

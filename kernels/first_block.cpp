@@ -158,16 +158,20 @@ constexpr std::int64_t kScaled = 16 * (kTaps + 1);
 
 std::vector<float> scaled_filters(const FirstBlockArguments& arg) {
   std::vector<float> scaled(static_cast<std::size_t>((kTaps + 1) * arg.shape.filters));
+  // ReLU and the largest of four mind no positive factor, so steps are counted from the beginning.
+  const float per_step = arg.bytes != nullptr ? 1 / arg.step : 1;
   for (std::int64_t f = 0; f < arg.shape.filters; ++f) {
     float* lane = scaled.data() + f / 16 * kScaled + f % 16;
     const float scale = arg.gamma[f] * arg.inverse_deviation[f];
-    for (std::int64_t k = 0; k < kTaps; ++k) lane[16 * k] = arg.weights[f * kTaps + k] * scale;
-    lane[16 * kTaps] = arg.beta[f] - arg.mean[f] * scale;
+    for (std::int64_t k = 0; k < kTaps; ++k) lane[16 * k] = arg.weights[f * kTaps + k] * scale * per_step;
+    lane[16 * kTaps] = (arg.beta[f] - arg.mean[f] * scale) * per_step;
   }
   return scaled;
 }
 
-template <bool kWinner>
+enum class Wanted { kFloats, kFloatsAndWinners, kBytes };
+
+template <Wanted kWanted>
 XRAI_INLINE void window_row(const FirstBlockArguments& arg, const PaddedRows& rows, const float* scaled,
                             std::int64_t at) {
   Float16 weights[kTaps];
@@ -187,18 +191,26 @@ XRAI_INLINE void window_row(const FirstBlockArguments& arg, const PaddedRows& ro
       best = v <= best ? best : v;
     }
     const std::int64_t out = at + window * arg.shape.filters;
-    store<Float16>(arg.y + out, best);
-    if constexpr (kWinner) store_index<Float16>(arg.winner + out, winner);
+    if constexpr (kWanted == Wanted::kBytes) {
+      const Float16 most = Float16{} + 255.0f;
+      store_index<Float16>(arg.bytes + out, __builtin_convertvector((best < most ? best : most) + 0.5f, Int16));
+    } else {
+      store<Float16>(arg.y + out, best);
+    }
+    if constexpr (kWanted == Wanted::kFloatsAndWinners) store_index<Float16>(arg.winner + out, winner);
   }
 }
 
 XRAI_VECTORISE void any_row(const FirstBlockArguments& arg, const PaddedRows& rows, const float* scaled,
                             std::int64_t at) {
   for (std::int64_t filter = 0; filter < arg.shape.filters; filter += 16) {
-    if (arg.winner != nullptr)
-      window_row<true>(arg, rows, scaled + filter / 16 * kScaled, at + filter);
+    const float* own = scaled + filter / 16 * kScaled;
+    if (arg.bytes != nullptr)
+      window_row<Wanted::kBytes>(arg, rows, own, at + filter);
+    else if (arg.winner != nullptr)
+      window_row<Wanted::kFloatsAndWinners>(arg, rows, own, at + filter);
     else
-      window_row<false>(arg, rows, scaled + filter / 16 * kScaled, at + filter);
+      window_row<Wanted::kFloats>(arg, rows, own, at + filter);
   }
 }
 

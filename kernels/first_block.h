@@ -27,6 +27,9 @@ struct FirstBlockArguments {
   float* y = nullptr;                        // (n, height / 2, width / 2, filters)
   std::uint8_t* winner = nullptr;            // as y: which of the window's four won, 4: none is above zero; may be null
   FirstBlockShape shape;
+  // Instead of y and winner: values in steps, rounded, those above 255 steps cut off; null: not wanted.
+  std::uint8_t* bytes = nullptr;  // as y
+  float step = 1;
 };
 
 struct FirstBlockStatisticsArguments {

@@ -4,8 +4,22 @@
 
 namespace xrai {
 
+void add_precision_option(CommandLine& command_line, const std::string& group, std::string& precision,
+                          Computes computes) {
+  std::string help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32";
+  std::vector<std::string> allowed{"auto", "fp32", "tf32", "bf16", "fp16"};
+  if (computes == Computes::kScoresOnly) {
+    help += "; the CPU has fp32 and, for scoring in less time, int8 (docs/int8.md)";
+    allowed.emplace_back("int8");
+  } else {
+    help += " (all that the CPU has)";
+  }
+  command_line.add(
+      {.group = group, .name = "precision", .target = &precision, .help = help, .allowed = std::move(allowed)});
+}
+
 void add_device_options(CommandLine& command_line, std::string& device, std::string& precision, int& threads,
-                        const std::string& device_help) {
+                        const std::string& device_help, Computes computes) {
   const std::string group = "Run";
   command_line.add({.group = group,
                     .name = "device",
@@ -13,12 +27,7 @@ void add_device_options(CommandLine& command_line, std::string& device, std::str
                     .help = device_help,
                     .value_name = "DEVICE",
                     .check = check_device_name});
-  command_line.add(
-      {.group = group,
-       .name = "precision",
-       .target = &precision,
-       .help = "numbers the network computes in; auto: bf16 on a GPU that has it, else fp32 (all that the CPU has)",
-       .allowed = {"auto", "fp32", "tf32", "bf16", "fp16"}});
+  add_precision_option(command_line, group, precision, computes);
   command_line.add({.group = group,
                     .name = "threads",
                     .target = &threads,

@@ -9,9 +9,17 @@
 
 namespace xrai {
 
+/// Whether a program only scores, which one can do in int8, too.
+enum class Computes { kAll, kScoresOnly };
+
+/// --precision.
+void add_precision_option(CommandLine& command_line, const std::string& group, std::string& precision,
+                          Computes computes);
+
 /// --device, --precision and --threads, in the group "Run".
 void add_device_options(CommandLine& command_line, std::string& device, std::string& precision, int& threads,
-                        const std::string& device_help = "auto, cpu, cuda or cuda:N");
+                        const std::string& device_help = "auto, cpu, cuda or cuda:N",
+                        Computes computes = Computes::kAll);
 
 /// --images-key, --labels-key, --layout, --range and --allow-links, in the group "Layout": how to read a file whose
 /// layout is not recognised.

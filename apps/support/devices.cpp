@@ -36,6 +36,11 @@ bool asks_for_float32(const std::string& precision) {
   return precision == "auto" || precision == "fp32";
 }
 
+// Whole numbers are the CPU's.
+bool asks_for_int8(const DeviceRequest& request) {
+  return request.precision == precision_name(Precision::kInt8);
+}
+
 std::unique_ptr<Device> make_cuda(const DeviceRequest& request) {
   CudaRequest cuda;
   cuda.ordinal = ordinal_of(request.name);
@@ -55,6 +60,12 @@ std::string check_device_name(const std::string& name) {
 void require_device(const DeviceRequest& request) {
   if (const std::string complaint = check_device_name(request.name); !complaint.empty())
     throw Error(ExitCode::kUsage, fmt::format("--device {}: {}", request.name, complaint));
+  if (asks_for_int8(request)) {
+    if (!names_cuda(request.name)) return;
+    throw Error(ExitCode::kUsage, fmt::format("--precision int8 is the CPU's; take --device cpu with it, or another "
+                                              "precision with --device {}",
+                                              request.name));
+  }
   if (!names_cuda(request.name)) {
     if (!asks_for_float32(request.precision) && (request.name == "cpu" || !cuda_status().usable))
       throw Error(ExitCode::kUsage,
@@ -70,14 +81,15 @@ std::unique_ptr<Device> make_device(const DeviceRequest& request) {
   require_device(request);
   std::string remark;
   std::unique_ptr<Device> device;
-  if (request.name != "cpu") {
+  if (request.name != "cpu" && !asks_for_int8(request)) {
     const CudaStatus& status = cuda_status();
     if (status.usable)
       device = make_cuda(request);
     else
       remark = fmt::format("; the CPU does the work: {}", status.reason);
   }
-  if (!device) device = make_cpu_device(request.threads);
+  if (!device)
+    device = make_cpu_device(request.threads, asks_for_int8(request) ? Precision::kInt8 : Precision::kFloat32);
   log::info(fmt::format("device: {}{}", device->description(), remark));
   return device;
 }

@@ -12,13 +12,13 @@ namespace xrai {
 struct DeviceRequest {
   std::string name = "auto";       // "auto", "cpu", "cuda" or "cuda:N"
   int threads = 0;                 // of the CPU device; 0: all this process may use
-  std::string precision = "auto";  // "fp32", "tf32", "bf16", "fp16"; "auto": what the device does best
+  std::string precision = "auto";  // "fp32", "tf32", "bf16", "fp16", "int8"; "auto": what the device does best
 };
 
 /// Throws what make_device throws, without making one.
 void require_device(const DeviceRequest& request);
 
-/// auto takes a usable GPU, else the CPU, and says in the log which and why.
+/// auto takes a usable GPU, else the CPU (for int8 the CPU in any case), and says in the log which and why.
 /// Throws Error(kNoDevice) when the device asked for cannot be used, Error(kUsage) for another name or a precision that
 /// the CPU does not have.
 std::unique_ptr<Device> make_device(const DeviceRequest& request);

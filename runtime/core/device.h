@@ -98,6 +98,11 @@ class Device {
   virtual std::unique_ptr<PoolingPlan> plan(const PoolingSpec& spec) = 0;
   virtual std::unique_ptr<DensePlan> plan(const DenseSpec& spec) = 0;
 
+  /// Only where precision() is kInt8.
+  virtual std::unique_ptr<ByteConvolutionPlan> plan_bytes(const ByteConvolutionSpec&) {
+    throw std::logic_error("this device has no convolution of bytes");
+  }
+
   /// Plans made from now on are the fastest of those that the vendor's library proposes, found out by running them;
   /// their sums may come in another order at every run. `known`: choices of an earlier run. Nothing on a device that
   /// has no choice.

@@ -36,6 +36,18 @@ struct ConvolutionSpec {
   }
 };
 
+/// A convolution without bias that scores in whole numbers (Precision::kInt8), and what is joined to it: ReLU, and 2x2
+/// max pooling if `pool`.
+struct ByteConvolutionSpec {
+  Shape input;
+  std::int64_t filters = 0;
+  Window window;
+  bool pool = false;
+  bool bytes_out = true;  // else y is float
+
+  [[nodiscard]] ConvolutionSpec convolution() const { return {input, filters, window}; }
+};
+
 enum class PoolingKind { kMax, kAverage };  // average counts places inside the picture only
 
 struct PoolingSpec {

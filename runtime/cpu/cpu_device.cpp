@@ -38,14 +38,17 @@ void copy_bytes(void* to, const void* from, std::size_t bytes) {
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(int threads) : threads_(threads) { kernels::set_thread_count(threads); }
+  CpuDevice(int threads, Precision precision) : threads_(threads), precision_(precision) {
+    kernels::set_thread_count(threads);
+  }
 
   [[nodiscard]] std::string name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override {
-    return fmt::format("{}, {}, {} thread{}", cpu_name(), cpu_features(), threads_, threads_ == 1 ? "" : "s");
+    return fmt::format("{}, {}, {} thread{}{}", cpu_name(), cpu_features(), threads_, threads_ == 1 ? "" : "s",
+                       precision_ == Precision::kInt8 ? ", int8" : "");
   }
 
-  [[nodiscard]] Precision precision() const override { return Precision::kFloat32; }
+  [[nodiscard]] Precision precision() const override { return precision_; }
 
   Buffer allocate(std::size_t bytes) override { return map_memory(bytes); }
   Buffer allocate_staging(std::size_t bytes) override { return map_memory(bytes); }
@@ -70,6 +73,10 @@ class CpuDevice final : public Device {
   std::unique_ptr<ConvolutionPlan> plan(const ConvolutionSpec& spec) override {
     validate(spec);
     return cpu::make_convolution_plan(onednn_, spec);
+  }
+  std::unique_ptr<ByteConvolutionPlan> plan_bytes(const ByteConvolutionSpec& spec) override {
+    validate(spec.convolution());
+    return cpu::make_byte_convolution_plan(onednn_, spec);
   }
   std::unique_ptr<PoolingPlan> plan(const PoolingSpec& spec) override {
     validate(spec);
@@ -133,13 +140,19 @@ class CpuDevice final : public Device {
 
  private:
   int threads_;
+  Precision precision_;
   cpu::OneDnn onednn_;
 };
 
 }  // namespace
 
-std::unique_ptr<Device> make_cpu_device(int threads) {
-  return std::make_unique<CpuDevice>(threads > 0 ? threads : available_cores());
+std::unique_ptr<Device> make_cpu_device(int threads, Precision precision) {
+  if (precision == Precision::kInt8 && !cpu::multiplies_bytes())
+    throw Error(ExitCode::kUsage,
+                fmt::format("--precision int8 needs a processor that multiplies bytes (AVX-512 VNNI or AVX-VNNI), and "
+                            "{} does not; take --precision fp32",
+                            cpu_name()));
+  return std::make_unique<CpuDevice>(threads > 0 ? threads : available_cores(), precision);
 }
 
 }  // namespace xrai

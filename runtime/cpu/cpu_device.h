@@ -7,7 +7,8 @@
 
 namespace xrai {
 
-/// threads: 0 takes available_cores() of runtime/core/host.h.
-std::unique_ptr<Device> make_cpu_device(int threads = 0);
+/// threads: 0 takes available_cores() of runtime/core/host.h. precision: kFloat32 or kInt8, which trains nothing.
+/// Errors: Error(kUsage) where the processor cannot.
+std::unique_ptr<Device> make_cpu_device(int threads = 0, Precision precision = Precision::kFloat32);
 
 }  // namespace xrai

@@ -23,8 +23,8 @@ WindowDims dims_of(const Window& w) {
           {w.kernel_height, w.kernel_width}};
 }
 
-memory::desc activation(const Shape& s, Tag layout = Tag::nhwc) {
-  return {{s.n, s.channels, s.height, s.width}, kFloat, layout};
+memory::desc activation(const Shape& s, Tag layout = Tag::nhwc, memory::data_type type = kFloat) {
+  return {{s.n, s.channels, s.height, s.width}, type, layout};
 }
 
 prop_kind forward_kind(bool training) {
@@ -84,7 +84,52 @@ ConvolutionMemory convolution_memory(const ConvolutionSpec& spec, Tag layout) {
   return m;
 }
 
+ConvolutionMemory byte_convolution_memory(const ByteConvolutionSpec& spec) {
+  ConvolutionMemory m = convolution_memory(spec.convolution());
+  const Window& w = spec.window;
+  const Dims weights{spec.filters, spec.input.channels, w.kernel_height, w.kernel_width};
+  m.x = activation(spec.input, Tag::nhwc, memory::data_type::u8);
+  m.y = activation(spec.convolution().output(), Tag::nhwc, spec.bytes_out ? memory::data_type::u8 : kFloat);
+  m.bias = {{spec.filters}, kFloat, Tag::x};
+  m.weights_any = {weights, memory::data_type::s8, Tag::any};
+  m.weights_stored = {weights, memory::data_type::s8, Tag::ohwi};
+  return m;
+}
+
+bool multiplies_bytes() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto has = [&](dnnl::cpu_isa wanted) {
+    return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+  };
+  return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni);
+}
+
 #if DNNL_VERSION_MAJOR >= 3
+
+const int kByteScales = DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
+
+// The bias is added to what was scaled.
+std::vector<float> byte_bias(const std::vector<float>&, const std::vector<float>& shifts) {
+  return shifts;
+}
+
+dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& engine, const ByteConvolutionSpec& spec,
+                                                           const ConvolutionMemory& m, const std::vector<float>&) {
+  const WindowDims d = dims_of(spec.window);
+  dnnl::primitive_attr attribute = attributes(true);
+  attribute.set_scales_mask(DNNL_ARG_WEIGHTS, 1);
+  return {engine,
+          forward_kind(false),
+          algorithm::convolution_direct,
+          m.x,
+          m.weights_any,
+          m.bias,
+          m.y,
+          d.stride,
+          d.pad_before,
+          d.pad_after,
+          attribute};
+}
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
                                                               const ConvolutionMemory& m) {
@@ -123,13 +168,14 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
           attributes()};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec,
+                                                      memory::data_type type) {
   const WindowDims d = dims_of(spec.window);
   return {engine,
           forward_kind(spec.training),
           pooling_algorithm(spec),
-          activation(spec.input),
-          activation(spec.output()),
+          activation(spec.input, Tag::nhwc, type),
+          activation(spec.output(), Tag::nhwc, type),
           d.stride,
           d.kernel,
           Dims{0, 0},
@@ -173,6 +219,26 @@ dnnl::inner_product_backward_weights::primitive_desc dense_backward_weights(
 
 #else
 
+const int kByteScales = 0;
+
+// The bias is added to the sum, and scaled with it.
+std::vector<float> byte_bias(const std::vector<float>& scales, const std::vector<float>& shifts) {
+  std::vector<float> bias(shifts.size());
+  for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = shifts[i] / scales[i];
+  return bias;
+}
+
+dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& engine, const ByteConvolutionSpec& spec,
+                                                           const ConvolutionMemory& m,
+                                                           const std::vector<float>& scales) {
+  const WindowDims d = dims_of(spec.window);
+  dnnl::primitive_attr attribute = attributes(true);
+  attribute.set_output_scales(1 << 1, scales);
+  const dnnl::convolution_forward::desc operation(forward_kind(false), algorithm::convolution_direct, m.x,
+                                                  m.weights_any, m.bias, m.y, d.stride, d.pad_before, d.pad_after);
+  return {operation, attribute, engine};
+}
+
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
                                                               const ConvolutionMemory& m) {
   const WindowDims d = dims_of(spec.window);
@@ -199,11 +265,12 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
   return {operation, attributes(), engine, forward};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec,
+                                                      memory::data_type type) {
   const WindowDims d = dims_of(spec.window);
-  const dnnl::pooling_forward::desc operation(forward_kind(spec.training), pooling_algorithm(spec),
-                                              activation(spec.input), activation(spec.output()), d.stride, d.kernel,
-                                              d.pad_before, d.pad_after);
+  const dnnl::pooling_forward::desc operation(
+      forward_kind(spec.training), pooling_algorithm(spec), activation(spec.input, Tag::nhwc, type),
+      activation(spec.output(), Tag::nhwc, type), d.stride, d.kernel, d.pad_before, d.pad_after);
   return {operation, attributes(), engine};
 }
 

@@ -32,7 +32,19 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const dnnl::engine&, const ConvolutionSpec&, const ConvolutionMemory&,
     const dnnl::convolution_forward::primitive_desc& forward);
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine&, const PoolingSpec&);
+/// The same of a convolution of bytes: x in unsigned, weights in signed bytes, a bias in any case, y in bytes or float.
+ConvolutionMemory byte_convolution_memory(const ByteConvolutionSpec& spec);
+/// y = relu(scale * sum + shift), a scale and a shift a filter, with the bias that byte_bias() makes of the latter.
+dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine&, const ByteConvolutionSpec&,
+                                                           const ConvolutionMemory&, const std::vector<float>& scales);
+std::vector<float> byte_bias(const std::vector<float>& scales, const std::vector<float>& shifts);
+/// The argument that the scales have to be passed as; 0: the primitive knows them.
+extern const int kByteScales;
+/// Whether oneDNN has instructions here that multiply bytes without running over in 16 bits.
+bool multiplies_bytes();
+
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine&, const PoolingSpec&,
+                                                      dnnl::memory::data_type type = dnnl::memory::data_type::f32);
 dnnl::pooling_backward::primitive_desc pooling_backward(const dnnl::engine&, const PoolingSpec&,
                                                         const dnnl::pooling_forward::primitive_desc& forward);
 

@@ -1,5 +1,8 @@
 #include "runtime/nn/first_block_layer.h"
 
+#include <optional>
+
+#include "runtime/nn/byte_steps.h"
 #include "runtime/nn/slice.h"
 
 namespace xrai {
@@ -12,6 +15,8 @@ class FirstBlockLayerPlan final : public Layer {
       : Layer(r.node.name),
         device_(device),
         norm_(node.normalisation.layer),
+        step_of_(node.bytes ? std::optional(node.normalisation) : std::nullopt),
+        parameters_(parameters),
         shape_{r.n, r.node.input.height, r.node.input.width, node.convolution.layer.filters},
         training_(r.training),
         weight_(slice(parameters, node.convolution.weight, r.training)),
@@ -49,7 +54,12 @@ class FirstBlockLayerPlan final : public Layer {
                                       static_cast<double*>(m.workspace)});
     else
       device_.inverse_deviation(running_variance_, norm_.epsilon, shape_.filters, saved.inverse_deviation);
-    device_.first_block(arguments_of(m));
+    kernels::FirstBlockArguments arguments = arguments_of(m);
+    if (step_of_) {
+      arguments.bytes = static_cast<std::uint8_t*>(m.output);
+      arguments.step = step_after(device_, parameters_, *step_of_);
+    }
+    device_.first_block(arguments);
   }
 
   struct Saved {
@@ -88,6 +98,8 @@ class FirstBlockLayerPlan final : public Layer {
 
   Device& device_;
   BatchNormLayer norm_;
+  std::optional<NormalisationNode> step_of_;  // the output is in bytes, in steps of this
+  Parameters& parameters_;
   kernels::FirstBlockShape shape_;
   bool training_;
   Slice weight_, scale_, shift_;

@@ -25,11 +25,18 @@ struct NormalisationNode {
 struct FirstBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;
+  bool bytes = false;  // the output, in steps of step_after(normalisation)
 };
 /// A 3x3 convolution of maps with batch normalisation and what is joined to that behind it.
 struct ConvolutionBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;
+};
+/// The same for scoring in whole numbers: the input in bytes, the output in bytes or float. With ReLU, no residual.
+struct ByteBlockNode {
+  ConvolutionBlockNode block;
+  NormalisationNode before;  // the normalisation of the input
+  bool bytes = false;        // the output
 };
 struct PoolingNode {
   PoolingLayer layer;
@@ -47,8 +54,8 @@ struct DropoutNode {
 struct AddNode {};
 struct GlobalAveragePoolNode {};
 
-using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, ConvolutionBlockNode, PoolingNode,
-                              DenseNode, ReluNode, DropoutNode, AddNode, GlobalAveragePoolNode>;
+using NodeKind = std::variant<ConvolutionNode, NormalisationNode, FirstBlockNode, ConvolutionBlockNode, ByteBlockNode,
+                              PoolingNode, DenseNode, ReluNode, DropoutNode, AddNode, GlobalAveragePoolNode>;
 
 struct Node {
   std::string name;         // of the first layer joined into it, "norm1+relu1+pool1"
@@ -64,6 +71,8 @@ struct Graph {
   std::vector<Shape> tensors;  // for one picture (n = 1)
   std::vector<ParameterSpec> parameters;
   std::vector<StatisticsSpec> statistics;
+  std::vector<bool> bytes;  // of each tensor: whether it is in bytes; empty: none is
+  [[nodiscard]] bool in_bytes(int tensor) const { return !bytes.empty() && bytes[static_cast<std::size_t>(tensor)]; }
 };
 
 /// kBlocks: kAll, and convolutions with the batch normalisation behind them as one node where they can be. kNone: a

@@ -1,5 +1,6 @@
 #include "runtime/nn/layer.h"
 
+#include "runtime/nn/byte_block_layer.h"
 #include "runtime/nn/convolution_block_layer.h"
 #include "runtime/nn/first_block_layer.h"
 #include "runtime/nn/normalisation_layer.h"
@@ -171,6 +172,9 @@ struct LayerMaker {
   }
   std::unique_ptr<Layer> operator()(const ConvolutionBlockNode& node) const {
     return make_convolution_block_layer(device, parameters, r, node, in);
+  }
+  std::unique_ptr<Layer> operator()(const ByteBlockNode& node) const {
+    return make_byte_block_layer(device, parameters, r, node, in);
   }
   std::unique_ptr<Layer> operator()(const PoolingNode& node) const {
     return std::make_unique<PoolingLayerPlan>(device, r, node, in);

@@ -4,6 +4,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/log.h"
+#include "runtime/nn/byte_graph.h"
 
 namespace xrai {
 namespace {
@@ -49,8 +50,9 @@ ModelPlan::ModelPlan(Device& device, Parameters& parameters, const Graph& graph,
   request.differentiated = differentiated_tensors(graph, purpose, explained);
   request.explained = explained;
   request.recompute = purpose == Purpose::kTraining ? recompute : Recompute::kNothing;
-  for (const Shape& tensor : graph.tensors)
-    request.tensor_bytes.push_back(static_cast<std::size_t>(tensor.count() * n) * size_of(device.activation_type()));
+  for (int t = 0; t < std::ssize(graph.tensors); ++t)
+    request.tensor_bytes.push_back(static_cast<std::size_t>(graph.tensors[at(t)].count() * n) *
+                                   (graph.in_bytes(t) ? 1 : size_of(device.activation_type())));
   for (const Node& node : graph.nodes) {
     const auto has_gradient = [&](int t) { return request.differentiated[at(t)]; };
     const bool runs_backward =
@@ -147,7 +149,9 @@ Model::Model(Device& device, ModelSpec spec, const Shape& picture, std::int64_t 
       n_classes_(n_classes),
       gradient_checkpointing_(gradient_checkpointing),
       graph_(build_graph(spec_, picture, n_classes, device.has_first_block() ? Fusing::kBlocks : Fusing::kAll)),
-      parameters_(device, graph_.parameters, graph_.statistics) {}
+      parameters_(device, graph_.parameters, graph_.statistics) {
+  if (device.precision() == Precision::kInt8) byte_graph_ = byte_graph(graph_, spec_.name);
+}
 
 Recompute Model::recompute() const {
   if (gradient_checkpointing_) return Recompute::kSegments;
@@ -155,10 +159,11 @@ Recompute Model::recompute() const {
 }
 
 ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
+  if (training && byte_graph_) throw Error(ExitCode::kUsage, "--precision int8 is for scoring; train in fp32");
   std::unique_ptr<ModelPlan>& plan = plans_[{batch_size, training}];
   if (plan) return *plan;
   try {
-    plan = std::make_unique<ModelPlan>(device_, parameters_, graph_, batch_size,
+    plan = std::make_unique<ModelPlan>(device_, parameters_, byte_graph_ ? *byte_graph_ : graph_, batch_size,
                                        training ? Purpose::kTraining : Purpose::kScoring, -1, recompute(), arena_);
     arena_ = plan->arena();
   } catch (const Error& error) {

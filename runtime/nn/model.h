@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -113,6 +114,7 @@ class Model {
   std::int64_t n_classes_;
   bool gradient_checkpointing_;
   Graph graph_;
+  std::optional<Graph> byte_graph_;  // where the device scores in whole numbers
   Parameters parameters_;
   std::map<std::pair<std::int64_t, bool>, std::unique_ptr<ModelPlan>> plans_;
   std::shared_ptr<Buffer> arena_;  // the largest one

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -178,6 +179,27 @@ TEST(FirstBlock, BitsDoNotDependOnTheThreads) {
     EXPECT_EQ(several.dgamma, one.dgamma);
   }
   kernels::set_thread_count(before);
+}
+
+// What lies so near to the middle between two steps that float's own rounding decides may go either way.
+TEST(FirstBlock, InBytesIsTheSameRoundedToStepsAndCutOff) {
+  for (const FirstBlockShape& shape : {FirstBlockShape{3, 8, 8, 16}, FirstBlockShape{2, 7, 9, 48}}) {
+    Passes passes(shape);
+    passes.run();
+    kernels::FirstBlockArguments arguments = passes.forward();
+    std::vector<std::uint8_t> bytes(passes.y.size(), 77);
+    arguments.y = nullptr, arguments.winner = nullptr, arguments.bytes = bytes.data();
+    arguments.step = *std::max_element(passes.y.begin(), passes.y.end()) / 400;
+    kernels::cpu::first_block(arguments);
+    int cut_off = 0, between = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const float steps = passes.y[i] / arguments.step;
+      EXPECT_NEAR(bytes[i], std::min(steps, 255.0f), 0.5001) << i;
+      cut_off += steps > 255 ? 1 : 0, between += steps > 1 && steps < 254 ? 1 : 0;
+    }
+    EXPECT_GT(cut_off, 0);
+    EXPECT_GT(between, 100);
+  }
 }
 
 }  // namespace first_block_test

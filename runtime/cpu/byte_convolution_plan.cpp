@@ -1,0 +1,128 @@
+// Convolution of bytes by oneDNN, for scoring in whole numbers, and the 2x2 max pooling behind it.
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "runtime/cpu/plans.h"
+#include "runtime/cpu/primitive.h"
+
+namespace xrai::cpu {
+namespace {
+
+constexpr float kLargestWeight = 127;
+
+// Weights as signed bytes, and what one of them stands for, a filter.
+struct ByteWeights {
+  std::vector<std::int8_t> values;
+  std::vector<float> steps;
+};
+
+ByteWeights rounded(const std::vector<float>& weights, std::int64_t filters) {
+  ByteWeights bytes{std::vector<std::int8_t>(weights.size()), {}};
+  const std::size_t count = weights.size() / static_cast<std::size_t>(filters);
+  for (std::size_t first = 0; first < weights.size(); first += count) {
+    float largest = 0;
+    for (std::size_t i = first; i < first + count; ++i) largest = std::max(largest, std::abs(weights[i]));
+    const float step = largest > 0 ? largest / kLargestWeight : 1;
+    for (std::size_t i = first; i < first + count; ++i)
+      bytes.values[i] = static_cast<std::int8_t>(std::lrint(weights[i] / step));
+    bytes.steps.push_back(step);
+  }
+  return bytes;
+}
+
+PoolingSpec halving(const ByteConvolutionSpec& spec) {
+  return {spec.convolution().output(), PoolingKind::kMax, {2, 2, 2, 2}};
+}
+
+// Workspace: the convolution's output where it is pooled, then scratch space.
+class OneDnnByteConvolution final : public ByteConvolutionPlan {
+ public:
+  OneDnnByteConvolution(OneDnn& onednn, const ByteConvolutionSpec& spec)
+      : onednn_(onednn), spec_(spec), memory_(byte_convolution_memory(spec)) {
+    const auto convolution = described(std::vector<float>(static_cast<std::size_t>(spec.filters), 1));
+    implementation_ = convolution.impl_info_str();
+    scratchpad_bytes_ = aligned(convolution.scratchpad_desc().get_size());
+    if (!spec.pool) return;
+    between_bytes_ = aligned(memory_.y.get_size());
+    using Type = dnnl::memory::data_type;
+    const auto pooling = pooling_forward(onednn.engine, halving(spec), spec.bytes_out ? Type::u8 : Type::f32);
+    scratchpad_bytes_ = std::max(scratchpad_bytes_, aligned(pooling.scratchpad_desc().get_size()));
+    pooling_ = Primitive(dnnl::pooling_forward(pooling));
+    pooling_.bind(DNNL_ARG_SRC, pooling.src_desc(), onednn.engine);
+    pooling_.bind(DNNL_ARG_DST, pooling.dst_desc(), onednn.engine);
+    pooling_.bind(DNNL_ARG_SCRATCHPAD, pooling.scratchpad_desc(), onednn.engine);
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes() const override { return between_bytes_ + scratchpad_bytes_; }
+  [[nodiscard]] std::string implementation() const override { return implementation_; }
+
+  void set_constants(const ByteConstants& constants) override {
+    const ByteWeights weights = rounded(constants.weights, spec_.filters);
+    const float output_step = spec_.bytes_out ? constants.output_step : 1;
+    scales_ = weights.steps;
+    for (float& scale : scales_) scale *= constants.input_step / output_step;
+    std::vector<float> shifts = constants.shift;
+    for (float& shift : shifts) shift /= output_step;
+    bias_ = byte_bias(scales_, shifts);
+    prepare(weights.values);
+  }
+
+  void forward(const std::uint8_t* x, void* y, void* workspace) override {
+    std::byte* scratchpad = static_cast<std::byte*>(workspace) + between_bytes_;
+    convolution_.set(DNNL_ARG_SRC, x);
+    convolution_.set(DNNL_ARG_DST, spec_.pool ? workspace : y);
+    convolution_.set(DNNL_ARG_SCRATCHPAD, scratchpad);
+    convolution_.run(onednn_.stream);
+    if (!spec_.pool) return;
+    pooling_.set(DNNL_ARG_SRC, workspace);
+    pooling_.set(DNNL_ARG_DST, y);
+    pooling_.set(DNNL_ARG_SCRATCHPAD, scratchpad);
+    pooling_.run(onednn_.stream);
+  }
+
+ private:
+  [[nodiscard]] dnnl::convolution_forward::primitive_desc described(const std::vector<float>& scales) const {
+    return byte_convolution(onednn_.engine, spec_, memory_, scales);
+  }
+
+  // oneDNN 2.x has the scales inside of its primitive.
+  void prepare(const std::vector<std::int8_t>& weights) {
+    const auto convolution = described(scales_);
+    if (aligned(convolution.scratchpad_desc().get_size()) > scratchpad_bytes_)
+      throw std::logic_error("a convolution's scratch space depends on its scales");
+    weights_.resize(convolution.weights_desc().get_size());
+    Reorder reorder(memory_.weights_stored, convolution.weights_desc(), onednn_.engine);
+    if (reorder.needed())
+      reorder.run(weights.data(), weights_.data(), onednn_.stream);
+    else
+      std::copy(weights.begin(), weights.end(), weights_.begin());
+    convolution_ = Primitive(dnnl::convolution_forward(convolution));
+    convolution_.bind(DNNL_ARG_SRC, convolution.src_desc(), onednn_.engine);
+    convolution_.bind(DNNL_ARG_WEIGHTS, convolution.weights_desc(), onednn_.engine);
+    convolution_.bind(DNNL_ARG_BIAS, memory_.bias, onednn_.engine);
+    convolution_.bind(DNNL_ARG_DST, convolution.dst_desc(), onednn_.engine);
+    convolution_.bind(DNNL_ARG_SCRATCHPAD, convolution.scratchpad_desc(), onednn_.engine);
+    if (kByteScales != 0) convolution_.bind(kByteScales, memory_.bias, onednn_.engine);  // as many floats
+    convolution_.set(DNNL_ARG_WEIGHTS, weights_.data());
+    convolution_.set(DNNL_ARG_BIAS, bias_.data());
+    convolution_.set(kByteScales, scales_.data());
+  }
+
+  OneDnn& onednn_;
+  ByteConvolutionSpec spec_;
+  ConvolutionMemory memory_;
+  std::string implementation_;
+  Primitive convolution_, pooling_;
+  std::vector<std::int8_t> weights_;  // as the primitive likes them
+  std::vector<float> scales_, bias_;
+  std::size_t between_bytes_ = 0, scratchpad_bytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteConvolutionPlan> make_byte_convolution_plan(OneDnn& onednn, const ByteConvolutionSpec& spec) {
+  return std::make_unique<OneDnnByteConvolution>(onednn, spec);
+}
+
+}  // namespace xrai::cpu

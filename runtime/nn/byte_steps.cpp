@@ -1,0 +1,53 @@
+#include "runtime/nn/byte_steps.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/core/error.h"
+
+namespace xrai {
+namespace {
+
+// Eight cut off values of pictures unlike the training's, sixteen waste steps that all need (docs/int8.md).
+constexpr float kDeviations = 12;
+constexpr float kSteps = 255;
+
+std::vector<float> downloaded(Device& device, const float* from, std::int64_t n) {
+  std::vector<float> values(static_cast<std::size_t>(n));
+  device.download(values.data(), from, values.size() * sizeof(float));
+  return values;
+}
+
+std::vector<float> parameter(Device& device, Parameters& parameters, int index) {
+  const ParameterSpec& spec = parameters.specs()[static_cast<std::size_t>(index)];
+  return downloaded(device, parameters.values() + spec.offset, spec.count());
+}
+
+}  // namespace
+
+FoldedNormalisation folded(Device& device, Parameters& parameters, const NormalisationNode& node) {
+  const StatisticsSpec& spec = parameters.statistics_specs()[static_cast<std::size_t>(node.statistics)];
+  const std::vector<float> mean = downloaded(device, parameters.statistics() + spec.mean_offset, spec.channels);
+  const std::vector<float> variance = downloaded(device, parameters.statistics() + spec.variance_offset, spec.channels);
+  FoldedNormalisation norm{parameter(device, parameters, node.scale), parameter(device, parameters, node.shift)};
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    norm.scale[c] /= std::sqrt(variance[c] + node.layer.epsilon);
+    norm.shift[c] -= mean[c] * norm.scale[c];
+  }
+  return norm;
+}
+
+float step_after(Device& device, Parameters& parameters, const NormalisationNode& node) {
+  const std::vector<float> deviation = parameter(device, parameters, node.scale);
+  const std::vector<float> mean = parameter(device, parameters, node.shift);
+  float range = 0;
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    const float reach = mean[c] + kDeviations * std::abs(deviation[c]);
+    if (!std::isfinite(reach))
+      throw Error(ExitCode::kBadData, "a weight of the network is not a number; train it again");
+    range = std::max(range, reach);
+  }
+  return range > 0 ? range / kSteps : 1;  // all zero: any step will do
+}
+
+}  // namespace xrai

@@ -1,0 +1,24 @@
+// What a byte between two blocks of a network stands for. For the files that make layers.
+#pragma once
+
+#include <vector>
+
+#include "runtime/core/device.h"
+#include "runtime/nn/graph.h"
+#include "runtime/nn/parameters.h"
+
+namespace xrai {
+
+/// Scale and shift of a normalisation by running statistics: y = scale * x + shift, on the host.
+struct FoldedNormalisation {
+  std::vector<float> scale, shift;
+};
+FoldedNormalisation folded(Device& device, Parameters& parameters, const NormalisationNode& node);
+
+/// The step of the bytes behind a normalisation with ReLU. A channel's values have mean `shift` and deviation `scale`
+/// over the pictures of the training, since that is what normalising means; 255 steps reach to twelve deviations above
+/// the mean of the channel that reaches farthest. So the training's statistics calibrate, and no pictures are needed.
+/// Throws Error(kBadData) where that is no number.
+float step_after(Device& device, Parameters& parameters, const NormalisationNode& node);
+
+}  // namespace xrai
