@@ -27,6 +27,15 @@ class ConvolutionPlan {
   virtual void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights,
                         float* dbias, void* workspace) = 0;
 
+  /// Whether the plan takes spec.normalised along: forward_normalised() is then called, and neither forward nor
+  /// backward.
+  [[nodiscard]] virtual bool normalises() const { return false; }
+  /// x -> norm.y. norm.x is not read: the convolution's output need not exist. norm.winner is not written.
+  virtual void forward_normalised(const void*, const void* /*weights*/, const kernels::BatchNormArguments& /*norm*/,
+                                  void* /*workspace*/) {
+    throw std::logic_error("this convolution takes no batch normalisation along");
+  }
+
   /// Whether the two calls below exist: the batch normalisation behind the convolution is taken along, some pictures at
   /// a time, while their maps are in the cache. Their results are those of the calls one after the other.
   [[nodiscard]] virtual bool joins_batch_norm() const { return false; }

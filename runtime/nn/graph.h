@@ -26,7 +26,7 @@ struct FirstBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;
 };
-/// A 3x3 convolution of maps with batch normalisation and what is joined to that behind it.
+/// Another convolution with batch normalisation and what is joined to that behind it.
 struct ConvolutionBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;

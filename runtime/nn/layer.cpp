@@ -13,8 +13,16 @@ class ConvolutionLayerPlan final : public Layer {
   ConvolutionLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r, const ConvolutionNode& node,
                        const Shape& in)
       : Layer(r.node.name),
-        plan_(device.plan(ConvolutionSpec{in, node.layer.filters, node.layer.window, node.layer.groups, node.layer.bias,
-                                          node.relu, r.has_backward(), r.input_gradient})),
+        plan_(device.plan(ConvolutionSpec{in,
+                                          node.layer.filters,
+                                          node.layer.window,
+                                          node.layer.groups,
+                                          node.layer.bias,
+                                          node.relu,
+                                          r.has_backward(),
+                                          r.input_gradient,
+                                          {},
+                                          parameters.settled()})),
         relu_(node.relu),
         weight_(slice(parameters, node.weight, r.has_backward())),
         bias_(slice(parameters, node.bias, r.has_backward())) {}

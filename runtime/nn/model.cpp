@@ -1,6 +1,7 @@
 #include "runtime/nn/model.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "runtime/core/error.h"
 #include "runtime/core/log.h"
@@ -155,6 +156,7 @@ Recompute Model::recompute() const {
 }
 
 ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
+  if (training && parameters_.settled()) throw std::logic_error("parameters that stay as they are cannot be trained");
   std::unique_ptr<ModelPlan>& plan = plans_[{batch_size, training}];
   if (plan) return *plan;
   try {
