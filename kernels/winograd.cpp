@@ -259,13 +259,20 @@ XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& 
     float* corner = y + ((p.image * s.height + p.top) * s.width + p.left) * s.outputs;
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
       Float16 half[24];
-      half_results(results, t, c, half);
+      const float* column = results.frequency(0) + t * s.outputs + c;
+      for (int j = 0; j < 6; ++j, column += results.frequency_step) {
+        Float16 in[6];
+        for (int i = 0; i < 6; ++i) in[i] = load<Float16>(column + 6 * i * results.frequency_step);
+        winograd::results_line(in, 1, half + j, 6);
+      }
       for (std::int64_t i = 0; i < p.rows; ++i) {
         Float16 out[4];
         winograd::results_line(half + 6 * i, 1, out, 1);
         float* row = corner + i * s.width * s.outputs + c;
-        for (int j = 0; j < 4; ++j)
-          if (j < p.columns) store<Float16>(row + j * s.outputs, out[j]);
+        store<Float16>(row, out[0]);
+        if (p.columns > 1) store<Float16>(row + s.outputs, out[1]);
+        if (p.columns > 2) store<Float16>(row + 2 * s.outputs, out[2]);
+        if (p.columns > 3) store<Float16>(row + 3 * s.outputs, out[3]);
       }
     }
   }

@@ -21,6 +21,8 @@ class ConvolutionPlan {
   [[nodiscard]] virtual std::size_t workspace_bytes() const = 0;
   /// Which implementation the vendor's library chose, for the per-layer table.
   [[nodiscard]] virtual std::string implementation() const = 0;
+  /// Of what the plan makes at its first call and keeps (spec.constant).
+  [[nodiscard]] virtual std::size_t kept_bytes() const { return 0; }
   /// x (n, h, w, c), weights (o, kh, kw, c / groups), bias (o) or null -> y.
   virtual void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) = 0;
   /// dy is overwritten when a ReLU is fused. dx null: not wanted; dbias null: no bias.

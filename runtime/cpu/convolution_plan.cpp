@@ -28,6 +28,9 @@ class OneDnnConvolution final : public ConvolutionPlan {
 
   [[nodiscard]] std::size_t workspace_bytes() const override { return passes_.workspace_bytes(); }
   [[nodiscard]] std::string implementation() const override { return implementation_; }
+  [[nodiscard]] std::size_t kept_bytes() const override {
+    return constant_ ? static_cast<std::size_t>(passes_.prepared_floats()) * sizeof(float) : 0;
+  }
 
   void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) override {
     if (!constant_) return passes_.forward(x, weights, bias, y, workspace);
@@ -69,6 +72,9 @@ class FoldedConvolution final : public ConvolutionPlan {
     return aligned(passes_->workspace_bytes()) + (constant_ ? 0 : shift_bytes() + folded_bytes());
   }
   [[nodiscard]] std::string implementation() const override { return implementation_; }
+  [[nodiscard]] std::size_t kept_bytes() const override {
+    return constant_ ? static_cast<std::size_t>(passes_->prepared_floats()) * sizeof(float) + shift_bytes() : 0;
+  }
   void forward(const void*, const void*, const void*, void*, void*) override { throw_folded(); }
   void backward(const void*, const void*, const void*, void*, void*, float*, float*, void*) override { throw_folded(); }
 

@@ -34,6 +34,9 @@ class WinogradConvolution final : public ConvolutionPlan {
     return static_cast<std::size_t>(workspace_floats_ + gradient_floats_) * sizeof(float);
   }
   [[nodiscard]] std::string implementation() const override { return "xrai, Winograd 4x4"; }
+  [[nodiscard]] std::size_t kept_bytes() const override {
+    return constant_ ? static_cast<std::size_t>(kernels::winograd_weight_floats(shape_)) * sizeof(float) : 0;
+  }
 
   void forward(const void* x, const void* weights, const void*, void* y, void* workspace) override {
     const float* transformed = transformed_weights(weights, workspace);

@@ -37,6 +37,7 @@ class ConvolutionBlockLayerPlan final : public Layer {
   }
 
   [[nodiscard]] std::string implementation() const override { return convolution_->implementation(); }
+  [[nodiscard]] std::size_t kept_bytes() const override { return convolution_->kept_bytes(); }
   [[nodiscard]] std::size_t saved_bytes() const override { return between_bytes_ + normalisation_.saved_bytes(); }
   [[nodiscard]] bool repeats_output() const override { return normalisation_.repeats_output(); }
   [[nodiscard]] bool repeat_reads_input() const override { return false; }

@@ -35,6 +35,7 @@ class ConvolutionLayerPlan final : public Layer {
                     bias_.gradient, m.workspace);
   }
   [[nodiscard]] std::string implementation() const override { return plan_->implementation(); }
+  [[nodiscard]] std::size_t kept_bytes() const override { return plan_->kept_bytes(); }
   [[nodiscard]] std::size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
   [[nodiscard]] bool backward_reads_input() const override { return true; }
   [[nodiscard]] bool backward_reads_output() const override { return relu_; }

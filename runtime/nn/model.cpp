@@ -82,6 +82,12 @@ std::size_t ModelPlan::workspace_bytes() const {
   return bytes;
 }
 
+std::size_t ModelPlan::kept_bytes() const {
+  std::size_t bytes = 0;
+  for (const std::unique_ptr<Layer>& layer : layers_) bytes += layer->kept_bytes();
+  return bytes;
+}
+
 std::size_t ModelPlan::workspace_bytes_at_peak() const {
   const int worst = worst_step(calls_.lives);
   if (worst < 0 || worst >= static_cast<int>(calls_.calls.size())) return 0;

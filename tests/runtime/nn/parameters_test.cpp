@@ -114,10 +114,12 @@ TEST_F(ParametersTest, APlanThatScoresFollowsThemWhereverTheyLie) {
 TEST_F(ParametersTest, SettledOnesScoreTheSameAndCannotBeChanged) {
   parameters_.initialise(1);
   const Values before = logits_of(model_);
+  EXPECT_EQ(model_.prepare(1, false).kept_bytes(), 0u);
   model_.forget_plans();
   parameters_.settle();
   EXPECT_EQ(logits_of(model_), before);
   EXPECT_EQ(logits_of(model_), before) << "by what was kept";
+  EXPECT_GT(model_.prepare(1, false).kept_bytes(), parameters_.n_decayed() * sizeof(float) / 2);
   EXPECT_THROW(parameters_.initialise(2), std::logic_error);
   EXPECT_THROW(parameters_.narrow(), std::logic_error);
   EXPECT_THROW(model_.prepare(1, true), std::logic_error);
