@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/activations.h"
+#include "kernels/batch_norm_line.h"
 #include "kernels/parallel.h"
 #include "kernels/vector16.h"
 #include "kernels/vectorise.h"
@@ -97,23 +98,6 @@ void merge_moments(const BatchStatisticsArguments& arg, std::int64_t channel) {
 }
 
 // ---- forward --------------------------------------------------------------------------------------------------------
-
-// Scale and shift of one group of channels.
-template <class V>
-struct Affine {
-  V scale, shift;
-};
-
-template <class V>
-XRAI_INLINE Affine<V> affine(const BatchNormArguments& arg, std::int64_t c) {
-  const V scale = load<V>(arg.gamma + c) * load<V>(arg.inverse_deviation + c);
-  return {scale, load<V>(arg.beta + c) - load<V>(arg.mean + c) * scale};
-}
-
-template <class V>
-XRAI_INLINE V relu_of(V v) {
-  return v < V{} ? V{} : v;
-}
 
 template <class V, bool kRelu, bool kResidual>
 XRAI_INLINE void plain_group(const BatchNormArguments& arg, std::int64_t c, std::int64_t begin, std::int64_t end) {
@@ -225,6 +209,17 @@ void batch_norm(const BatchNormArguments& arg) {
                  [&](std::int64_t begin, std::int64_t end) { pooled_range(arg, begin, end); });
   else
     parallel_for(arg.shape.positions(), [&](std::int64_t begin, std::int64_t end) { plain_range(arg, begin, end); });
+}
+
+void fold_batch_norm(const BatchNormArguments& arg, const float* weights, std::int64_t per_channel, float* folded,
+                     float* shift) {
+  parallel_for(arg.shape.channels, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c) {
+      const Affine<float> a = affine<float>(arg, c);
+      shift[c] = a.shift;
+      for (std::int64_t i = c * per_channel; i < (c + 1) * per_channel; ++i) folded[i] = weights[i] * a.scale;
+    }
+  });
 }
 
 void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse) {

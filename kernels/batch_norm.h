@@ -70,6 +70,11 @@ void batch_norm_parameter_gradients(const BatchNormBackwardArguments& arguments)
 /// is where the gradient of the first of these pictures goes.
 void batch_norm_input_gradients(const BatchNormBackwardArguments& arguments, std::int64_t first, std::int64_t count);
 
+/// y = conv(x, weights) normalised by known statistics is conv(x, folded) + shift. weights, folded: (channels,
+/// per_channel), shift: (channels). Of the arguments, what lies a number a channel is read.
+void fold_batch_norm(const BatchNormArguments& arguments, const float* weights, std::int64_t per_channel, float* folded,
+                     float* shift);
+
 /// inverse[c] = 1 / sqrt(variance[c] + epsilon): running statistics made ready for batch_norm in evaluation.
 void inverse_deviation(const float* variance, float epsilon, std::int64_t channels, float* inverse);
 }  // namespace cpu

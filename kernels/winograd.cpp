@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "kernels/activations.h"
+#include "kernels/batch_norm_line.h"
 #include "kernels/parallel.h"
 #include "kernels/vectorise.h"
 #include "kernels/winograd_product.h"
@@ -121,6 +123,10 @@ std::int64_t winograd_images_in_cache(const WinogradShape& s) {
   return std::max<std::int64_t>(1, kFloats / (s.height * s.width * (2 * s.inputs + s.outputs)));
 }
 
+std::int64_t winograd_weight_floats(const WinogradShape& s) {
+  return weight_floats(s);
+}
+
 std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
   const std::int64_t forward = weight_floats(s) + convolution_floats(s);
   if (!training) return forward;
@@ -221,15 +227,36 @@ XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s,
   }
 }
 
+// ---- results back, as they are or normalised ------------------------------------------------------------------------
+
+// Where a tile of results lies, and how much of it is inside the map.
+struct TilePlace {
+  std::int64_t image, top, left, rows, columns;
+};
+
+XRAI_INLINE TilePlace place_of(const WinogradShape& s, const Tiles& tiles, std::int64_t tile) {
+  const std::int64_t image = tile / tiles.per_image, place = tile % tiles.per_image;
+  const std::int64_t top = place / tiles.across * kWinogradTile, left = place % tiles.across * kWinogradTile;
+  return {image, top, left, std::min<std::int64_t>(kWinogradTile, s.height - top),
+          std::min<std::int64_t>(kWinogradTile, s.width - left)};
+}
+
+// Sixteen channels of a tile, half of the way back: lines of six for each row of results.
+XRAI_INLINE void half_results(const Spectrum& results, std::int64_t tile, std::int64_t c, Float16 (&half)[24]) {
+  const float* column = results.frequency(0) + tile * results.channels + c;
+  for (int j = 0; j < 6; ++j, column += results.frequency_step) {
+    Float16 in[6];
+    for (int i = 0; i < 6; ++i) in[i] = load<Float16>(column + 6 * i * results.frequency_step);
+    winograd::results_line(in, 1, half + j, 6);
+  }
+}
+
 XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& s, std::int64_t first,
                                   std::int64_t begin, std::int64_t end, float* y) {
   const Tiles tiles = tiles_of(s);
   for (std::int64_t t = begin; t < end; ++t) {
-    const std::int64_t image = (first + t) / tiles.per_image, place = (first + t) % tiles.per_image;
-    const std::int64_t top = place / tiles.across * kWinogradTile, left = place % tiles.across * kWinogradTile;
-    const std::int64_t rows = std::min<std::int64_t>(kWinogradTile, s.height - top);
-    const std::int64_t columns = std::min<std::int64_t>(kWinogradTile, s.width - left);
-    float* corner = y + ((image * s.height + top) * s.width + left) * s.outputs;
+    const TilePlace p = place_of(s, tiles, first + t);
+    float* corner = y + ((p.image * s.height + p.top) * s.width + p.left) * s.outputs;
     for (std::int64_t c = 0; c < s.outputs; c += 16) {
       Float16 half[24];
       const float* column = results.frequency(0) + t * s.outputs + c;
@@ -238,17 +265,85 @@ XRAI_VECTORISE void write_results(const Spectrum& results, const WinogradShape& 
         for (int i = 0; i < 6; ++i) in[i] = load<Float16>(column + 6 * i * results.frequency_step);
         winograd::results_line(in, 1, half + j, 6);
       }
-      for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t i = 0; i < p.rows; ++i) {
         Float16 out[4];
         winograd::results_line(half + 6 * i, 1, out, 1);
         float* row = corner + i * s.width * s.outputs + c;
         store<Float16>(row, out[0]);
-        if (columns > 1) store<Float16>(row + s.outputs, out[1]);
-        if (columns > 2) store<Float16>(row + 2 * s.outputs, out[2]);
-        if (columns > 3) store<Float16>(row + 3 * s.outputs, out[3]);
+        if (p.columns > 1) store<Float16>(row + s.outputs, out[1]);
+        if (p.columns > 2) store<Float16>(row + 2 * s.outputs, out[2]);
+        if (p.columns > 3) store<Float16>(row + 3 * s.outputs, out[3]);
       }
     }
   }
+}
+
+template <bool kRelu, bool kResidual>
+XRAI_INLINE void normalised_tile(const Float16 (&half)[24], const WinogradShape& s, const TilePlace& p,
+                                 const BatchNormArguments& norm, std::int64_t c) {
+  const Affine<Float16> a = affine<Float16>(norm, c);
+  for (std::int64_t i = 0; i < p.rows; ++i) {
+    Float16 out[4];
+    winograd::results_line(half + 6 * i, 1, out, 1);
+    const std::int64_t row = ((p.image * s.height + p.top + i) * s.width + p.left) * s.outputs + c;
+    for (int j = 0; j < 4; ++j) {
+      if (j >= p.columns) continue;
+      Float16 v = out[j] * a.scale + a.shift;
+      if constexpr (kResidual) v += load<Float16>(floats(norm.residual) + row + j * s.outputs);
+      store<Float16>(floats(norm.y) + row + j * s.outputs, kRelu ? relu_of(v) : v);
+    }
+  }
+}
+
+// A tile holds whole windows: both begin at even places.
+template <bool kRelu>
+XRAI_INLINE void pooled_tile(const Float16 (&half)[24], const WinogradShape& s, const TilePlace& p,
+                             const BatchNormArguments& norm, std::int64_t c) {
+  const Affine<Float16> a = affine<Float16>(norm, c);
+  for (std::int64_t i = 0; i + 1 < p.rows; i += 2) {
+    Float16 rows[2][4];
+    winograd::results_line(half + 6 * i, 1, rows[0], 1);
+    winograd::results_line(half + 6 * i + 6, 1, rows[1], 1);
+    const std::int64_t window_row = p.image * (s.height / 2) + (p.top + i) / 2;
+    float* y = floats(norm.y) + (window_row * (s.width / 2) + p.left / 2) * s.outputs + c;
+    for (int window = 0; window < 2; ++window) {
+      if (2 * window + 1 >= p.columns) continue;
+      Float16 best = rows[0][2 * window] * a.scale + a.shift;
+      for (int k = 1; k < 4; ++k) {
+        const Float16 v = rows[k / 2][2 * window + k % 2] * a.scale + a.shift;
+        best = v > best ? v : best;
+      }
+      store<Float16>(y + window * s.outputs, kRelu ? relu_of(best) : best);
+    }
+  }
+}
+
+template <bool kRelu, bool kResidual, bool kPool>
+XRAI_INLINE void normalised_tiles(const Spectrum& results, const WinogradShape& s, std::int64_t first,
+                                  std::int64_t begin, std::int64_t end, const BatchNormArguments& norm) {
+  const Tiles tiles = tiles_of(s);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const TilePlace place = place_of(s, tiles, first + t);
+    for (std::int64_t c = 0; c < s.outputs; c += 16) {
+      Float16 half[24];
+      half_results(results, t, c, half);
+      if constexpr (kPool)
+        pooled_tile<kRelu>(half, s, place, norm, c);
+      else
+        normalised_tile<kRelu, kResidual>(half, s, place, norm, c);
+    }
+  }
+}
+
+XRAI_VECTORISE void write_normalised(const Spectrum& results, const WinogradShape& s, std::int64_t first,
+                                     std::int64_t begin, std::int64_t end, const BatchNormArguments& norm) {
+  if (norm.pool && norm.relu) return normalised_tiles<true, false, true>(results, s, first, begin, end, norm);
+  if (norm.pool) return normalised_tiles<false, false, true>(results, s, first, begin, end, norm);
+  const bool residual = norm.residual != nullptr;
+  if (norm.relu && residual) return normalised_tiles<true, true, false>(results, s, first, begin, end, norm);
+  if (norm.relu) return normalised_tiles<true, false, false>(results, s, first, begin, end, norm);
+  if (residual) return normalised_tiles<false, true, false>(results, s, first, begin, end, norm);
+  normalised_tiles<false, false, false>(results, s, first, begin, end, norm);
 }
 
 // ---- weights --------------------------------------------------------------------------------------------------------
@@ -303,7 +398,9 @@ XRAI_VECTORISE void write_weight_gradients(const Spectrum& sums, const WinogradS
 // ---- the three passes -----------------------------------------------------------------------------------------------
 
 // The same as `convolve` behind it, to the bit, where the weights are large.
-void convolve_together(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
+template <class Write>
+void convolve_together(const WinogradShape& s, const float* x, const Spectrum& weights, const Write& write,
+                       float* scratch) {
   const std::int64_t together = tiles_together(s), count = tiles_of(s).count;
   const Spectrum values(scratch, together, s.inputs);
   const Spectrum results(scratch + Spectrum::floats(together, s.inputs), together, s.outputs);
@@ -316,13 +413,16 @@ void convolve_together(const WinogradShape& s, const float* x, const Spectrum& w
         winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
                           rounded_up(tiles, 4), s.outputs, s.inputs, false});
     });
-    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) { write_results(results, s, first, begin, end, y); });
+    parallel_for(tiles, [&](std::int64_t begin, std::int64_t end) { write(results, first, begin, end); });
   }
 }
 
-// x of s.inputs channels to y of s.outputs, by weights (inputs, outputs) a frequency.
-void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, float* y, float* scratch) {
-  if (wide(s)) return convolve_together(s, x, weights, y, scratch);
+// x of s.inputs channels to results of s.outputs, by weights (inputs, outputs) a frequency. write(results, first,
+// begin, end): what becomes of tiles begin, begin + 1, ... of `results`, which are those from the batch's tile `first`
+// on.
+template <class Write>
+void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, const Write& write, float* scratch) {
+  if (wide(s)) return convolve_together(s, x, weights, write, scratch);
   const std::int64_t per_block = tiles_per_block(s), count = tiles_of(s).count;
   const std::int64_t blocks = (count + per_block - 1) / per_block;
   parallel_for(s.threads, [&](std::int64_t begin, std::int64_t end) {
@@ -334,9 +434,21 @@ void convolve(const WinogradShape& s, const float* x, const Spectrum& weights, f
       for (int f = 0; f < kWinogradFrequencies; ++f)
         winograd_product({values.frequency(f), s.inputs, 1, weights.frequency(f), results.frequency(f),
                           rounded_up(tiles, 4), s.outputs, s.inputs, false});
-      write_results(results, s, first, 0, tiles, y);
+      write(results, first, 0, tiles);
     }
   });
+}
+
+// Of the weights, to be read: a spectrum has one kind of pointer for both.
+Spectrum forward_spectrum(const WinogradShape& s, const float* transformed) {
+  return {const_cast<float*>(transformed), s.inputs, s.outputs};
+}
+
+// Results as they are, to y.
+auto to(float* y, const WinogradShape& s) {
+  return [y, &s](const Spectrum& results, std::int64_t first, std::int64_t begin, std::int64_t end) {
+    write_results(results, s, first, begin, end, y);
+  };
 }
 
 }  // namespace
@@ -347,8 +459,16 @@ void winograd_forward_weights(const WinogradShape& s, const float* weights, floa
                [&](std::int64_t begin, std::int64_t end) { forward_weights(weights, s, begin, end, spectrum); });
 }
 
-void winograd_forward(const WinogradShape& s, const float* x, float* y, float* workspace) {
-  convolve(s, x, Spectrum(workspace, s.inputs, s.outputs), y, workspace + weight_floats(s));
+void winograd_forward(const WinogradShape& s, const float* x, const float* transformed, float* y, float* scratch) {
+  convolve(s, x, forward_spectrum(s, transformed), to(y, s), scratch);
+}
+
+void winograd_forward_normalised(const WinogradShape& s, const float* x, const float* transformed,
+                                 const BatchNormArguments& norm, float* scratch) {
+  const auto write = [&](const Spectrum& results, std::int64_t first, std::int64_t begin, std::int64_t end) {
+    write_normalised(results, s, first, begin, end, norm);
+  };
+  convolve(s, x, forward_spectrum(s, transformed), write, scratch);
 }
 
 void winograd_backward_weights(const WinogradShape& s, const float* weights, float* workspace) {
@@ -358,7 +478,8 @@ void winograd_backward_weights(const WinogradShape& s, const float* weights, flo
 }
 
 void winograd_input_gradient(const WinogradShape& s, const float* dy, float* dx, float* workspace) {
-  convolve(s.mirrored(), dy, Spectrum(workspace, s.outputs, s.inputs), dx, workspace + backward_scratch(s));
+  const WinogradShape mirrored = s.mirrored();
+  convolve(mirrored, dy, Spectrum(workspace, s.outputs, s.inputs), to(dx, mirrored), workspace + backward_scratch(s));
 }
 
 void winograd_add_weight_gradient(const WinogradShape& s, const float* x, const float* dy, bool begins,

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/batch_norm.h"
+
 namespace xrai::kernels {
 
 /// x (n, height, width, inputs) -> y (n, height, width, outputs); both channel counts multiples of 16.
@@ -31,6 +33,8 @@ std::int64_t winograd_images_in_cache(const WinogradShape& shape);
 
 /// Floats of the workspace that all calls of one pass share.
 std::int64_t winograd_workspace_floats(const WinogradShape& shape, bool training);
+/// Of them, those in front: what winograd_forward_weights() writes. It does not depend on n or on the threads.
+std::int64_t winograd_weight_floats(const WinogradShape& shape);
 
 namespace cpu {
 // A pass begins with the weights and takes the batch in as many calls as one likes, whose shape is that of the whole
@@ -38,7 +42,13 @@ namespace cpu {
 // Results do not depend on the number of threads. Products are fused with their additions where the processor can, so
 // machines without that get other last bits.
 void winograd_forward_weights(const WinogradShape& shape, const float* weights, float* workspace);
-void winograd_forward(const WinogradShape& shape, const float* x, float* y, float* workspace);
+/// `transformed`: what winograd_forward_weights() wrote, winograd_weight_floats(); `scratch`: the workspace's place
+/// behind it. The two may lie apart.
+void winograd_forward(const WinogradShape& shape, const float* x, const float* transformed, float* y, float* scratch);
+/// The same with batch normalisation by known statistics, and what is joined to it, behind: the convolution's output is
+/// never written. norm.x is not read, norm.winner not written.
+void winograd_forward_normalised(const WinogradShape& shape, const float* x, const float* transformed,
+                                 const BatchNormArguments& norm, float* scratch);
 
 void winograd_backward_weights(const WinogradShape& shape, const float* weights, float* workspace);
 void winograd_input_gradient(const WinogradShape& shape, const float* dy, float* dx, float* workspace);

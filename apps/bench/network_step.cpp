@@ -4,11 +4,21 @@
 
 namespace xrai {
 
+namespace {
+
+// When scoring, the weights stay as they are, as in a predictor.
+Model& made_ready(Model& model, bool training) {
+  model.parameters().initialise(1);
+  if (!training) model.parameters().settle();
+  return model;
+}
+
+}  // namespace
+
 NetworkStep::NetworkStep(Device& device, const BenchOptions& options, bool training)
     : device_(device),
       model_(device, find_model(options.model), {1, options.size, options.size, 1}, 2, options.gradient_checkpointing),
-      plan_(model_.prepare(options.batch_size, training)) {
-  model_.parameters().initialise(1);
+      plan_(made_ready(model_, training).prepare(options.batch_size, training)) {
   if (training) optimiser_.emplace(device, model_.parameters(), OptimiserSettings{});
   const auto n = static_cast<std::size_t>(options.batch_size);
   pixels_ = device.allocate(n * static_cast<std::size_t>(options.size * options.size));

@@ -91,8 +91,10 @@ void ChromeTrace::name_thread(std::string_view name) {
 
 void ChromeTrace::write_events(std::ostream& out) const {
   const auto process = ::getpid();
-  out << fmt::format("{{\"displayTimeUnit\":\"ms\",\"otherData\":{{\"ranges_left_out\":{}}},\"traceEvents\":[\n",
-                     left_out_);
+  const auto began = std::chrono::duration_cast<std::chrono::nanoseconds>(start_by_clock_.time_since_epoch()).count();
+  out << fmt::format(
+      "{{\"displayTimeUnit\":\"ms\",\"otherData\":{{\"ranges_left_out\":{},\"began_unix_ns\":{}}},\"traceEvents\":[\n",
+      left_out_, began);
   out << fmt::format(R"({{"name":"process_name","ph":"M","pid":{},"tid":{},"args":{{"name":"xrai"}}}})", process,
                      process);
   for (const Thread& thread : threads_) {

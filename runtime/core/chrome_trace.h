@@ -51,7 +51,8 @@ class ChromeTrace final : public Trace {
   Trace* beside_;
   std::size_t most_ranges_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  mutable std::mutex mutex_;  // of all below
+  std::chrono::system_clock::time_point start_by_clock_ = std::chrono::system_clock::now();  // the same, in the file
+  mutable std::mutex mutex_;                                                                 // of all below
   std::vector<Range> ranges_;
   std::vector<std::string> names_;
   std::map<std::string, std::uint32_t, std::less<>> numbers_;  // of names_

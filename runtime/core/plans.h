@@ -23,11 +23,22 @@ class ConvolutionPlan {
   [[nodiscard]] virtual std::size_t workspace_bytes() const = 0;
   /// Which implementation the vendor's library chose, for the per-layer table.
   [[nodiscard]] virtual std::string implementation() const = 0;
+  /// Of what the plan makes at its first call and keeps (spec.constant).
+  [[nodiscard]] virtual std::size_t kept_bytes() const { return 0; }
   /// x (n, h, w, c), weights (o, kh, kw, c / groups), bias (o) or null -> y.
   virtual void forward(const void* x, const void* weights, const void* bias, void* y, void* workspace) = 0;
   /// dy is overwritten when a ReLU is fused. dx null: not wanted; dbias null: no bias.
   virtual void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights,
                         float* dbias, void* workspace) = 0;
+
+  /// Whether the plan takes spec.normalised along: forward_normalised() is then called, and neither forward nor
+  /// backward.
+  [[nodiscard]] virtual bool normalises() const { return false; }
+  /// x -> norm.y. norm.x is not read: the convolution's output need not exist. norm.winner is not written.
+  virtual void forward_normalised(const void*, const void* /*weights*/, const kernels::BatchNormArguments& /*norm*/,
+                                  void* /*workspace*/) {
+    throw std::logic_error("this convolution takes no batch normalisation along");
+  }
 
   /// Whether the two calls below exist: the batch normalisation behind the convolution is taken along, some pictures at
   /// a time, while their maps are in the cache. Their results are those of the calls one after the other.

@@ -35,6 +35,10 @@ void validate(const ConvolutionSpec& spec) {
     throw Error(ExitCode::kUsage, fmt::format("a convolution of {} channels to {} filters cannot have {} groups: the "
                                               "groups must divide both",
                                               spec.input.channels, spec.filters, spec.groups));
+  if (spec.normalised && (spec.bias || spec.relu || spec.training))
+    throw Error(ExitCode::kUsage,
+                "a convolution that is normalised by running statistics has no bias, no ReLU of its "
+                "own and no backward pass");
   (void)spec.output();
 }
 

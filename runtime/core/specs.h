@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "runtime/core/shape.h"
 
@@ -18,6 +19,11 @@ struct Window {
 /// Shape after a window; throws Error(kUsage) naming the sizes when the window does not fit or a number is senseless.
 Shape shape_after(const Window& window, const Shape& input, std::int64_t output_channels);
 
+/// Batch normalisation by running statistics that comes behind a convolution when scoring, with what is joined to it.
+struct NormalisedSpec {
+  bool relu = false, residual = false, pool = false;  // pool: of 2x2
+};
+
 struct ConvolutionSpec {
   Shape input;
   std::int64_t filters = 0;
@@ -27,6 +33,11 @@ struct ConvolutionSpec {
   bool relu = false;            // fused behind the bias
   bool training = false;        // backward will be called
   bool input_gradient = false;  // ... and wants dx
+  // An offer, which a plan need not take (ConvolutionPlan::normalises). Without bias, relu and training.
+  std::optional<NormalisedSpec> normalised = {};
+  // Weights and normalisation stay as they are at the first call: what is made of them may be kept. Not of use when
+  // training.
+  bool constant = false;
 
   [[nodiscard]] Shape output() const { return shape_after(window, input, filters); }
   [[nodiscard]] std::int64_t channels_per_group() const { return input.channels / groups; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/elementwise.h"
 #include "runtime/cpu/primitive.h"
@@ -24,6 +25,7 @@ class WeightedPass {
     pass.weights_ = weights_argument == DNNL_ARG_WEIGHTS ? Reorder(stored, preferred, onednn.engine)
                                                          : Reorder(preferred, stored, onednn.engine);
     pass.copy_bytes_ = preferred == stored ? 0 : aligned(preferred.get_size());
+    pass.prepared_bytes_ = preferred.get_size();
     pass.scratchpad_bytes_ = aligned(desc.scratchpad_desc().get_size());
     pass.primitive_.bind(weights_argument, preferred, onednn.engine);
     pass.primitive_.bind(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc(), onednn.engine);
@@ -36,6 +38,22 @@ class WeightedPass {
   void set(int argument, const void* data) { primitive_.set(argument, data); }
 
   [[nodiscard]] std::size_t workspace_bytes() const { return copy_bytes_ + scratchpad_bytes_; }
+
+  /// What `weights` are in the primitive's layout, for run_prepared().
+  [[nodiscard]] std::int64_t prepared_floats() const {
+    return static_cast<std::int64_t>(aligned(prepared_bytes_) / sizeof(float));
+  }
+  void prepare(const void* weights, void* prepared, OneDnn& onednn) {
+    if (weights_.needed())
+      weights_.run(weights, prepared, onednn.stream);
+    else
+      std::memcpy(prepared, weights, prepared_bytes_);
+  }
+  void run_prepared(const void* prepared, void* workspace, OneDnn& onednn) {
+    primitive_.set(weights_argument_, prepared);
+    primitive_.set(DNNL_ARG_SCRATCHPAD, static_cast<std::byte*>(workspace) + copy_bytes_);
+    primitive_.run(onednn.stream);
+  }
 
   /// `weights`: (o, ...) in the arena, read or written.
   void run(const void* weights, void* workspace, OneDnn& onednn) {
@@ -52,7 +70,7 @@ class WeightedPass {
   Primitive primitive_;
   Reorder weights_;
   int weights_argument_ = DNNL_ARG_WEIGHTS;
-  std::size_t copy_bytes_ = 0, scratchpad_bytes_ = 0;
+  std::size_t copy_bytes_ = 0, scratchpad_bytes_ = 0, prepared_bytes_ = 0;
 };
 
 /// A layer's forward pass and its two gradients, with the ReLU that may be fused behind it.
@@ -94,6 +112,16 @@ class WeightedPasses {
     forward_.set(DNNL_ARG_BIAS, bias);
     forward_.set(DNNL_ARG_DST, y);
     forward_.run(weights, workspace, onednn_);
+  }
+
+  /// forward in two steps, for weights that serve several calls.
+  [[nodiscard]] std::int64_t prepared_floats() const { return forward_.prepared_floats(); }
+  void prepare(const void* weights, void* prepared) { forward_.prepare(weights, prepared, onednn_); }
+  void forward_prepared(const void* x, const void* prepared, const void* bias, void* y, void* workspace) {
+    forward_.set(DNNL_ARG_SRC, x);
+    forward_.set(DNNL_ARG_BIAS, bias);
+    forward_.set(DNNL_ARG_DST, y);
+    forward_.run_prepared(prepared, workspace, onednn_);
   }
 
   void backward(const void* x, const void* weights, const void* y, void* dy, void* dx, float* dweights, float* dbias,

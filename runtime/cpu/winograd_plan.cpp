@@ -5,6 +5,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/parallel.h"
 #include "kernels/winograd.h"
+#include "runtime/cpu/kept_floats.h"
 #include "runtime/cpu/plans.h"
 
 namespace xrai::cpu {
@@ -19,21 +20,27 @@ float* floats(void* p) {
 
 class WinogradConvolution final : public ConvolutionPlan {
  public:
-  WinogradConvolution(const kernels::WinogradShape& shape, bool training)
+  WinogradConvolution(const kernels::WinogradShape& shape, const ConvolutionSpec& spec)
       : shape_(shape),
-        takes_turns_(training && kernels::winograd_takes_turns(shape)),
+        normalises_(spec.normalised.has_value()),
+        constant_(spec.constant && !spec.training),
+        takes_turns_(spec.training && kernels::winograd_takes_turns(shape)),
         group_(takes_turns_ ? shape.n : std::min(shape.n, kernels::winograd_images_in_cache(shape))),
-        workspace_floats_(kernels::winograd_workspace_floats(shape, training)),
-        gradient_floats_(training ? group_ * outputs() : 0) {}
+        workspace_floats_(kernels::winograd_workspace_floats(shape, spec.training) -
+                          (constant_ ? kernels::winograd_weight_floats(shape) : 0)),
+        gradient_floats_(spec.training ? group_ * outputs() : 0) {}
 
   [[nodiscard]] std::size_t workspace_bytes() const override {
     return static_cast<std::size_t>(workspace_floats_ + gradient_floats_) * sizeof(float);
   }
   [[nodiscard]] std::string implementation() const override { return "xrai, Winograd 4x4"; }
+  [[nodiscard]] std::size_t kept_bytes() const override {
+    return constant_ ? static_cast<std::size_t>(kernels::winograd_weight_floats(shape_)) * sizeof(float) : 0;
+  }
 
   void forward(const void* x, const void* weights, const void*, void* y, void* workspace) override {
-    kernels::cpu::winograd_forward_weights(shape_, floats(weights), floats(workspace));
-    kernels::cpu::winograd_forward(shape_, floats(x), floats(y), floats(workspace));
+    const float* transformed = transformed_weights(weights, workspace);
+    kernels::cpu::winograd_forward(shape_, floats(x), transformed, floats(y), scratch_of(workspace));
   }
 
   void backward(const void* x, const void* weights, const void*, void* dy, void* dx, float* dweights, float*,
@@ -42,15 +49,23 @@ class WinogradConvolution final : public ConvolutionPlan {
                        [&](std::int64_t first, std::int64_t) { return floats(dy) + first * outputs(); });
   }
 
-  [[nodiscard]] bool joins_batch_norm() const override { return true; }
+  [[nodiscard]] bool normalises() const override { return normalises_; }
+
+  void forward_normalised(const void* x, const void* weights, const kernels::BatchNormArguments& norm,
+                          void* workspace) override {
+    const float* transformed = transformed_weights(weights, workspace);
+    kernels::cpu::winograd_forward_normalised(shape_, floats(x), transformed, norm, scratch_of(workspace));
+  }
+
+  [[nodiscard]] bool joins_batch_norm() const override { return !normalises_; }
 
   void forward_with_statistics(const void* x, const void* weights, void* y,
                                const kernels::BatchStatisticsArguments& statistics, void* workspace) override {
-    kernels::cpu::winograd_forward_weights(shape_, floats(weights), floats(workspace));
+    const float* transformed = transformed_weights(weights, workspace);
     const std::int64_t positions = shape_.height * shape_.width;
     for_groups([&](const kernels::WinogradShape& group, std::int64_t first) {
-      kernels::cpu::winograd_forward(group, floats(x) + first * inputs(), floats(y) + first * outputs(),
-                                     floats(workspace));
+      kernels::cpu::winograd_forward(group, floats(x) + first * inputs(), transformed, floats(y) + first * outputs(),
+                                     scratch_of(workspace));
       kernels::cpu::batch_moments(statistics, first * positions, (first + group.n) * positions);
     });
     kernels::cpu::finish_batch_statistics(statistics);
@@ -73,6 +88,18 @@ class WinogradConvolution final : public ConvolutionPlan {
   // Floats of one picture's maps.
   [[nodiscard]] std::int64_t inputs() const { return shape_.height * shape_.width * shape_.inputs; }
   [[nodiscard]] std::int64_t outputs() const { return shape_.height * shape_.width * shape_.outputs; }
+
+  // The weights lie in front of the rest of the workspace, or elsewhere if they are kept.
+  const float* transformed_weights(const void* weights, void* workspace) {
+    if (transformed_.data() != nullptr) return transformed_.data();
+    if (constant_) transformed_ = KeptFloats(kernels::winograd_weight_floats(shape_));
+    float* transformed = constant_ ? transformed_.data() : floats(workspace);
+    kernels::cpu::winograd_forward_weights(shape_, floats(weights), transformed);
+    return transformed;
+  }
+  [[nodiscard]] float* scratch_of(void* workspace) const {
+    return floats(workspace) + (constant_ ? 0 : kernels::winograd_weight_floats(shape_));
+  }
 
   template <class Call>
   void for_groups(const Call& call) const {
@@ -102,9 +129,11 @@ class WinogradConvolution final : public ConvolutionPlan {
   }
 
   kernels::WinogradShape shape_;
+  bool normalises_, constant_;
   bool takes_turns_;    // the weights' gradients and the input's, in the workspace
   std::int64_t group_;  // pictures at a time
   std::int64_t workspace_floats_, gradient_floats_;
+  KeptFloats transformed_;  // weights that stay as they are
 };
 
 }  // namespace
@@ -115,7 +144,7 @@ std::unique_ptr<ConvolutionPlan> make_winograd_plan(const ConvolutionSpec& spec)
   // Bias and ReLU are left to oneDNN, which fuses them.
   const bool possible = spec.window == Window{3, 3, 1, 1, 1, 1, 1, 1} && spec.groups == 1 && !spec.bias && !spec.relu;
   if (!possible || !kernels::winograd_pays(shape, spec.training)) return nullptr;
-  return std::make_unique<WinogradConvolution>(shape, spec.training);
+  return std::make_unique<WinogradConvolution>(shape, spec);
 }
 
 }  // namespace xrai::cpu

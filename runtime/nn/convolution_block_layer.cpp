@@ -5,17 +5,16 @@
 namespace xrai {
 namespace {
 
-// Saved: the convolution's output, then what the normalisation saves. Where the device's convolution does not take the
-// normalisation along, the two are called one after the other.
+// Saved: the convolution's output, where it is written at all, then what the normalisation saves. Where the device's
+// convolution does not take the normalisation along, the two are called one after the other.
 class ConvolutionBlockLayerPlan final : public Layer {
  public:
   ConvolutionBlockLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r,
                             const ConvolutionBlockNode& node, const Shape& in)
       : Layer(r.node.name),
-        convolution_(device.plan(ConvolutionSpec{in, node.convolution.layer.filters, node.convolution.layer.window, 1,
-                                                 false, false, r.training, r.input_gradient})),
+        convolution_(device.plan(spec_of(parameters, r, node, in))),
         between_(shape_after(node.convolution.layer.window, in, node.convolution.layer.filters)),
-        between_bytes_(r.training || node.normalisation.pool
+        between_bytes_(r.training || (node.normalisation.pool && !convolution_->normalises())
                            ? lines(static_cast<std::size_t>(between_.count()) * size_of(device.activation_type()))
                            : 0),
         normalisation_(device, parameters, r, node.normalisation, between_),
@@ -38,6 +37,7 @@ class ConvolutionBlockLayerPlan final : public Layer {
   }
 
   [[nodiscard]] std::string implementation() const override { return convolution_->implementation(); }
+  [[nodiscard]] std::size_t kept_bytes() const override { return convolution_->kept_bytes(); }
   [[nodiscard]] std::size_t saved_bytes() const override { return between_bytes_ + normalisation_.saved_bytes(); }
   [[nodiscard]] bool repeats_output() const override { return normalisation_.repeats_output(); }
   [[nodiscard]] bool repeat_reads_input() const override { return false; }
@@ -50,9 +50,24 @@ class ConvolutionBlockLayerPlan final : public Layer {
  private:
   static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+  static ConvolutionSpec spec_of(const Parameters& parameters, const LayerRequest& r, const ConvolutionBlockNode& node,
+                                 const Shape& in) {
+    const ConvolutionLayer& layer = node.convolution.layer;
+    const NormalisationNode& norm = node.normalisation;
+    ConvolutionSpec spec{in, layer.filters, layer.window, layer.groups};
+    spec.training = r.training;
+    spec.input_gradient = r.input_gradient;
+    if (!r.training) spec.normalised = {norm.relu, norm.residual, norm.pool};
+    spec.constant = parameters.settled();
+    return spec;
+  }
+
   void run_forward(const LayerMemory& m, bool again) {
     const LayerMemory behind = normalisation_memory(m);
     void* between = between_of(m);
+    if (convolution_->normalises())
+      return convolution_->forward_normalised(m.inputs[0], weight_.narrow, normalisation_.ready_arguments(behind),
+                                              m.workspace);
     if (training_ && convolution_->joins_batch_norm()) {
       convolution_->forward_with_statistics(m.inputs[0], weight_.narrow, between,
                                             normalisation_.statistics_arguments(behind, again), m.workspace);

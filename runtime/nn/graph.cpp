@@ -116,15 +116,12 @@ class GraphBuilder {
     }
   }
 
-  // A convolution of the kind that Winograd's method takes (kernels/winograd.h) with the normalisation behind it,
-  // written one behind the other, as above.
+  // Any other convolution with the normalisation behind it, written one behind the other, as above: a device that does
+  // not take the two together runs them as if they were apart.
   std::vector<int> block_from(int first) const {
     const auto* convolution = as<ConvolutionLayer>(layer(first));
-    const bool fits = convolution != nullptr && convolution->window == Window{3, 3, 1, 1, 1, 1, 1, 1} &&
-                      convolution->groups == 1 && !convolution->bias && convolution->filters % 16 == 0 &&
-                      shape_of(layer(first).input).channels % 16 == 0;
     std::vector<int> chain{first};
-    if (!fits || !extend<BatchNormLayer>(chain)) return {};
+    if (convolution == nullptr || convolution->bias || !extend<BatchNormLayer>(chain)) return {};
     extend_normalisation(chain);
     const bool in_order = chain.back() == first + static_cast<int>(chain.size()) - 1;
     return in_order ? chain : std::vector<int>{};
@@ -183,7 +180,7 @@ class GraphBuilder {
       if (!block) return node;
       const std::vector<int> behind(chain.begin() + 1, chain.end());
       const NormalisationNode norm = normalisation(behind, l->filters, relu, inputs);
-      if (layer(first).input == kPicture) return FirstBlockNode{node, norm};
+      if (!first_block_from(first).empty()) return FirstBlockNode{node, norm};
       return ConvolutionBlockNode{node, norm};
     }
     if (const auto* l = as<DenseLayer>(layer(first)))

@@ -27,7 +27,7 @@ struct FirstBlockNode {
   NormalisationNode normalisation;
   bool bytes = false;  // the output, in steps of step_after(normalisation)
 };
-/// A 3x3 convolution of maps with batch normalisation and what is joined to that behind it.
+/// Another convolution with batch normalisation and what is joined to that behind it.
 struct ConvolutionBlockNode {
   ConvolutionNode convolution;
   NormalisationNode normalisation;

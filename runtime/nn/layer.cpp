@@ -14,8 +14,16 @@ class ConvolutionLayerPlan final : public Layer {
   ConvolutionLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r, const ConvolutionNode& node,
                        const Shape& in)
       : Layer(r.node.name),
-        plan_(device.plan(ConvolutionSpec{in, node.layer.filters, node.layer.window, node.layer.groups, node.layer.bias,
-                                          node.relu, r.has_backward(), r.input_gradient})),
+        plan_(device.plan(ConvolutionSpec{in,
+                                          node.layer.filters,
+                                          node.layer.window,
+                                          node.layer.groups,
+                                          node.layer.bias,
+                                          node.relu,
+                                          r.has_backward(),
+                                          r.input_gradient,
+                                          {},
+                                          parameters.settled()})),
         relu_(node.relu),
         weight_(slice(parameters, node.weight, r.has_backward())),
         bias_(slice(parameters, node.bias, r.has_backward())) {}
@@ -28,6 +36,7 @@ class ConvolutionLayerPlan final : public Layer {
                     bias_.gradient, m.workspace);
   }
   [[nodiscard]] std::string implementation() const override { return plan_->implementation(); }
+  [[nodiscard]] std::size_t kept_bytes() const override { return plan_->kept_bytes(); }
   [[nodiscard]] std::size_t workspace_bytes() const override { return plan_->workspace_bytes(); }
   [[nodiscard]] bool backward_reads_input() const override { return true; }
   [[nodiscard]] bool backward_reads_output() const override { return relu_; }

@@ -42,6 +42,8 @@ class Layer {
   [[nodiscard]] virtual std::string implementation() const { return "xrai"; }
   [[nodiscard]] virtual std::size_t saved_bytes() const { return 0; }
   [[nodiscard]] virtual std::size_t workspace_bytes() const { return 0; }
+  /// Beside all that, from the first forward on, of parameters that stay as they are.
+  [[nodiscard]] virtual std::size_t kept_bytes() const { return 0; }
   /// The first one; of a second one backward only asks whether it is there.
   [[nodiscard]] virtual bool backward_reads_input() const { return false; }
   [[nodiscard]] virtual bool backward_reads_output() const { return false; }

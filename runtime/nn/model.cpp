@@ -1,6 +1,7 @@
 #include "runtime/nn/model.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "runtime/core/error.h"
 #include "runtime/core/log.h"
@@ -83,6 +84,12 @@ std::size_t ModelPlan::workspace_bytes() const {
   return bytes;
 }
 
+std::size_t ModelPlan::kept_bytes() const {
+  std::size_t bytes = 0;
+  for (const std::unique_ptr<Layer>& layer : layers_) bytes += layer->kept_bytes();
+  return bytes;
+}
+
 std::size_t ModelPlan::workspace_bytes_at_peak() const {
   const int worst = worst_step(calls_.lives);
   if (worst < 0 || worst >= static_cast<int>(calls_.calls.size())) return 0;
@@ -160,6 +167,7 @@ Recompute Model::recompute() const {
 
 ModelPlan& Model::prepare(std::int64_t batch_size, bool training) {
   if (training && byte_graph_) throw Error(ExitCode::kUsage, "--precision int8 is for scoring; train in fp32");
+  if (training && parameters_.settled()) throw std::logic_error("parameters that stay as they are cannot be trained");
   std::unique_ptr<ModelPlan>& plan = plans_[{batch_size, training}];
   if (plan) return *plan;
   try {

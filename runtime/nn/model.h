@@ -54,6 +54,8 @@ class ModelPlan {
   /// Of the layer that needs the largest one, and of the one that runs at the worst moment.
   [[nodiscard]] std::size_t workspace_bytes() const;
   [[nodiscard]] std::size_t workspace_bytes_at_peak() const;
+  /// Beside the arena: what layers make of parameters that stay as they are.
+  [[nodiscard]] std::size_t kept_bytes() const;
   [[nodiscard]] const std::shared_ptr<Buffer>& arena() const { return arena_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
   [[nodiscard]] const Graph& graph() const { return graph_; }

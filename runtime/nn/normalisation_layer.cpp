@@ -29,12 +29,15 @@ void NormalisationLayerPlan::forward_again(const LayerMemory& m, StepContext) {
 }
 
 void NormalisationLayerPlan::normalise(const LayerMemory& m) const {
+  device_.batch_norm(ready_arguments(m));
+}
+
+kernels::BatchNormArguments NormalisationLayerPlan::ready_arguments(const LayerMemory& m) const {
   kernels::BatchNormArguments arguments = arguments_of(m);
-  if (!training_) {
-    device_.inverse_deviation(running_variance_, node_.layer.epsilon, shape_.channels, inverse_deviation(m));
-    arguments.mean = running_mean_;
-  }
-  device_.batch_norm(arguments);
+  if (training_) return arguments;
+  device_.inverse_deviation(running_variance_, node_.layer.epsilon, shape_.channels, inverse_deviation(m));
+  arguments.mean = running_mean_;
+  return arguments;
 }
 
 void NormalisationLayerPlan::backward(const LayerMemory& m, StepContext) {

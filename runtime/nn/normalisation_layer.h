@@ -29,6 +29,8 @@ class NormalisationLayerPlan final : public Layer {
   // the running statistics have seen this batch already.
   [[nodiscard]] kernels::BatchStatisticsArguments statistics_arguments(const LayerMemory& memory, bool again) const;
   void normalise(const LayerMemory& memory) const;
+  /// What normalise() calls the kernel with; by running statistics, these are made ready.
+  [[nodiscard]] kernels::BatchNormArguments ready_arguments(const LayerMemory& memory) const;
   [[nodiscard]] kernels::BatchNormBackwardArguments backward_arguments(const LayerMemory& memory) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <stdexcept>
 
 #include "kernels/philox.h"
 
@@ -72,6 +73,7 @@ const void* Parameters::narrow_values(std::int64_t offset) const {
 }
 
 void Parameters::narrow() {
+  if (settled_) throw std::logic_error("these parameters were said to stay as they are");
   if (narrow_.data() != nullptr) device_.narrow(values(), narrow_.data(), count_);
 }
 
@@ -81,6 +83,7 @@ float* Parameters::gradients() {
 }
 
 void Parameters::initialise(std::uint64_t seed) {
+  if (settled_) throw std::logic_error("these parameters were said to stay as they are");
   std::uint64_t number = 0;
   for (const ParameterSpec& spec : parameters_) {
     std::vector<float> values(static_cast<std::size_t>(spec.count()),

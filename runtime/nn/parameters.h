@@ -50,6 +50,11 @@ class Parameters {
   [[nodiscard]] void* narrow_arena() const { return narrow_.data(); }
   /// To be called after the values were changed by other hands than the optimiser's.
   void narrow();
+  /// Neither values nor statistics will change any more: plans that are made from now on may keep what they make of
+  /// them. Who changes them nevertheless gets a std::logic_error, if narrow(), initialise() or a plan for training
+  /// tell.
+  void settle() { settled_ = true; }
+  [[nodiscard]] bool settled() const { return settled_; }
   [[nodiscard]] float* statistics() const { return statistics_values_.as<float>(); }
 
   /// Kaiming normal for weights in front of a ReLU (He et al., ICCV 2015, equation 10), Glorot-like 1 / sqrt(fan_in)
@@ -63,6 +68,7 @@ class Parameters {
   std::vector<StatisticsSpec> statistics_;
   std::int64_t count_ = 0, n_decayed_ = 0, statistics_count_ = 0;
   Buffer values_, narrow_, gradients_, statistics_values_;
+  bool settled_ = false;
 };
 
 /// Between the arena's (o, kh, kw, i) and the files' (o, i, kh, kw); other ranks are the same in both.

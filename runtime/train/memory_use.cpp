@@ -11,6 +11,7 @@ PlannedMemory planned_memory(Model& model, const ModelPlan& plan, const Optimise
   memory.weights = floats(parameters.count()) + floats(parameters.statistics_count());
   if (parameters.narrow_arena() != nullptr)
     memory.weights += static_cast<std::size_t>(parameters.count()) * size_of(model.device().activation_type());
+  memory.weights += plan.kept_bytes();
   memory.workspace = plan.workspace_bytes_at_peak();
   memory.activations = plan.arena_bytes() - memory.workspace;
   if (optimiser == nullptr) return memory;

@@ -13,7 +13,7 @@ namespace xrai {
 
 /// Bytes at the worst moment of a step, where values and workspaces share one arena.
 struct PlannedMemory {
-  std::size_t weights = 0;      // in every type that they are kept in, and running statistics
+  std::size_t weights = 0;      // in every type and basis that they are kept in, and running statistics
   std::size_t gradients = 0;    // of the weights
   std::size_t optimiser = 0;    // moments
   std::size_t activations = 0;  // values and their gradients

@@ -23,6 +23,7 @@ struct Member {
         scorer(model, checkpoint.facts.input, pictures_a_batch),
         batch_size(pictures_a_batch) {
     restore(checkpoint, model, nullptr);
+    model.parameters().settle();
     checkpoint.tensors.clear();
   }
 

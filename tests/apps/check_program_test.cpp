@@ -28,6 +28,24 @@ TEST(CheckProgram, JsonIsAllThatIsOnStandardOutput) {
   EXPECT_GT(json.at("speed").at("copy_gb_per_s"), 0);
 }
 
+// How often the loader reports itself, which it does where a program begins.
+std::int64_t starts_of(const std::string& command) {
+  const auto result = testing::run_shell("unset OMP_WAIT_POLICY GOMP_SPINCOUNT; LD_DEBUG=statistics " +
+                                         std::string(XRAI_BIN) + "/" + command);
+  std::int64_t starts = 0;
+  const std::string report = "total startup time in dynamic loader";
+  for (std::size_t at = result.errors.find(report); at != std::string::npos; at = result.errors.find(report, at + 1))
+    ++starts;
+  return starts;
+}
+
+TEST(CheckProgram, StartsASecondTimeToComputeAndNotToAnswer) {
+  if (starts_of("xrai_info --help") == 0) GTEST_SKIP() << "the loader reports nothing here";
+  for (const char* question : {"--help", "-h", "--version", "--completion bash"})
+    EXPECT_EQ(starts_of(std::string("xrai_check ") + question), 1) << question;
+  EXPECT_EQ(starts_of("xrai_check --no-such-option"), 2);
+}
+
 TEST(CheckProgram, WithoutACardItEndsWithItsOwnExitCode) {
   for (const DeviceStatus& status : device_statuses())
     if (status.name.starts_with("cuda") && status.usable) GTEST_SKIP() << "there is a card: " << status.description;

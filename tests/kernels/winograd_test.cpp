@@ -41,8 +41,9 @@ struct Passes {
   void run_in_parts(std::int64_t images) {
     using namespace kernels::cpu;
     winograd_forward_weights(shape, weights.data(), workspace.data());
+    const std::int64_t weight_floats = kernels::winograd_weight_floats(shape);
     for_parts(images, [&](const WinogradShape& part, std::size_t in, std::size_t out) {
-      winograd_forward(part, x.data() + in, y.data() + out, workspace.data());
+      winograd_forward(part, x.data() + in, workspace.data(), y.data() + out, workspace.data() + weight_floats);
     });
     const bool take_turns = kernels::winograd_takes_turns(shape);
     if (!take_turns) winograd_backward_weights(shape, weights.data(), workspace.data());
@@ -96,6 +97,61 @@ TEST(Winograd, IsTheNaiveConvolutionAtAnySize) {
       {1, 14, 14, 128, 64}, {2, 13, 11, 48, 160}, {5, 28, 28, 16, 32, 3}, {1, 3, 40, 64, 96, 4},
   };
   for (const WinogradShape& shape : shapes) expect_naive(shape);
+}
+
+// y of the convolution with batch normalisation and what is joined to it, nothing of the convolution's output.
+void expect_naive_normalised(const WinogradShape& s, bool relu, bool with_residual, bool pool) {
+  SCOPED_TRACE(::testing::Message() << s.n << " x " << s.height << " x " << s.width << ", " << s.inputs << " to "
+                                    << s.outputs << ", relu " << relu << ", residual " << with_residual << ", pool "
+                                    << pool);
+  const Passes p(s);
+  const Shape out{s.n, s.height, s.width, s.outputs};
+  const Values residual = with_residual ? random_values(out.count(), 4) : Values();
+  // Scales of both signs: the largest value of a window need not be the convolution's largest.
+  const Values gamma = random_values(s.outputs, 5), beta = random_values(s.outputs, 6);
+  const Values mean = random_values(s.outputs, 7), variance = random_values(s.outputs, 8, 0.5, 2);
+  Values inverse(variance.size()), y(static_cast<std::size_t>(out.count() / (pool ? 4 : 1)) + Passes::kGuard, 12345);
+  if (pool) y.resize(static_cast<std::size_t>(s.n * (s.height / 2) * (s.width / 2) * s.outputs) + Passes::kGuard);
+  std::fill(y.begin(), y.end(), Passes::kUntouched);
+  kernels::cpu::inverse_deviation(variance.data(), 1e-5f, s.outputs, inverse.data());
+  Values transformed(static_cast<std::size_t>(kernels::winograd_weight_floats(s)));
+  Values scratch(p.workspace.size() - transformed.size());
+  kernels::cpu::winograd_forward_weights(s, p.weights.data(), transformed.data());
+  kernels::BatchNormArguments norm{nullptr,
+                                   residual.empty() ? nullptr : residual.data(),
+                                   gamma.data(),
+                                   beta.data(),
+                                   mean.data(),
+                                   inverse.data(),
+                                   y.data(),
+                                   nullptr,
+                                   {s.n, s.height, s.width, s.outputs}};
+  norm.relu = relu, norm.pool = pool;
+  kernels::cpu::winograd_forward_normalised(s, p.x.data(), transformed.data(), norm, scratch.data());
+
+  const ConvolutionSpec spec{{s.n, s.height, s.width, s.inputs}, s.outputs, {3, 3, 1, 1, 1, 1, 1, 1}};
+  testing::NormalisationCall call{out};
+  call.x = testing::convolution_reference(spec, widened(p.x), widened(p.weights), {}, widened(p.dy)).y;
+  call.residual = widened(residual), call.gamma = widened(gamma), call.beta = widened(beta);
+  call.mean = widened(mean), call.variance = widened(variance);
+  call.relu = relu, call.pool = pool;
+  for (std::size_t i = y.size() - Passes::kGuard; i < y.size(); ++i) ASSERT_EQ(y[i], Passes::kUntouched);
+  y.resize(y.size() - Passes::kGuard);
+  expect_near(y, testing::normalisation_reference(call, {}).y, kFloatSums, "y");
+}
+
+TEST(Winograd, NormalisedOnTheWayOutIsTheNaiveConvolutionNormalised) {
+  // Maps that end inside of a tile and of a window, several blocks, and weights so large that threads work together.
+  const WinogradShape shapes[] = {
+      {1, 4, 4, 16, 16},       {2, 5, 3, 16, 48},      {3, 2, 9, 32, 16},
+      {2, 11, 14, 48, 160, 2}, {5, 28, 29, 16, 32, 3}, {9, 7, 7, 256, 128, 3},
+  };
+  for (const WinogradShape& shape : shapes)
+    for (const bool relu : {false, true}) {
+      expect_naive_normalised(shape, relu, false, false);
+      expect_naive_normalised(shape, relu, true, false);
+      expect_naive_normalised(shape, relu, false, true);
+    }
 }
 
 TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {

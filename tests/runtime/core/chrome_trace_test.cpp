@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "tests/support/errors.h"
@@ -118,6 +119,18 @@ TEST_F(ChromeTraceTest, BeyondTheLimitTheNewestAreLeftOutAndCounted) {
   }
   EXPECT_EQ(written(trace).at("otherData").at("ranges_left_out"), 8);
   EXPECT_THAT(counted_paths(trace_ranges(file_), "main"), ElementsAre(Pair("outer", 1), Pair("outer > inner", 2)));
+}
+
+TEST_F(ChromeTraceTest, TellsWhatTimeItWasWhenItBegan) {
+  const auto now = [] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  const std::int64_t before = now();
+  const ChromeTrace trace;
+  const std::int64_t after = now(), began = written(trace).at("otherData").at("began_unix_ns");
+  EXPECT_LE(before, began);
+  EXPECT_LE(began, after);
 }
 
 TEST_F(ChromeTraceTest, ARangeThatIsStillOpenEndsWhereTheFileDoes) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "runtime/core/buffer.h"
+#include "runtime/core/error.h"
 #include "runtime/cpu/cpu_device.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference.h"
@@ -125,6 +126,110 @@ TEST(ConvolutionBlock, WithAResidualToo) {
 TEST(ConvolutionBlock, OfSmallMapsAndLargeWeightsToo) {
   expect_the_same(kSmallMaps, true);
   expect_the_same(kSmallMaps, false);
+}
+
+/// A block that scores: its parameters, and what the plan and the naive loops make of them.
+struct Scoring {
+  explicit Scoring(const ConvolutionSpec& wanted) : spec(wanted) { draw(2); }
+
+  void draw(std::uint64_t seed) {
+    weights = random_values(spec.weight_count(), seed);
+    gamma = random_values(spec.filters, seed + 1), beta = random_values(spec.filters, seed + 2);
+    mean = random_values(spec.filters, seed + 3), variance = random_values(spec.filters, seed + 4, 0.5, 2);
+  }
+
+  Values run() {
+    const NormalisedSpec& behind = spec.normalised.value();
+    const Shape out = spec.output();
+    const kernels::BatchNormShape shape{out.n, out.height, out.width, out.channels};
+    Values inverse(variance.size());
+    Values y(behind.pool ? static_cast<std::size_t>(out.n * (out.height / 2) * (out.width / 2) * out.channels)
+                         : static_cast<std::size_t>(out.count()),
+             NAN);
+    device->inverse_deviation(variance.data(), 1e-5f, spec.filters, inverse.data());
+    const Buffer workspace = device->allocate(plan->workspace_bytes());
+    plan->forward_normalised(x.data(), weights.data(),
+                             {nullptr, behind.residual ? residual.data() : nullptr, gamma.data(), beta.data(),
+                              mean.data(), inverse.data(), y.data(), nullptr, shape, behind.relu, behind.pool},
+                             workspace.data());
+    return y;
+  }
+
+  [[nodiscard]] Doubles naive() const {
+    testing::NormalisationCall call{spec.output()};
+    call.x = testing::convolution_reference(spec, widened(x), widened(weights), {}, Doubles(residual.size())).y;
+    if (spec.normalised->residual) call.residual = widened(residual);
+    call.gamma = widened(gamma), call.beta = widened(beta), call.mean = widened(mean);
+    call.variance = widened(variance);
+    call.relu = spec.normalised->relu, call.pool = spec.normalised->pool;
+    return testing::normalisation_reference(call, {}).y;
+  }
+
+  ConvolutionSpec spec;
+  std::unique_ptr<Device> device = make_cpu_device(2);
+  std::unique_ptr<ConvolutionPlan> plan = device->plan(spec);
+  Values x = random_values(spec.input.count(), 1), residual = random_values(spec.output().count(), 9);
+  Values weights, gamma, beta, mean, variance;
+};
+
+ConvolutionSpec scoring_spec(const Shape& input, std::int64_t filters, const Window& window, std::int64_t groups,
+                             const NormalisedSpec& behind, bool constant) {
+  ConvolutionSpec spec{input, filters, window, groups};
+  spec.normalised = behind;
+  spec.constant = constant;
+  return spec;
+}
+
+constexpr Window kSame3{3, 3, 1, 1, 1, 1, 1, 1}, kStem{7, 7, 2, 2, 3, 3, 3, 3}, kShortcut{1, 1, 2, 2};
+
+TEST(ConvolutionBlock, FoldedOrNormalisedOnTheWayOutItIsTheNaiveLoops) {
+  for (const bool constant : {false, true})
+    for (const bool relu : {false, true}) {
+      const NormalisedSpec plain{relu, false, false};
+      for (const ConvolutionSpec& spec : {scoring_spec({2, 23, 19, 1}, 16, kStem, 1, plain, constant),
+                                          scoring_spec({2, 9, 8, 32}, 48, kShortcut, 1, plain, constant),
+                                          scoring_spec({2, 5, 6, 17}, 5, kSame3, 1, plain, constant),
+                                          scoring_spec({1, 7, 7, 12}, 8, {3, 3, 2, 1, 1, 1, 1, 1}, 4, plain, constant),
+                                          scoring_spec({3, 14, 13, 32}, 16, kSame3, 1, plain, constant)}) {
+        SCOPED_TRACE(fmt::format("x {} kernel {}, relu {}, constant {}", to_string(spec.input),
+                                 spec.window.kernel_height, relu, constant));
+        Scoring scoring(spec);
+        ASSERT_TRUE(scoring.plan->normalises());
+        expect_near(scoring.run(), scoring.naive(), kFloatSums, "y");
+      }
+    }
+}
+
+TEST(ConvolutionBlock, WinogradsTakesResidualsAndPoolingAlongWhenScoring) {
+  for (const bool constant : {false, true})
+    for (const NormalisedSpec& behind : {NormalisedSpec{true, true, false}, NormalisedSpec{true, false, true}}) {
+      Scoring scoring(scoring_spec({3, 15, 13, 32}, 16, kSame3, 1, behind, constant));
+      if (!scoring.plan->normalises()) GTEST_SKIP() << "no AVX-512: oneDNN's convolutions are taken";
+      expect_near(scoring.run(), scoring.naive(), kFloatSums, "y");
+    }
+}
+
+TEST(ConvolutionBlock, FollowsItsParametersUnlessTheyWereSaidToStay) {
+  for (const Shape& input : {Shape{2, 12, 12, 32}, Shape{2, 5, 5, 17}}) {
+    Scoring changing(scoring_spec(input, 16, kSame3, 1, {true, false, false}, false));
+    Scoring constant(scoring_spec(input, 16, kSame3, 1, {true, false, false}, true));
+    const Values before = changing.run();
+    EXPECT_EQ(before, constant.run()) << "what is kept is what is made";
+    changing.draw(20);
+    expect_near(changing.run(), changing.naive(), kFloatSums, "y of new parameters");
+    std::fill(constant.weights.begin(), constant.weights.end(), NAN);
+    EXPECT_EQ(before, constant.run()) << "the weights are read once";
+  }
+}
+
+TEST(ConvolutionBlock, AnOfferToNormaliseIsForScoringOnly) {
+  const auto device = make_cpu_device(1);
+  ConvolutionSpec spec = scoring_spec({1, 8, 8, 3}, 5, kSame3, 1, {true, false, true}, false);
+  // Pooling would read what the convolution writes anyway.
+  EXPECT_FALSE(device->plan(spec)->normalises());
+  EXPECT_THROW(device->plan(spec)->forward_normalised(nullptr, nullptr, {}, nullptr), std::logic_error);
+  spec.training = true;
+  EXPECT_THROW(device->plan(spec), Error);
 }
 
 TEST(ConvolutionBlock, AConvolutionThatTakesNoNormalisationAlongSaysSo) {

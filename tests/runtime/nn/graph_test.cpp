@@ -91,21 +91,29 @@ TEST(Graphs, BlocksAreOneNodeEachWhereADeviceHasThem) {
                           "conv4+norm4+relu4+pool4", "conv5+norm5+relu5+pool5", "average", "dense"));
 }
 
-TEST(Graphs, WhatIsNoFirstBlockStaysApart) {
-  const auto first = [](const std::string& convolution, const std::string& pool) {
+TEST(Graphs, OnlyTheKernelsOwnCaseIsAFirstBlock) {
+  const auto first_node = [](const std::string& convolution, const std::string& pool) {
     const std::string layers = "[[layer]]\nname='c'\ntype='conv'\n" + convolution +
                                "[[layer]]\nname='n'\ntype='batch_norm'\n[[layer]]\nname='r'\ntype='relu'\n"
                                "[[layer]]\nname='p'\n" +
                                pool +
                                "[[layer]]\ntype='global_average_pool'\nname='g'\n[[layer]]\nname='d'\ntype='dense'\n";
-    return names(build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kBlocks)).front();
+    return build_graph(parse_model_toml(layers, "net.toml"), {1, 16, 16, 1}, 2, Fusing::kBlocks).nodes.front();
+  };
+  const auto is_first = [&](const std::string& convolution, const std::string& pool) {
+    return std::holds_alternative<FirstBlockNode>(first_node(convolution, pool).kind);
   };
   const std::string same = "kernel=3\npadding='same'\nbias=false\n", halving = "type='max_pool'\nkernel=2\n";
-  EXPECT_EQ(first("filters=16\n" + same, halving), "c+n+r+p");
-  EXPECT_EQ(first("filters=8\n" + same, halving), "c");
-  EXPECT_EQ(first("filters=16\nkernel=3\npadding='same'\nbias=true\n", halving), "c");
-  EXPECT_EQ(first("filters=16\nkernel=5\npadding='same'\nbias=false\n", halving), "c");
-  EXPECT_EQ(first("filters=16\n" + same, "type='average_pool'\nkernel=2\n"), "c");
+  const std::string with_bias = "filters=16\nkernel=3\npadding='same'\nbias=true\n";
+  EXPECT_TRUE(is_first("filters=16\n" + same, halving));
+  EXPECT_FALSE(is_first("filters=8\n" + same, halving));
+  EXPECT_FALSE(is_first(with_bias, halving));
+  EXPECT_FALSE(is_first("filters=16\nkernel=5\npadding='same'\nbias=false\n", halving));
+  EXPECT_FALSE(is_first("filters=16\n" + same, "type='average_pool'\nkernel=2\n"));
+  // The others are blocks all the same, unless there is a bias; other pooling stays behind them.
+  EXPECT_EQ(first_node("filters=8\n" + same, halving).name, "c+n+r+p");
+  EXPECT_EQ(first_node("filters=16\n" + same, "type='average_pool'\nkernel=2\n").name, "c+n+r");
+  EXPECT_EQ(first_node(with_bias, halving).name, "c");
 }
 
 TEST(Graphs, ABlockTakesAResidualInWhenItsLayersFollowEachOther) {
@@ -113,9 +121,11 @@ TEST(Graphs, ABlockTakesAResidualInWhenItsLayersFollowEachOther) {
   const auto has = [&](const std::string& name) { return std::count(all.begin(), all.end(), name) == 1; };
   EXPECT_TRUE(has("conv2a1+norm2a1+relu2a1"));
   EXPECT_TRUE(has("conv2a2+norm2a2+add2a+relu2a2"));
-  // Strides, other windows, and a shortcut's layers in between.
-  for (const char* apart : {"conv1", "conv3a1", "conv3a2", "norm3a2+add3a+relu3a2", "conv3a_shortcut"})
-    EXPECT_TRUE(has(apart)) << apart;
+  // Strides and other windows, too.
+  for (const char* block : {"conv1+norm1+relu1", "conv3a1+norm3a1+relu3a1", "conv3a_shortcut+norm3a_shortcut"})
+    EXPECT_TRUE(has(block)) << block;
+  // A shortcut's layers are in between.
+  for (const char* apart : {"conv3a2", "norm3a2+add3a+relu3a2"}) EXPECT_TRUE(has(apart)) << apart;
 }
 
 TEST(Graphs, ParametersHaveTheSamePlacesHoweverLayersAreJoined) {

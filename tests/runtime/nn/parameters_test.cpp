@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/nn/model.h"
@@ -72,6 +73,56 @@ TEST_F(ParametersTest, TheStartIsAFunctionOfTheSeed) {
   EXPECT_NE(first, values());
   parameters_.initialise(1);
   EXPECT_EQ(first, values());
+}
+
+// Logits of one picture, by a plan that scores.
+Values logits_of(Model& model) {
+  ModelPlan& plan = model.prepare(1, false);
+  const Values picture = testing::random_values(plan.graph().tensors.front().count(), 3);
+  std::copy(picture.begin(), picture.end(), static_cast<float*>(plan.input()));
+  plan.forward({});
+  const auto* logits = static_cast<const float*>(plan.logits());
+  return Values(logits, logits + model.n_logits());
+}
+
+TEST_F(ParametersTest, APlanThatScoresFollowsThemWhereverTheyLie) {
+  parameters_.initialise(1);
+  const Values before = logits_of(model_);
+  parameters_.initialise(2);
+  Model other(*device_, architecture("resnet18"), {1, 32, 32, 1}, 2);
+  other.parameters().initialise(2);
+  EXPECT_EQ(logits_of(model_), logits_of(other));
+  // Each single tensor and statistic counts.
+  const Values second = logits_of(model_);
+  EXPECT_NE(second, before);
+  for (const ParameterSpec& spec : parameters_.specs()) {
+    float* value = parameters_.values() + spec.offset;
+    for (std::int64_t i = 0; i < spec.count(); ++i) value[i] += 0.25f;
+    EXPECT_NE(logits_of(model_), second) << spec.name;
+    std::copy_n(other.parameters().values() + spec.offset, spec.count(), value);
+  }
+  for (const StatisticsSpec& spec : parameters_.statistics_specs())
+    for (const std::int64_t offset : {spec.mean_offset, spec.variance_offset}) {
+      float* value = parameters_.statistics() + offset;
+      for (std::int64_t c = 0; c < spec.channels; ++c) value[c] += 0.5f;
+      EXPECT_NE(logits_of(model_), second) << spec.name;
+      for (std::int64_t c = 0; c < spec.channels; ++c) value[c] -= 0.5f;
+    }
+  EXPECT_EQ(logits_of(model_), second);
+}
+
+TEST_F(ParametersTest, SettledOnesScoreTheSameAndCannotBeChanged) {
+  parameters_.initialise(1);
+  const Values before = logits_of(model_);
+  EXPECT_EQ(model_.prepare(1, false).kept_bytes(), 0u);
+  model_.forget_plans();
+  parameters_.settle();
+  EXPECT_EQ(logits_of(model_), before);
+  EXPECT_EQ(logits_of(model_), before) << "by what was kept";
+  EXPECT_GT(model_.prepare(1, false).kept_bytes(), parameters_.n_decayed() * sizeof(float) / 2);
+  EXPECT_THROW(parameters_.initialise(2), std::logic_error);
+  EXPECT_THROW(parameters_.narrow(), std::logic_error);
+  EXPECT_THROW(model_.prepare(1, true), std::logic_error);
 }
 
 TEST_F(ParametersTest, NoTwoTensorsStartAlike) {
