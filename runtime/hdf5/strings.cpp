@@ -24,8 +24,13 @@ void register_conversion(hid_t bytes, const Task& task) {
   done = true;
 }
 
-std::span<const unsigned char> value_at(GlobalHeap& heap, Fields reference) {
-  const std::uint64_t length = reference.number(4), address = reference.address(), index = reference.number(4);
+/// Where a value lies; `length` counts what the value is made of.
+struct Reference {
+  std::uint64_t length, address, index;
+};
+
+std::span<const unsigned char> value_at(GlobalHeap& heap, const Reference& reference) {
+  const auto [length, address, index] = reference;
   if (length == 0 || address == 0) return {};
   const auto object = heap.object(address, index);
   require(length <= object.size());
@@ -33,9 +38,28 @@ std::span<const unsigned char> value_at(GlobalHeap& heap, Fields reference) {
   return object.first(length);
 }
 
-/// Calls `take` with the bytes of each of n values.
+/// Bytes of what values of variable length are made of; 0: they have none.
+std::size_t unit_of(hid_t type, const Task& task) {
+  if (check(H5Tis_variable_str(type), task) > 0) return 1;
+  if (H5Tget_class(type) != H5T_VLEN) return 0;
+  return H5Tget_size(own(H5Tget_super(type), H5Tclose, task).get());
+}
+
+bool is_variable_somewhere(hid_t type, const Task& task) {
+  if (unit_of(type, task) > 0) return true;
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_ARRAY) return is_variable_somewhere(own(H5Tget_super(type), H5Tclose, task).get(), task);
+  const int n_members = kind == H5T_COMPOUND ? check(H5Tget_nmembers(type), task) : 0;
+  for (int i = 0; i < n_members; ++i) {
+    const Handle member = own(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose, task);
+    if (is_variable_somewhere(member.get(), task)) return true;
+  }
+  return false;
+}
+
+/// Calls `take` with the heap and each of n references.
 void read_variable(const File::State& state, std::uint64_t n, const Task& task, const ReadAll& read,
-                   const std::function<void(std::span<const unsigned char>)>& take) {
+                   const std::function<void(GlobalHeap&, const Reference&)>& take) {
   const Handle bytes = own(H5Tcreate(H5T_OPAQUE, kReferenceBytes), H5Tclose, task);
   register_conversion(bytes.get(), task);
   if (!state.opened_as) check(H5Fflush(state.file.get(), H5F_SCOPE_LOCAL), task);  // being written: heap is in memory
@@ -45,7 +69,10 @@ void read_variable(const File::State& state, std::uint64_t n, const Task& task, 
     const FileBytes file(state.file.get(), task);
     GlobalHeap heap(file);
     Fields all(references);
-    for (std::uint64_t i = 0; i < n; ++i) take(value_at(heap, Fields(all.take(kReferenceBytes))));
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::uint64_t length = all.number(4), address = all.address();
+      take(heap, {length, address, all.number(4)});
+    }
   } catch (const Damaged&) {
     fail(task, "its values of variable length are damaged", kCopyAgain);
   } catch (const NotUnderstood& kind) {
@@ -61,7 +88,8 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
   std::vector<std::string> strings;
   strings.reserve(n);
   if (check(H5Tis_variable_str(stored), task) > 0) {
-    read_variable(state, n, task, read, [&](std::span<const unsigned char> bytes) {
+    read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+      const auto bytes = value_at(heap, reference);
       strings.push_back(trimmed(reinterpret_cast<const char*>(bytes.data()), bytes.size(), false));
     });
     return strings;
@@ -76,9 +104,28 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
 
 std::vector<std::uint8_t> read_variable_bytes(const File::State& state, const Task& task, const ReadAll& read) {
   std::vector<std::uint8_t> value;
-  read_variable(state, 1, task, read,
-                [&](std::span<const unsigned char> bytes) { value.assign(bytes.begin(), bytes.end()); });
+  read_variable(state, 1, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+    const auto bytes = value_at(heap, reference);
+    value.assign(bytes.begin(), bytes.end());
+  });
   return value;
+}
+
+void require_sound_variable(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
+                            const ReadAll& read) {
+  if (n == 0 || !is_variable_somewhere(stored, task)) return;
+  const std::size_t unit = unit_of(stored, task);
+  const Handle part =
+      unit > 0 && H5Tget_class(stored) == H5T_VLEN ? own(H5Tget_super(stored), H5Tclose, task) : Handle();
+  if (unit == 0 || (part.get() >= 0 && is_variable_somewhere(part.get(), task))) {
+    fail(task, "values of variable length are part of its values, which cannot be checked", "leave it out of the file");
+  }
+  read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+    const std::size_t n_bytes = value_at(heap, {reference.length * unit, reference.address, reference.index}).size();
+    if (n_bytes == 0) return;
+    heap.require_sound_for_library(reference.address);
+    require(heap.object(reference.address, reference.index).size() == n_bytes);
+  });
 }
 
 }  // namespace xrai::hdf5

@@ -244,6 +244,22 @@ TEST_F(Virtual, SourcesAreLookedAtAsIfTheyWereAskedFor) {
   EXPECT_THAT(refusal(), HasSubstr("its source /a has another shape or type"));
 }
 
+TEST_F(Virtual, BehindALinkSourcesAreLookedForBesideTheFileThatNamesThem) {
+  const auto deeper = folder_ / "deeper";
+  std::filesystem::create_directories(deeper);
+  make_in_two_files();
+  std::filesystem::rename(path_, deeper / "v.h5");
+  std::filesystem::rename(folder_ / "source.h5", deeper / "source.h5");
+  make(path_, [](hid_t file) { H5Lcreate_external("deeper/v.h5", "/v", file, "v", H5P_DEFAULT, H5P_DEFAULT); });
+  for (const Links links : {Links::kInFolder, Links::kAnywhere}) {
+    EXPECT_EQ(File::open(path_, links).read<std::uint8_t>("/v"), both_halves());
+  }
+  change(deeper / "source.h5", [](std::string& bytes) { bytes[bytes.find("TREE\1") + 24] = 9; });
+  for (const Links links : {Links::kInFolder, Links::kAnywhere}) {
+    EXPECT_THAT(refusal(links), HasSubstr("/b of " + (deeper / "source.h5").string()));
+  }
+}
+
 TEST_F(Virtual, ASourceThatIsVirtualItselfIsRefused) {
   make(path_, [](hid_t file) { put_virtual(file, {{".", "/v"}, {".", "/v"}}); });
   EXPECT_THAT(refusal(), HasSubstr("is a virtual data set itself"));
