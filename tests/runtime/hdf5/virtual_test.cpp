@@ -280,6 +280,27 @@ TEST_F(Virtual, PartsThatGrowAreRefused) {
   EXPECT_THAT(refusal(), HasSubstr("it grows with its sources"));
 }
 
+/// Of every other row, so many, one by one.
+void put_every_other(hid_t file, hsize_t n_blocks) {
+  const hsize_t seen[] = {2 * n_blocks}, shape[] = {n_blocks}, first[] = {0}, stride[] = {2};
+  const hid_t source = H5Screate_simple(1, seen, nullptr), space = H5Screate_simple(1, shape, nullptr);
+  H5Dclose(H5Dcreate2(file, "a", H5T_STD_U8LE, source, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  H5Sselect_hyperslab(source, H5S_SELECT_SET, first, stride, shape, nullptr);
+  const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_virtual(creation, space, ".", "/a", source);
+  H5Dclose(H5Dcreate2(file, "v", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+  H5Pclose(creation);
+  H5Sclose(space);
+  H5Sclose(source);
+}
+
+TEST_F(Virtual, PartsOfSoManyBlocksThatTheLibraryTakesMinutesAreRefused) {
+  make(path_, [](hid_t file) { put_every_other(file, 500); });
+  EXPECT_EQ(File::open(path_).read<std::uint8_t>("/v"), Bytes(500));
+  make(path_, [](hid_t file) { put_every_other(file, 10001); });
+  EXPECT_THAT(refusal(), HasSubstr("its parts are of too many blocks"));
+}
+
 TEST_F(Virtual, VariablesThatLeadElsewhereAreNamed) {
   make_in_two_files();
   ::setenv("HDF5_VDS_PREFIX", "/tmp", 1);
