@@ -261,7 +261,7 @@ void DirectRows::copy_restored(const Job& job, const hdf5::StoredChunk& stored) 
 }
 
 ChunkCache::Chunk DirectRows::inflated(std::uint64_t chunk, const hdf5::StoredChunk& stored) {
-  if (geometry_.chunk_bytes() / hdf5::kMostInflation > stored.bytes) {
+  if (!hdf5::can_become(storage_.filters, stored.bytes, geometry_.chunk_bytes())) {
     fail(chunk, "its chunks cannot be as large as it says");
   }
   const ChunkCache::Room room = cache_.room();

@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "runtime/hdf5/chunk_index.h"
+#include "runtime/hdf5/packed_numbers.h"
 
 namespace xrai::hdf5 {
 
@@ -22,7 +25,12 @@ ChunkCheck::ChunkCheck(const OpenDataset& dataset, const Task& task) {
     chunks_per_band_ *= (storage_.shape[axis] + length - 1) / length;
   }
   sound_.resize(storage_.chunks.size());
-  if (obstacle_in_filters(storage_.filters).empty()) decoder_ = std::make_unique<ChunkDecoder>(storage_.filters);
+  const std::string obstacle = obstacle_in_filters(storage_.filters);
+  if (obstacle.empty()) {
+    decoder_ = std::make_unique<ChunkDecoder>(storage_.filters);
+  } else if (std::any_of(storage_.filters.begin(), storage_.filters.end(), packs_numbers)) {
+    fail(task, "its chunks cannot be checked, because " + obstacle, "write it again: h5repack -f GZIP=4");
+  }
 }
 
 void ChunkCheck::require_sound(const OpenDataset& dataset, std::uint64_t first_row, std::uint64_t n_rows,
@@ -46,7 +54,7 @@ void ChunkCheck::require_sound_chunk(const OpenDataset& dataset, std::uint64_t c
   std::vector<std::byte> other;
   std::span<std::byte> bytes;
   if (decoder_) {
-    if (chunk_bytes_ / kMostInflation > stored.bytes) {
+    if (!can_become(storage_.filters, stored.bytes, chunk_bytes_)) {
       fail(task, "its chunks cannot be as large as it says", kCopyAgain);
     }
     bytes = decoder_->stored(stored.bytes);

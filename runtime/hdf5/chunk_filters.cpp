@@ -12,6 +12,7 @@
 
 #include "kernels/vectorise.h"
 #include "runtime/core/host_memory.h"
+#include "runtime/hdf5/packed_numbers.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 // Numbers of the HDF Group's registry.
 constexpr int kDeflate = 1, kShuffle = 2, kFletcher32 = 3, kLzf = 32000;
 constexpr std::size_t kSumBytes = 4;
+constexpr std::size_t kMostAdded = 32;  // bytes by which a filter makes a chunk longer that it cannot make shorter
 
 constexpr const char* kWrongSum = "its values are damaged (a checksum does not match)";
 constexpr const char* kNotInflated = "its compressed values are damaged";
@@ -82,6 +84,7 @@ std::uint32_t fletcher32(std::span<const std::byte> bytes) {
 
 /// Shuffling elements of one byte changes nothing.
 bool does_nothing(const StoredFilter& filter) {
+  if (packs_numbers(filter)) return packs_nothing(filter);
   return filter.id == kShuffle && filter.parameters[0] == 1;
 }
 
@@ -130,12 +133,21 @@ std::string obstacle_in_filters(const std::vector<StoredFilter>& filters) {
         break;
       case kFletcher32:
         break;
+      case kNbit:
+      case kScaleOffset:
+        if (std::string obstacle = obstacle_in_packing(filter); !obstacle.empty()) return obstacle;
+        break;
       default:
-        return fmt::format("its filter {} is none of deflate, shuffle, fletcher32 and LZF",
+        return fmt::format("its filter {} is none of deflate, shuffle, fletcher32, LZF, nbit and scaleoffset",
                            filter.name.empty() ? fmt::format("{}", filter.id) : "'" + filter.name + "'");
     }
   }
   return compressions > 1 ? "it is compressed twice" : "";
+}
+
+bool can_become(const std::vector<StoredFilter>& filters, std::uint64_t stored_bytes, std::uint64_t chunk_bytes) {
+  if (chunk_bytes / kMostInflation <= stored_bytes) return true;
+  return chunk_bytes <= kMostChunkOfNothing && std::any_of(filters.begin(), filters.end(), packs_numbers);
 }
 
 struct ChunkDecoder::Inflater {
@@ -174,8 +186,9 @@ std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> ch
   }
   std::span<const std::byte> bytes = stored_;
   for (std::size_t left = applied.size(); left-- > 0;) {
-    // The last one writes where the chunk is wanted; before it there may be checksums behind the values.
-    const std::span<std::byte> room = left > 0 ? spare_[left % 2].of(chunk.size() + left * kSumBytes) : chunk;
+    // The last one writes where the chunk is wanted; before it there may be checksums behind the values, and what
+    // packing added.
+    const std::span<std::byte> room = left > 0 ? spare_[left % 2].of(chunk.size() + left * kMostAdded) : chunk;
     const std::string wrong = undo(*applied[left], bytes, room);
     if (!wrong.empty()) return wrong;
   }
@@ -212,6 +225,9 @@ std::string ChunkDecoder::undo(const StoredFilter& filter, std::span<const std::
       const std::uint32_t sum = fletcher32(bytes);
       return stored_sum == sum || stored_sum == with_halves_swapped(sum) ? "" : kWrongSum;
     }
+    case kNbit:
+    case kScaleOffset:
+      return unpack_numbers(filter, bytes, room);
     default:  // shuffle
       if (bytes.size() > room.size()) return kTooMuch;
       unshuffle(bytes, filter.parameters[0], room.data());

@@ -1,5 +1,5 @@
 // What HDF5 did to the bytes of a chunk before it stored them, undone without the library: deflate (by libdeflate),
-// shuffle, Fletcher's checksum, LZF.
+// shuffle, Fletcher's checksum, LZF, and numbers packed to fewer bits (packed_numbers.h).
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,13 @@ inline constexpr std::uint64_t kMostInflation = 1100;
 /// Larger ones are refused: a chunk is restored as a whole, in memory.
 inline constexpr std::uint64_t kMostChunkBytes = std::uint64_t{1} << 30;
 
+/// Up to here a chunk of packed numbers that are all the same can be stored in nothing.
+inline constexpr std::uint64_t kMostChunkOfNothing = std::uint64_t{64} << 20;
+
 /// Why chunks with these filters cannot be restored here, as in "because ..."; empty: they can.
 std::string obstacle_in_filters(const std::vector<StoredFilter>& filters);
+/// Whether a chunk stored in so many bytes can be as large as `chunk_bytes`, so that memory may be spent on it.
+bool can_become(const std::vector<StoredFilter>& filters, std::uint64_t stored_bytes, std::uint64_t chunk_bytes);
 
 /// Restores chunks, one at a time; belongs to one thread at a time.
 class ChunkDecoder {

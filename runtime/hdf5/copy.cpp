@@ -1,5 +1,6 @@
 // From one file into another: whole objects, or what is around a data set whose values are written again.
 #include "runtime/core/log.h"
+#include "runtime/hdf5/chunk_check.h"
 #include "runtime/hdf5/state.h"
 #include "runtime/hdf5/strings.h"
 
@@ -45,9 +46,10 @@ void copy_link(const File::State& from, const std::string& object, const H5L_inf
 }
 
 void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::string& name, const Task& task) {
-  const Handle attribute = own(H5Aopen(from, name.c_str(), H5P_DEFAULT), H5Aclose, task);
-  const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);
-  const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task);
+  const Task reading = state.reading(task.object);
+  const Handle attribute = own(H5Aopen(from, name.c_str(), H5P_DEFAULT), H5Aclose, reading);
+  const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, reading);
+  const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, reading);
   const bool is_text = H5Tis_variable_str(type.get()) > 0;
   if (holds_references(type.get()) && !is_text) {
     log::warning(fmt::format("attribute '{}' of {} holds references and is left out", name, task.object));
@@ -55,15 +57,15 @@ void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::s
   }
   const Handle made =
       own(H5Acreate2(to, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, task);
-  const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
+  const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), reading));
   if (n == 0) return;
   if (!is_text) {
     std::vector<std::byte> values(n * H5Tget_size(type.get()));
-    check(H5Aread(attribute.get(), type.get(), values.data()), task);
+    check(H5Aread(attribute.get(), type.get(), values.data()), reading);
     check(H5Awrite(made.get(), type.get(), values.data()), task);
     return;
   }
-  const auto texts = read_all_strings(state, type.get(), n, task,
+  const auto texts = read_all_strings(state, type.get(), n, reading,
                                       [&](hid_t memory, void* out) { return H5Aread(attribute.get(), memory, out); });
   std::vector<const char*> pointers;
   for (const std::string& text : texts) pointers.push_back(text.c_str());
@@ -71,12 +73,39 @@ void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::s
 }
 
 void copy_attributes(const File::State& state, const std::string& object, const File::State& to, const Task& task) {
-  const Handle source = state.open_object(object, task);
+  const Handle source = state.open_object(object, state.reading(object));
   const Handle made = to.open_object(object, task);
   std::vector<std::string> names;
   hsize_t position = 0;
   check(H5Aiterate2(source.get(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task);
   for (const std::string& name : names) copy_attribute(state, source.get(), made.get(), name, task);
+}
+
+void require_sound_attributes(const File::State& state, const std::string& object, const Task& task) {
+  const Handle source = state.open_object(object, task);
+  std::vector<std::string> names;
+  hsize_t position = 0;
+  check(H5Aiterate2(source.get(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task);
+  for (const std::string& name : names) {
+    const Handle attribute = own(H5Aopen(source.get(), name.c_str(), H5P_DEFAULT), H5Aclose, task);
+    const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);
+    const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task);
+    const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
+    require_sound_variable(state, type.get(), n, task,
+                           [&](hid_t memory, void* out) { check(H5Aread(attribute.get(), memory, out), task); });
+  }
+}
+
+/// What the library would follow without looking when it copies a data set: its index of chunks, its values of variable
+/// length, and those of its attributes.
+void require_sound_to_copy(const File::State& state, const std::string& object, const Task& task) {
+  require_sound_attributes(state, object, task);
+  if (!state.opened_as || H5Iget_type(state.open_object(object, task).get()) != H5I_DATASET) return;
+  OpenDataset dataset = state.open_dataset(object, task);
+  if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
+  require_sound_variable(
+      state, dataset.type.get(), state.elements_that_fit(dataset, task), task,
+      [&](hid_t memory, void* out) { state.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task); });
 }
 
 }  // namespace
@@ -93,6 +122,7 @@ void File::copy(const File& source, std::string_view name) {
   const H5L_info_t info = link_info(source.state(), object, task);
   if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), task);
   source.state().require_sound(object, task);
+  require_sound_to_copy(source.state(), object, task);
   const Handle links = making_groups(task);
   check(
       H5Ocopy(source.state().file.get(), object.c_str(), state().file.get(), object.c_str(), H5P_DEFAULT, links.get()),

@@ -98,6 +98,7 @@ void File::close() {
   for (auto& [name, dataset] : state->datasets) {
     keep_first_reason(dataset.type.close());
     keep_first_reason(dataset.id.close());
+    dataset.sources.reset();  // they may be in this file, which closes all that is open in it
   }
   keep_first_reason(state->file.close());
   if (!reason.empty()) fail(task, reason, "check the folder's free space, permissions and quota");

@@ -31,6 +31,8 @@ struct Stirred {
   }
 };
 
+}  // namespace
+
 std::uint32_t checksum(std::span<const unsigned char> bytes) {
   const std::uint32_t start = 0xdeadbeef + static_cast<std::uint32_t>(bytes.size());
   Stirred words{start, start, start};
@@ -49,8 +51,6 @@ std::uint32_t checksum(std::span<const unsigned char> bytes) {
   words.finish();
   return words.c;
 }
-
-}  // namespace
 
 FileBytes::FileBytes(hid_t file, const Task& task) {
   const Handle access = own(H5Fget_access_plist(file), H5Pclose, task);

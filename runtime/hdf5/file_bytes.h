@@ -75,6 +75,8 @@ class FileBytes {
   std::uint64_t size_ = 0, base_ = 0;
 };
 
+/// Of a block, as the file format uses it: lookup3 of Bob Jenkins.
+std::uint32_t checksum(std::span<const unsigned char> bytes);
 /// Whether the last four bytes are the checksum of the ones before.
 bool has_right_checksum(std::span<const unsigned char> block);
 

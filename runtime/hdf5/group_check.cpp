@@ -111,6 +111,20 @@ void check_symbol_table(const FileBytes& file, Fields message) {
   GroupWalk(file, heap).walk(tree);
 }
 
+void check_external_files(const FileBytes& file, Fields message) {
+  require(message.number(1) == 1);
+  message.take(3);
+  const std::uint64_t n_allocated = message.number(2), n_used = message.number(2);
+  require(n_used > 0 && n_used <= n_allocated);
+  const LocalHeap names(file, message.address());
+  constexpr std::uint64_t kLastOffset = std::uint64_t{1} << 62, kToTheEnd = kNowhere;
+  for (std::uint64_t i = 0; i < n_used; ++i) {
+    names.require_name(message.number(8));
+    const std::uint64_t offset = message.number(8), n_bytes = message.number(8);
+    require(offset <= kLastOffset && (n_bytes == kToTheEnd ? i + 1 == n_used : n_bytes <= kLastOffset));
+  }
+}
+
 void check_link(Fields message) {
   enum : std::uint64_t { kHard, kSoft };
   require(message.number(1) == 1);

@@ -11,6 +11,9 @@ namespace xrai::hdf5 {
 /// only, nothing lies past the file's end. Throws Damaged.
 void check_symbol_table(const FileBytes& file, Fields message);
 
+/// The same for the list of files in which a data set keeps its values (IV.A.2.h).
+void check_external_files(const FileBytes& file, Fields message);
+
 /// The same for a member in a message of its own (IV.A.2.g).
 void check_link(Fields message);
 

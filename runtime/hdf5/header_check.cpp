@@ -5,6 +5,7 @@
 #include "runtime/hdf5/datatype_message.h"
 #include "runtime/hdf5/group_check.h"
 #include "runtime/hdf5/object_header.h"
+#include "runtime/hdf5/virtual_mapping.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -18,6 +19,11 @@ struct Described {
   std::optional<std::uint64_t> value_bytes, n_axes, n_values;  // of the first type and the first shape
   std::optional<std::uint64_t> fill_bytes, compact_bytes;
   std::optional<std::uint64_t> chunk_axes, chunk_value_bytes;
+  std::vector<std::uint64_t> shape;  // the same
+  struct InHeap {
+    std::uint64_t address, index;
+  };
+  std::optional<InHeap> sources;  // of a virtual data set
 };
 
 /// A type that has an object of its own, which a message refers to (IV.A.2, "shared message").
@@ -43,6 +49,7 @@ std::uint64_t check_type(const FileBytes& file, Fields body, bool is_shared) {
 
 struct Extent {
   std::uint64_t n_axes, n_values;
+  std::vector<std::uint64_t> shape;
 };
 
 /// IV.A.2.b. Values past 2^63 count as that many.
@@ -53,12 +60,14 @@ Extent check_dataspace(Fields body) {
   const bool is_null = body.number(1) == kNull && version == 2;
   if (version == 1) body.take(4);
   std::uint64_t n_values = is_null ? 0 : 1;
+  std::vector<std::uint64_t> shape;
   for (std::uint64_t axis = 0; axis < n_axes; ++axis) {
     const std::uint64_t length = body.number(8);
+    shape.push_back(length);
     n_values = length != 0 && n_values > kMost / length ? kMost : n_values * length;
   }
   if ((flags & 1) != 0) body.take(8 * n_axes);
-  return {n_axes, n_values};
+  return {n_axes, n_values, shape};
 }
 
 /// IV.A.2.e and f: the bytes of the fill value, if there is one.
@@ -108,7 +117,7 @@ void check_chunk(Fields& body, std::uint64_t n_axes, std::size_t length_bytes, D
 
 /// IV.A.2.i. Layouts before version 3 are those of libraries before 1.6.3.
 void check_layout(Fields body, Described& described) {
-  enum : std::uint64_t { kCompact, kContiguous, kChunked };
+  enum : std::uint64_t { kCompact, kContiguous, kChunked, kVirtual };
   const std::uint64_t version = body.number(1);
   require(version >= 1);
   if (version > 4) throw NotUnderstood{"its layout is one of a newer library"};
@@ -124,6 +133,11 @@ void check_layout(Fields body, Described& described) {
   const std::uint64_t kind = body.number(1);
   if (kind == kCompact) described.compact_bytes = body.take(body.number(2)).size();
   if (kind == kContiguous) body.take(16);
+  if (kind == kVirtual) {
+    require(version == 4 && !described.sources);
+    const std::uint64_t address = body.address();
+    described.sources = {address, body.number(4)};
+  }
   if (kind != kChunked) return;
   if (version == 4) body.take(1);
   const std::uint64_t n_axes = body.number(1);
@@ -167,7 +181,8 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
       is_own("its shape is");
       const Extent extent = check_dataspace(body);
       require(described.n_axes.value_or(extent.n_axes) == extent.n_axes);
-      described.n_axes = extent.n_axes, described.n_values = extent.n_values;
+      require(!described.n_axes || described.shape == extent.shape);
+      described.n_axes = extent.n_axes, described.n_values = extent.n_values, described.shape = extent.shape;
       break;
     }
     case MessageType::kOldFillValue:
@@ -177,6 +192,10 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
         require(described.fill_bytes.value_or(*bytes) == *bytes);
         described.fill_bytes = bytes;
       }
+      break;
+    case MessageType::kExternalFiles:
+      is_own("the list of files with its values is");
+      check_external_files(file, body);
       break;
     case MessageType::kLayout:
       is_own("its layout is");
@@ -217,6 +236,10 @@ void require_sound_header(const FileBytes& file, std::uint64_t address) {
   require(described.chunk_axes.value_or(described.n_axes.value_or(0)) == described.n_axes.value_or(0));
   if (described.compact_bytes && value_bytes > 0) {
     require(described.n_values.value_or(0) <= *described.compact_bytes / value_bytes);
+  }
+  if (described.sources) {
+    if (described.shape.empty()) throw NotUnderstood{"it is virtual and a single value"};
+    check_virtual_mapping(file, described.sources->address, described.sources->index, described.shape);
   }
 }
 

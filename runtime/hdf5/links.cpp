@@ -1,6 +1,7 @@
 // The way to an object: through groups and links, each looked at before the library goes there, and none that leads to
 // a file which is not allowed.
 #include <algorithm>
+#include <cstdlib>
 
 #include "runtime/hdf5/header_check.h"
 #include "runtime/hdf5/state.h"
@@ -27,22 +28,11 @@ std::string place_of(const std::string& target, const std::string& group) {
   return place.empty() ? "/" : place;
 }
 
-/// A file to which a link leads; empty when it cannot be opened. Where the library has followed the link it has the
-/// file open already, and wants the settings that it took itself.
-Handle open_linked(const std::filesystem::path& path, const Task& task) {
-  const Handle access = file_access(task);
-  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), task);
-  hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
-  if (file < 0) file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  H5Eclear2(H5E_DEFAULT);
-  return {file, H5Fclose};
-}
-
 herr_t look_at_link(const char* from, const char* /*group*/, const char* file, const char* /*object*/,
                     unsigned* /*flags*/, hid_t /*access*/, void* data) {
   try {
     auto& guard = *static_cast<LinkGuard*>(data);
-    guard.led_to = folder_of(from) / file;
+    guard.led_to = linked_file(from, file);
     if (guard.file == nullptr || is_in_folder(*guard.file, from, file)) return 0;
     guard.refused = file;
   } catch (...) {  // exceptions must not pass through the C library
@@ -52,11 +42,52 @@ herr_t look_at_link(const char* from, const char* /*group*/, const char* file, c
 
 }  // namespace
 
+std::filesystem::path linked_file(const std::filesystem::path& from, const std::string& target) {
+  const std::filesystem::path named(target);
+  std::error_code error;
+  // Whoever moves both files together leaves the link with the folder where they were.
+  if (named.is_absolute() && !std::filesystem::exists(named, error)) return folder_of(from) / named.filename();
+  return folder_of(from) / named;
+}
+
+// Where the library has followed the link it has the file open already, and wants the settings that it took itself.
+Handle open_linked(const std::filesystem::path& path, const Task& task) {
+  if (!is_sound_file(path, task)) return {};
+  const Handle access = file_access(task);
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), task);
+  hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
+  if (file < 0) file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  H5Eclear2(H5E_DEFAULT);
+  return {file, H5Fclose};
+}
+
+// The library opens sources with the settings that nobody changed, locks and all, and a file only once.
+Handle open_as_source(const std::filesystem::path& path, const Task& task) {
+  if (!is_sound_file(path, task)) return {};
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  H5Eclear2(H5E_DEFAULT);
+  return file;
+}
+
+std::filesystem::path file_that_holds(hid_t object, const Task& task) {
+  std::string name(static_cast<std::size_t>(check(H5Fget_name(object, nullptr, 0), task)) + 1, '\0');
+  check(H5Fget_name(object, name.data(), name.size()), task);
+  name.pop_back();
+  return name;
+}
+
+void require_unset(const char* variable, const Task& task) {
+  const char* const folders = std::getenv(variable);
+  if (folders == nullptr || *folders == '\0') return;
+  fail(task, fmt::format("{} is set, and would lead to files that were not looked at", variable),
+       fmt::format("unset {}", variable));
+}
+
 bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target) {
   std::error_code error;
   const auto folder = std::filesystem::canonical(folder_of(file), error);
   if (error) return false;
-  const auto found = std::filesystem::canonical(folder_of(from) / target, error);
+  const auto found = std::filesystem::canonical(linked_file(from, target), error);
   if (error) return false;  // the library would look for it elsewhere
   const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), found.begin(), found.end());
   return end == folder.end();
@@ -116,10 +147,10 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
   const char *linked = nullptr, *object = nullptr;
   unsigned flags = 0;
   check(H5Lunpack_elink_val(value.data(), info.u.val_size, &flags, &linked, &object), task);
-  if (links == Links::kAnywhere || !is_in_folder(opened_first(), path, linked))
-    return true;  // trusted, or refused by the guard
+  if (links == Links::kInFolder && !is_in_folder(opened_first(), path, linked)) return true;  // the guard refuses it
+  require_unset("HDF5_EXT_PREFIX", task);
   State other;
-  other.path = folder_of(path) / linked;
+  other.path = linked_file(path, linked);
   other.led_from = opened_first();
   other.links = links;
   other.file = open_linked(other.path, task);
@@ -132,7 +163,6 @@ void File::State::require_sound(std::string_view name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
   ObjectInfo info{};
   check(H5Oget_info_by_name2(file.get(), std::string(name).c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
-  if (!guard.led_to.empty() && links == Links::kAnywhere) return;  // whoever allowed that trusts the files
   try {
     if (guard.led_to.empty()) {
       if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);

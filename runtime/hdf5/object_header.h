@@ -15,6 +15,7 @@ enum class MessageType : std::uint64_t {
   kOldFillValue = 4,
   kFillValue = 5,
   kLink = 6,
+  kExternalFiles = 7,
   kLayout = 8,
   kFilters = 11,
   kAttribute = 12,

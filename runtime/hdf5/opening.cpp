@@ -107,6 +107,18 @@ Handle file_access(const Task& task) {
   return access;
 }
 
+bool is_sound_file(const std::filesystem::path& path, const Task& task) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;  // opening a pipe would wait for a writer
+  const Glance glance(path, task);
+  try {
+    require_sound_superblock(glance.descriptor());
+  } catch (const Damaged&) {
+    fail(task, fmt::format("the first block of {} is damaged", path.string()), kCopyAgain);
+  }
+  return true;
+}
+
 File File::open(const std::filesystem::path& path, Links links) {
   const Task task{"opening", "", path, ExitCode::kBadData};
   require_regular_file(path, task);

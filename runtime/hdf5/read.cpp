@@ -5,6 +5,7 @@
 #include "runtime/hdf5/chunk_check.h"
 #include "runtime/hdf5/state.h"
 #include "runtime/hdf5/strings.h"
+#include "runtime/hdf5/virtual_sources.h"
 
 namespace xrai::hdf5 {
 
@@ -16,6 +17,7 @@ struct Rows {
 };
 
 Rows rows_of(const OpenDataset& dataset, hid_t selection, const Task& task) {
+  if (dataset.shape.empty()) return {0, 1};
   if (selection == H5S_ALL) return {0, dataset.shape[0]};
   if (check(H5Sget_select_npoints(selection), task) == 0) return {0, 0};
   std::vector<hsize_t> first(dataset.shape.size()), last(dataset.shape.size());
@@ -46,10 +48,11 @@ Handle conversion(const OpenDataset& dataset, hid_t type, hid_t selection, const
 
 void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_space, hid_t file_space, void* out,
                               const Task& task) const {
-  if (dataset.filtered && opened_as) {
-    if (!dataset.checked) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
+  if (opened_as && (dataset.filtered || dataset.sources)) {
+    if (dataset.filtered && !dataset.checked) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
     const Rows rows = rows_of(dataset, file_space, task);
-    dataset.checked->require_sound(dataset, rows.first, rows.count, task);
+    if (dataset.checked) dataset.checked->require_sound(dataset, rows.first, rows.count, task);
+    if (dataset.sources) dataset.sources->require_sound(rows.first, rows.count, task);
   }
   const Handle transfer = type == dataset.type.get() ? Handle() : conversion(dataset, type, file_space, task);
   const hid_t how = transfer.get() < 0 ? H5P_DEFAULT : transfer.get();

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/hdf5/chunk_filters.h"
+#include "runtime/hdf5/virtual_sources.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -43,25 +44,57 @@ Handle access_properties(const OpenDataset& dataset, const Task& task) {
   return access;
 }
 
-/// Files that hold the values of a data set: of the external storage of a contiguous one, or of a virtual one.
-std::vector<std::string> files_of_values(hid_t creation, H5D_layout_t layout, const Task& task) {
-  std::vector<std::string> files;
-  char name[4096] = "";
-  if (layout == H5D_VIRTUAL) {
-    std::size_t n = 0;
-    check(H5Pget_virtual_count(creation, &n), task);
-    for (std::size_t i = 0; i < n; ++i) {
-      check(H5Pget_virtual_filename(creation, i, name, sizeof name), task);
-      files.emplace_back(name);
-    }
-  } else if (layout == H5D_CONTIGUOUS) {
-    const int n = check(H5Pget_external_count(creation), task);
-    for (int i = 0; i < n; ++i) {
-      check(H5Pget_external(creation, static_cast<unsigned>(i), sizeof name - 1, name, nullptr, nullptr), task);
-      files.emplace_back(name);
-    }
+/// A part of a file without any form that holds values.
+struct RawPart {
+  std::string file;
+  std::uint64_t offset;
+  hsize_t n_bytes;  // H5F_UNLIMITED: to the end
+};
+
+std::vector<RawPart> raw_parts(hid_t creation, const Task& task) {
+  std::vector<RawPart> parts;
+  const int n = check(H5Pget_external_count(creation), task);
+  for (int i = 0; i < n; ++i) {
+    char name[4096] = "";
+    off_t offset = 0;
+    hsize_t n_bytes = 0;
+    check(H5Pget_external(creation, static_cast<unsigned>(i), sizeof name - 1, name, &offset, &n_bytes), task);
+    if (offset < 0) fail(task, "its values lie before the beginning of a file", kCopyAgain);
+    parts.push_back({name, static_cast<std::uint64_t>(offset), n_bytes});
   }
-  return files;
+  return parts;
+}
+
+/// The library would read zeros past the end of such a file, and wait for whoever writes to a pipe.
+std::uint64_t bytes_behind(const RawPart& part, const std::filesystem::path& path, const Task& task) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    fail(task, fmt::format("{}, which holds its values, is not there", path.string()), kCopyAgain);
+  }
+  const std::uint64_t file_bytes = std::filesystem::file_size(path, error);
+  return error || part.offset > file_bytes ? 0 : file_bytes - part.offset;
+}
+
+void require_sound_raw_files(const OpenDataset& dataset, const std::vector<RawPart>& parts, const File::State& state,
+                             const Task& task) {
+  require_unset("HDF5_EXTFILE_PREFIX", task);
+  const std::filesystem::path home = file_that_holds(dataset.id.get(), task);
+  const std::uint64_t n_values = dataset.shape.empty() ? 1 : dataset.shape[0] * dataset.row_elements();
+  std::uint64_t left = 0;
+  if (__builtin_mul_overflow(n_values, H5Tget_size(dataset.type.get()), &left)) left = H5F_UNLIMITED;
+  for (const RawPart& part : parts) {
+    if (state.links == Links::kInFolder && !is_in_folder(state.opened_first(), home, part.file)) {
+      fail_outside(part.file, task);
+    }
+    if (left == 0) return;
+    const std::filesystem::path path = home.parent_path() / part.file;
+    const std::uint64_t wanted = std::min<std::uint64_t>(left, part.n_bytes);
+    if (bytes_behind(part, path, task) < wanted) {
+      fail(task, fmt::format("{} ends before its values do", path.string()), kCopyAgain);
+    }
+    left -= wanted;
+  }
+  if (left > 0) fail(task, "its files have no place for all of its values", kCopyAgain);
 }
 
 /// The first filter of a data set that is neither part of the library nor found as a plug-in.
@@ -93,16 +126,14 @@ void describe(OpenDataset& dataset, const File::State& state, const Task& task) 
     dataset.filtered = check(H5Pget_nfilters(creation.get()), task) > 0;
     dataset.missing_filter = missing_filter(creation.get(), task);
   }
-  const std::vector<std::string> files = files_of_values(creation.get(), layout, task);
   ObjectInfo file_info{}, info{};
   check(H5Oget_info2(state.file.get(), &file_info, H5O_INFO_BASIC), task);
   check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
-  dataset.external = layout == H5D_CONTIGUOUS && !files.empty();
-  dataset.elsewhere = layout == H5D_VIRTUAL || !files.empty() || info.fileno != file_info.fileno;
-  for (const std::string& name : files) {
-    if (state.links == Links::kInFolder && name != "." && !is_in_folder(state.path, state.path, name))
-      fail_outside(name, task);
-  }
+  const auto parts = layout == H5D_CONTIGUOUS ? raw_parts(creation.get(), task) : std::vector<RawPart>{};
+  dataset.external = !parts.empty();
+  dataset.elsewhere = layout == H5D_VIRTUAL || dataset.external || info.fileno != file_info.fileno;
+  if (dataset.external) require_sound_raw_files(dataset, parts, state, task);
+  if (layout == H5D_VIRTUAL) dataset.sources = std::make_shared<VirtualSources>(dataset, state, task);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ namespace xrai::hdf5 {
 
 class ChunkCheck;
 class FileBytes;
+class VirtualSources;
 
 /// A data set that stays open between calls: opening one costs more than reading a radiograph from it.
 struct OpenDataset {
+  std::shared_ptr<VirtualSources> sources;  // of a virtual data set, which is closed before them
   Handle id;
   Handle type;                 // in the file
   std::vector<hsize_t> shape;  // outermost first; empty: a scalar
@@ -34,10 +36,23 @@ Handle rows_in_memory(const OpenDataset& dataset, std::uint64_t count, const Tas
 /// Says which filter it is that the library does not have, and what to do.
 [[noreturn]] void fail_without_filter(const OpenDataset& dataset, const Task& task);
 
+/// The file that a link in `from` means by `target`; there may be none. (The library looks in more places.)
+std::filesystem::path linked_file(const std::filesystem::path& from, const std::string& target);
+/// Opens a file to which a link leads, looked at before as the first one; nothing in it when it is not there. Throws
+/// Error when its first block is damaged.
+Handle open_linked(const std::filesystem::path& path, const Task& task);
+/// The same for a source of a virtual data set; nothing when the file is open in another way than the library wants.
+Handle open_as_source(const std::filesystem::path& path, const Task& task);
+/// The file that an object is in, to which a link may have led.
+std::filesystem::path file_that_holds(hid_t object, const Task& task);
+/// The library would look for files where the variable of the environment says, and nobody looks at those before.
+void require_unset(const char* variable, const Task& task);
 /// Whether `target`, as it is written in `from`, is a file in `file`'s folder or below.
 bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target);
 [[noreturn]] void fail_outside(const std::string& target, const Task& task);
 
+/// Whether it is a file at all, that may be read. Throws Error when its first block is damaged.
+bool is_sound_file(const std::filesystem::path& path, const Task& task);
 /// How files are opened and made: without locks, readable by libraries since 1.8.
 Handle file_access(const Task& task);
 

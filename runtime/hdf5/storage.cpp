@@ -5,11 +5,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "runtime/hdf5/chunk_index.h"
+#include "runtime/hdf5/packed_numbers.h"
 
 namespace xrai::hdf5 {
 namespace {
@@ -52,6 +54,30 @@ ChunkGridSpec grid_spec(const OpenDataset& dataset, const Storage& storage, bool
   return spec;
 }
 
+NumberType number_type(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) return {.is_number = false};
+  const bool is_signed = kind == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
+  return {.is_float = kind == H5T_FLOAT,
+          .is_signed = is_signed,
+          .big_endian = H5Tget_order(type) == H5T_ORDER_BE,
+          .bytes = H5Tget_size(type),
+          .bits = H5Tget_precision(type),
+          .first_bit = static_cast<std::uint64_t>(std::max(H5Tget_offset(type), 0))};
+}
+
+/// Filters that pack numbers say of the values what the data set says, too.
+void require_fitting_filters(const Storage& storage, hid_t type, const Task& task) {
+  std::uint64_t n_values = 1;
+  for (const std::uint64_t axis : storage.chunk_shape) n_values *= axis;
+  const NumberType numbers = number_type(type);
+  for (const StoredFilter& filter : storage.filters) {
+    if (!packs_numbers(filter) || !obstacle_in_packing(filter).empty()) continue;
+    if (fits_type(filter, numbers, n_values)) continue;
+    fail(task, fmt::format("its filter '{}' is for other values than it holds", filter.name), kCopyAgain);
+  }
+}
+
 }  // namespace
 
 Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset& dataset, const Task& task) {
@@ -73,6 +99,7 @@ Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset&
   ChunkGrid grid(file, grid_spec(dataset, storage, plain_edges, task));
   read_chunk_index(file, read_layout_message(file, info.addr), 2 * std::uint64_t{half_of_children}, grid);
   storage.chunks = grid.take();
+  require_fitting_filters(storage, dataset.type.get(), task);
   return storage;
 }
 

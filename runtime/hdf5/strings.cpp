@@ -3,15 +3,12 @@
 // that one wrong byte can crash it. Here it is only asked for the references, and the heap is read with checks.
 #include "runtime/hdf5/strings.h"
 
-#include <map>
-
-#include "runtime/hdf5/file_bytes.h"
+#include "runtime/hdf5/global_heap.h"
 
 namespace xrai::hdf5 {
 namespace {
 
 constexpr std::size_t kReferenceBytes = 16;  // length (4), address of the collection (8), index in it (4)
-constexpr std::size_t kHeaderBytes = 16;     // of a collection, and of each object in it
 
 /// A conversion that keeps the bytes: references to values of variable length as they lie in the file.
 herr_t keep_bytes(hid_t, hid_t, H5T_cdata_t*, std::size_t, std::size_t, std::size_t, void*, void*, hid_t) {
@@ -27,63 +24,42 @@ void register_conversion(hid_t bytes, const Task& task) {
   done = true;
 }
 
-/// The collections of one file that were read so far. Throws Damaged.
-class Heap {
- public:
-  explicit Heap(const FileBytes& file) : file_(file) {}
-
-  std::span<const unsigned char> at(Fields reference) {
-    const std::uint64_t length = reference.number(4), address = reference.address(), index = reference.number(4);
-    if (length == 0 || address == 0) return {};
-    const auto& objects = collection(address);
-    const auto found = objects.find(index);
-    if (found == objects.end() || found->second.size() < length) throw Damaged{};
-    total_bytes_ += length;
-    // Each value was written once; more of them than the file has bytes means that references are wrong.
-    if (total_bytes_ > file_.size()) throw Damaged{};
-    return found->second.first(length);
-  }
-
- private:
-  using Objects = std::map<std::uint64_t, std::span<const unsigned char>>;
-  struct Collection {
-    std::vector<unsigned char> bytes;
-    Objects objects;
-  };
-
-  const Objects& collection(std::uint64_t address) {
-    const auto known = collections_.find(address);
-    if (known != collections_.end()) return known->second.objects;
-    const auto start = file_.read(address, kHeaderBytes);
-    Fields header(start);
-    header.expect("GCOL\1");
-    header.take(3);
-    const std::uint64_t n_bytes = header.number(8);
-    if (n_bytes < kHeaderBytes) throw Damaged{};
-    Collection& made = collections_[address];
-    made.bytes = file_.read(address, n_bytes);
-    // An object: index (2), references to it (2), nothing (4), bytes (8), then its bytes, padded to 8. Index 0 is
-    // the free space at the end.
-    Fields rest(std::span<const unsigned char>(made.bytes).subspan(kHeaderBytes));
-    while (rest.left() >= kHeaderBytes) {
-      const std::uint64_t index = rest.number(2);
-      rest.take(6);
-      const std::uint64_t object_bytes = rest.number(8);
-      if (index == 0) break;
-      made.objects.emplace(index, rest.take(object_bytes));
-      rest.take(std::min<std::uint64_t>((8 - object_bytes % 8) % 8, rest.left()));
-    }
-    return made.objects;
-  }
-
-  const FileBytes& file_;
-  std::uint64_t total_bytes_ = 0;
-  std::map<std::uint64_t, Collection> collections_;
+/// Where a value lies; `length` counts what the value is made of.
+struct Reference {
+  std::uint64_t length, address, index;
 };
 
-/// Calls `take` with the bytes of each of n values.
+std::span<const unsigned char> value_at(GlobalHeap& heap, const Reference& reference) {
+  const auto [length, address, index] = reference;
+  if (length == 0 || address == 0) return {};
+  const auto object = heap.object(address, index);
+  require(length <= object.size());
+  heap.count_once_written(length);
+  return object.first(length);
+}
+
+/// Bytes of what values of variable length are made of; 0: they have none.
+std::size_t unit_of(hid_t type, const Task& task) {
+  if (check(H5Tis_variable_str(type), task) > 0) return 1;
+  if (H5Tget_class(type) != H5T_VLEN) return 0;
+  return H5Tget_size(own(H5Tget_super(type), H5Tclose, task).get());
+}
+
+bool is_variable_somewhere(hid_t type, const Task& task) {
+  if (unit_of(type, task) > 0) return true;
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_ARRAY) return is_variable_somewhere(own(H5Tget_super(type), H5Tclose, task).get(), task);
+  const int n_members = kind == H5T_COMPOUND ? check(H5Tget_nmembers(type), task) : 0;
+  for (int i = 0; i < n_members; ++i) {
+    const Handle member = own(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose, task);
+    if (is_variable_somewhere(member.get(), task)) return true;
+  }
+  return false;
+}
+
+/// Calls `take` with the heap and each of n references.
 void read_variable(const File::State& state, std::uint64_t n, const Task& task, const ReadAll& read,
-                   const std::function<void(std::span<const unsigned char>)>& take) {
+                   const std::function<void(GlobalHeap&, const Reference&)>& take) {
   const Handle bytes = own(H5Tcreate(H5T_OPAQUE, kReferenceBytes), H5Tclose, task);
   register_conversion(bytes.get(), task);
   if (!state.opened_as) check(H5Fflush(state.file.get(), H5F_SCOPE_LOCAL), task);  // being written: heap is in memory
@@ -91,9 +67,12 @@ void read_variable(const File::State& state, std::uint64_t n, const Task& task, 
   read(bytes.get(), references.data());
   try {
     const FileBytes file(state.file.get(), task);
-    Heap heap(file);
+    GlobalHeap heap(file);
     Fields all(references);
-    for (std::uint64_t i = 0; i < n; ++i) take(heap.at(Fields(all.take(kReferenceBytes))));
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::uint64_t length = all.number(4), address = all.address();
+      take(heap, {length, address, all.number(4)});
+    }
   } catch (const Damaged&) {
     fail(task, "its values of variable length are damaged", kCopyAgain);
   } catch (const NotUnderstood& kind) {
@@ -109,7 +88,8 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
   std::vector<std::string> strings;
   strings.reserve(n);
   if (check(H5Tis_variable_str(stored), task) > 0) {
-    read_variable(state, n, task, read, [&](std::span<const unsigned char> bytes) {
+    read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+      const auto bytes = value_at(heap, reference);
       strings.push_back(trimmed(reinterpret_cast<const char*>(bytes.data()), bytes.size(), false));
     });
     return strings;
@@ -124,9 +104,28 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
 
 std::vector<std::uint8_t> read_variable_bytes(const File::State& state, const Task& task, const ReadAll& read) {
   std::vector<std::uint8_t> value;
-  read_variable(state, 1, task, read,
-                [&](std::span<const unsigned char> bytes) { value.assign(bytes.begin(), bytes.end()); });
+  read_variable(state, 1, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+    const auto bytes = value_at(heap, reference);
+    value.assign(bytes.begin(), bytes.end());
+  });
   return value;
+}
+
+void require_sound_variable(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
+                            const ReadAll& read) {
+  if (n == 0 || !is_variable_somewhere(stored, task)) return;
+  const std::size_t unit = unit_of(stored, task);
+  const Handle part =
+      unit > 0 && H5Tget_class(stored) == H5T_VLEN ? own(H5Tget_super(stored), H5Tclose, task) : Handle();
+  if (unit == 0 || (part.get() >= 0 && is_variable_somewhere(part.get(), task))) {
+    fail(task, "values of variable length are part of its values, which cannot be checked", "leave it out of the file");
+  }
+  read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+    const std::size_t n_bytes = value_at(heap, {reference.length * unit, reference.address, reference.index}).size();
+    if (n_bytes == 0) return;
+    heap.require_sound_for_library(reference.address);
+    require(heap.object(reference.address, reference.index).size() == n_bytes);
+  });
 }
 
 }  // namespace xrai::hdf5

@@ -34,6 +34,42 @@ def write(folder, name, libver="earliest", **datasets):
             file.create_dataset(key, data=values, **options)
 
 
+def low_bits(folder, labels):
+    """Numbers behind nbit. It leaves those alone that use all their bits; the file says that it did not."""
+    path = folder / "nbit.h5"
+    with created(path, "earliest") as file:
+        for name, values, chunk in (("images", pictures(dtype="<u2"), (2, HEIGHT, WIDTH)), ("labels", labels.astype("<i8"), (4,))):
+            creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            creation.set_chunk(chunk)
+            creation.set_filter(5, h5py.h5z.FLAG_MANDATORY, ())
+            creation.set_obj_track_times(False)
+            space, numbers = h5py.h5s.create_simple(values.shape), h5py.h5t.py_create(values.dtype)
+            h5py.h5d.create(file.id, name.encode(), numbers, space, creation).write(h5py.h5s.ALL, h5py.h5s.ALL, values.byteswap())
+    written = path.read_bytes()
+    for n_values, n_bytes in ((2 * HEIGHT * WIDTH, 2), (4, 8)):
+        start, rest = struct.pack("<I", 8), struct.pack("<6I", n_values, 1, n_bytes, 0, 8 * n_bytes, 0)
+        as_it_is, packed = (start + struct.pack("<I", unpacked) + rest for unpacked in (1, 0))
+        assert written.count(as_it_is) == 1
+        written = written.replace(as_it_is, packed)
+    path.write_bytes(written)
+
+
+def virtual(folder):
+    """Pictures and labels of two data sets of the same file each, one of them compressed."""
+    half = N // 2
+    with created(folder / "virtual.h5", "earliest") as file:
+        for name, values, options in (("images", pictures(), {"chunks": (2, HEIGHT, WIDTH), "compression": "gzip"}),
+                                      ("labels", np.arange(N) % 2, {})):
+            creation, space = h5py.h5p.create(h5py.h5p.DATASET_CREATE), h5py.h5s.create_simple(values.shape)
+            creation.set_obj_track_times(False)
+            for part, (rows, how) in enumerate(((slice(0, half), options), (slice(half, N), {}))):
+                source = file.create_dataset(f"{name}_{part}", data=values[rows], **how)
+                space.select_hyperslab((rows.start,) + (0,) * (values.ndim - 1), source.shape)
+                creation.set_virtual(space, b".", source.name.encode(), source.id.get_space())
+            numbers = h5py.h5t.py_create(values.dtype)
+            h5py.h5d.create(file.id, name.encode(), numbers, h5py.h5s.create_simple(values.shape), creation)
+
+
 def matlab(folder):
     """As save -v7.3 writes arrays (height, width, N) and (N, 1): axes turned around, and a word about each."""
     with h5py.File(folder / "matlab.h5", "w", userblock_size=512) as file:
@@ -81,6 +117,12 @@ def main():
     write(folder, "findings", images=pictures(), Pneumonia=labels.astype(bool), Mass=labels.astype(bool))
     write(folder, "per_class", NORMAL=pictures(), PNEUMONIA=pictures())
     write(folder, "lzf_labels", images=pictures(), labels=(labels, {"chunks": (3,), "compression": "lzf"}))
+    scaled = {"chunks": (4, HEIGHT, WIDTH), "scaleoffset": 0}
+    write(folder, "scaled_integers", images=(pictures(-1000, 1000, ">i2"), scaled), labels=(labels, {"chunks": (4,), "scaleoffset": 0}))
+    write(folder, "scaled_floats", images=(pictures(0, 1, "f4"), {**scaled, "scaleoffset": 3, "compression": "gzip", "shuffle": True}),
+          labels=(labels.astype("f8"), {"chunks": (4,), "scaleoffset": 2}))
+    low_bits(folder, labels)
+    virtual(folder)
     matlab(folder)
     encoded_rows(folder)
 

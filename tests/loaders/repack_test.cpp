@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "loaders/row_source.h"
 #include "tests/loaders/row_files.h"
 #include "tests/support/errors.h"
@@ -44,6 +46,30 @@ class Repack : public ::testing::Test {
   const std::filesystem::path input_ = folder_ / "in.h5", output_ = folder_ / "out.h5";
   std::int64_t done_ = 0;
 };
+
+/// The library copies values of variable length by what the heap says of them, and would not come to an end.
+TEST_F(Repack, AHeapThatIsWrongIsRefusedBeforeTheLibraryCopiesFromIt) {
+  std::ifstream stream(input_, std::ios::binary);
+  const std::string whole(std::istreambuf_iterator<char>(stream), {});
+  int n_heaps = 0;
+  for (std::size_t heap = whole.find("GCOL"); heap != std::string::npos; heap = whole.find("GCOL", heap + 1)) {
+    ++n_heaps;
+    std::size_t gap = heap + 16;  // objects of less than 256 bytes: index, 6 others, length
+    while (whole[gap] != 0) gap += 16 + (static_cast<unsigned char>(whole[gap + 8]) + 7U) / 8 * 8;
+    for (const auto& [place, value] : std::vector<std::pair<std::size_t, char>>{
+             {heap + 25, 100}, {heap + 29, 1}, {heap + 24, 2}, {gap + 8, 0}, {gap + 9, 0}, {heap + 8, 1}}) {
+      std::string bytes = whole;
+      ASSERT_NE(bytes[place], value);
+      bytes[place] = value;
+      std::ofstream(input_, std::ios::binary) << bytes;
+      std::filesystem::remove(output_);
+      EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)run({}); }),
+                  HasSubstr("variable length are damaged"))
+          << heap << " " << place - heap;
+    }
+  }
+  EXPECT_GE(n_heaps, 1);
+}
 
 TEST_F(Repack, EverythingButTheChunksStays) {
   const auto repacked = run({.chunk_rows = 7, .gzip = 2});

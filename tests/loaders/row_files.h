@@ -22,13 +22,14 @@ struct RowFile {
   std::vector<hsize_t> shape;
   std::vector<hsize_t> largest;        // empty: may not grow
   std::vector<hsize_t> chunk;          // empty: not chunked
-  std::vector<H5Z_filter_t> filters;   // in order; deflate, shuffle, fletcher32
+  std::vector<H5Z_filter_t> filters;   // in order; deflate, shuffle, fletcher32, nbit, scaleoffset
   std::vector<std::uint64_t> written;  // rows; the others hold the fill value
   hid_t type = H5T_STD_U8LE;
   bool newest_format = false, allocate_early = false, compact = false;
   bool plain_edges = false;  // chunks past the shape are not filtered; newest format only
   hsize_t user_block = 0;
   std::uint8_t fill = 0;
+  int scale = 0;             // of scaleoffset: bits of an integer (0: as many as needed), decimal digits of a float
   std::uint64_t stream = 1;  // of the values
 
   [[nodiscard]] std::string text() const {
@@ -41,7 +42,7 @@ struct RowFile {
            list(filters) + " written " + std::to_string(written.size()) + " element " +
            std::to_string(H5Tget_size(type)) + (newest_format ? " newest" : "") + (allocate_early ? " early" : "") +
            (compact ? " compact" : "") + (plain_edges ? " plain edges" : "") + " user block " +
-           std::to_string(user_block) + " stream " + std::to_string(stream);
+           std::to_string(user_block) + " scale " + std::to_string(scale) + " stream " + std::to_string(stream);
   }
 };
 
@@ -95,6 +96,11 @@ inline void make_row_file(const std::filesystem::path& path, const RowFile& want
     if (filter == H5Z_FILTER_DEFLATE) require(H5Pset_deflate(properties, 4) >= 0);
     if (filter == H5Z_FILTER_SHUFFLE) require(H5Pset_shuffle(properties) >= 0);
     if (filter == H5Z_FILTER_FLETCHER32) require(H5Pset_fletcher32(properties) >= 0);
+    if (filter == H5Z_FILTER_NBIT) require(H5Pset_nbit(properties) >= 0);
+    const bool is_float = H5Tget_class(wanted.type) == H5T_FLOAT;
+    if (filter == H5Z_FILTER_SCALEOFFSET) {
+      require(H5Pset_scaleoffset(properties, is_float ? H5Z_SO_FLOAT_DSCALE : H5Z_SO_INT, wanted.scale) >= 0);
+    }
   }
   const hid_t dataset = H5Dcreate2(file, "values", wanted.type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
   require(dataset >= 0);

@@ -37,6 +37,11 @@ const std::vector<Filters>& all_filters() {
       }
     }
     filters.push_back({{}, true});
+    for (const H5Z_filter_t packing : {H5Z_FILTER_NBIT, H5Z_FILTER_SCALEOFFSET}) {
+      filters.push_back({{packing}, false});
+      filters.push_back({{packing, H5Z_FILTER_DEFLATE}, false});
+      filters.push_back({{packing, H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32}, false});
+    }
     return filters;
   }();
   return all;
@@ -74,11 +79,37 @@ void rewrite_with_lzf(const std::filesystem::path& path, const RowFile& wanted) 
   testing::require(H5Fclose(file) >= 0);
 }
 
+/// Numbers that leave bits of theirs out, which nbit does not store.
+const std::vector<hid_t>& sparse_types() {
+  static const std::vector<hid_t> all = [] {
+    std::vector<hid_t> types;
+    for (const hid_t whole : {H5T_STD_U16LE, H5T_STD_I32BE, H5T_STD_I64LE}) {
+      types.push_back(H5Tcopy(whole));
+      testing::require(H5Tset_precision(types.back(), 12) >= 0 && H5Tset_offset(types.back(), 3) >= 0);
+    }
+    types.push_back(H5Tcopy(H5T_IEEE_F32BE));
+    testing::require(H5Tset_fields(types.back(), 26, 20, 6, 7, 13) >= 0 && H5Tset_offset(types.back(), 7) >= 0 &&
+                     H5Tset_precision(types.back(), 20) >= 0);
+    return types;
+  }();
+  return all;
+}
+
+hid_t any_type(const Filters& filters) {
+  const bool packs = !filters.ids.empty() && filters.ids[0] >= H5Z_FILTER_NBIT;
+  if (packs && *rc::gen::arbitrary<bool>().as("sparse")) return *rc::gen::elementOf(sparse_types());
+  if (packs) {
+    return *rc::gen::element(H5T_STD_U8BE, H5T_STD_I8LE, H5T_STD_U16LE, H5T_STD_I16BE, H5T_STD_I32LE, H5T_STD_U64BE,
+                             H5T_STD_I64LE, H5T_IEEE_F32LE, H5T_IEEE_F32BE, H5T_IEEE_F64LE, H5T_IEEE_F64BE);
+  }
+  return *rc::gen::element(H5T_STD_U8LE, H5T_STD_I16BE, H5T_IEEE_F32LE, H5T_IEEE_F64BE);
+}
+
 /// Lengths and chunks that RapidCheck can make smaller one by one.
 RowFile any_file(Form form, const Filters& filters) {
   using rc::gen::inRange;
   RowFile file;
-  file.type = *rc::gen::element(H5T_STD_U8LE, H5T_STD_I16BE, H5T_IEEE_F32LE, H5T_IEEE_F64BE);
+  file.type = any_type(filters);
   const auto rank = *inRange<std::size_t>(1, 5).as("axes");
   for (std::size_t axis = 0; axis < rank; ++axis) {
     file.shape.push_back(*(axis == 0 ? inRange<hsize_t>(1, 50) : inRange<hsize_t>(1, 8)).as("length"));
@@ -87,6 +118,8 @@ RowFile any_file(Form form, const Filters& filters) {
   file.user_block = *rc::gen::element<hsize_t>(0, 512);
   file.fill = *rc::gen::element<std::uint8_t>(0, 7);
   file.stream = *inRange<std::uint64_t>(1, 1000).as("values");
+  const bool is_float = H5Tget_class(file.type) == H5T_FLOAT;
+  file.scale = *(is_float ? inRange(0, 9) : inRange(0, static_cast<int>(8 * H5Tget_size(file.type)) + 1)).as("scale");
   file.compact = form == Form::kCompact;
   const bool all = *rc::gen::arbitrary<bool>().as("all rows written");
   for (hsize_t row = 0; row < file.shape[0]; ++row) {
