@@ -1,8 +1,11 @@
-// Convolution of bytes by oneDNN, for scoring in whole numbers, and the 2x2 max pooling behind it.
+// Convolution of bytes by oneDNN, for scoring in whole numbers, and the 2x2 max pooling behind it, some pictures at a
+// time: as many as leave the convolution's output in a core's cache until it is pooled.
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/byte_pooling.h"
+#include "kernels/parallel.h"
 #include "runtime/cpu/plans.h"
 #include "runtime/cpu/primitive.h"
 
@@ -31,6 +34,23 @@ ByteWeights rounded(const std::vector<float>& weights, std::int64_t filters) {
   return bytes;
 }
 
+constexpr std::int64_t kCacheBytes = 1 << 20;
+
+/// Of so many pictures a group; the last group begins earlier, where they are no multiple of it, and computes some
+/// again.
+std::int64_t pictures_at_once(const ByteConvolutionSpec& spec) {
+  const std::int64_t n = spec.input.n, bytes = spec.convolution().output().per_image();
+  if (!spec.pool) return n;
+  const std::int64_t most = kernels::thread_count() * std::max<std::int64_t>(1, kCacheBytes / bytes);
+  const std::int64_t groups = (n + most - 1) / most;
+  return (n + groups - 1) / groups;
+}
+
+ByteConvolutionSpec with_pictures(ByteConvolutionSpec spec, std::int64_t n) {
+  spec.input.n = n;
+  return spec;
+}
+
 PoolingSpec halving(const ByteConvolutionSpec& spec) {
   return {spec.convolution().output(), PoolingKind::kMax, {2, 2, 2, 2}};
 }
@@ -39,14 +59,17 @@ PoolingSpec halving(const ByteConvolutionSpec& spec) {
 class OneDnnByteConvolution final : public ByteConvolutionPlan {
  public:
   OneDnnByteConvolution(OneDnn& onednn, const ByteConvolutionSpec& spec)
-      : onednn_(onednn), spec_(spec), memory_(byte_convolution_memory(spec)) {
+      : onednn_(onednn),
+        n_(spec.input.n),
+        spec_(with_pictures(spec, pictures_at_once(spec))),
+        memory_(byte_convolution_memory(spec_)) {
     const auto convolution = described(std::vector<float>(static_cast<std::size_t>(spec.filters), 1));
     implementation_ = convolution.impl_info_str();
     scratchpad_bytes_ = aligned(convolution.scratchpad_desc().get_size());
     if (!spec.pool) return;
     between_bytes_ = aligned(memory_.y.get_size());
-    using Type = dnnl::memory::data_type;
-    const auto pooling = pooling_forward(onednn.engine, halving(spec), spec.bytes_out ? Type::u8 : Type::f32);
+    if (spec.bytes_out) return;
+    const auto pooling = pooling_forward(onednn.engine, halving(spec_));
     scratchpad_bytes_ = std::max(scratchpad_bytes_, aligned(pooling.scratchpad_desc().get_size()));
     pooling_ = Primitive(dnnl::pooling_forward(pooling));
     pooling_.bind(DNNL_ARG_SRC, pooling.src_desc(), onednn.engine);
@@ -69,19 +92,38 @@ class OneDnnByteConvolution final : public ByteConvolutionPlan {
   }
 
   void forward(const std::uint8_t* x, void* y, void* workspace) override {
+    for (std::int64_t done = 0; done < n_; done += spec_.input.n) {
+      const std::int64_t first = std::min(done, n_ - spec_.input.n);
+      forward_group(x + first * spec_.input.per_image(), static_cast<std::byte*>(y) + first * output_bytes(),
+                    workspace);
+    }
+  }
+
+ private:
+  /// Of one picture.
+  [[nodiscard]] std::int64_t output_bytes() const {
+    const Shape whole = spec_.convolution().output();
+    const std::int64_t count = spec_.pool ? whole.height / 2 * (whole.width / 2) * whole.channels : whole.per_image();
+    return spec_.bytes_out ? count : count * static_cast<std::int64_t>(sizeof(float));
+  }
+
+  void forward_group(const std::uint8_t* x, void* y, void* workspace) {
     std::byte* scratchpad = static_cast<std::byte*>(workspace) + between_bytes_;
     convolution_.set(DNNL_ARG_SRC, x);
     convolution_.set(DNNL_ARG_DST, spec_.pool ? workspace : y);
     convolution_.set(DNNL_ARG_SCRATCHPAD, scratchpad);
     convolution_.run(onednn_.stream);
     if (!spec_.pool) return;
+    const Shape whole = spec_.convolution().output();
+    if (spec_.bytes_out)
+      return kernels::cpu::max_pool_bytes(static_cast<const std::uint8_t*>(workspace), static_cast<std::uint8_t*>(y),
+                                          whole.n, whole.height, whole.width, whole.channels);
     pooling_.set(DNNL_ARG_SRC, workspace);
     pooling_.set(DNNL_ARG_DST, y);
     pooling_.set(DNNL_ARG_SCRATCHPAD, scratchpad);
     pooling_.run(onednn_.stream);
   }
 
- private:
   [[nodiscard]] dnnl::convolution_forward::primitive_desc described(const std::vector<float>& scales) const {
     return byte_convolution(onednn_.engine, spec_, memory_, scales);
   }
@@ -110,7 +152,8 @@ class OneDnnByteConvolution final : public ByteConvolutionPlan {
   }
 
   OneDnn& onednn_;
-  ByteConvolutionSpec spec_;
+  std::int64_t n_;
+  ByteConvolutionSpec spec_;  // of one group
   ConvolutionMemory memory_;
   std::string implementation_;
   Primitive convolution_, pooling_;

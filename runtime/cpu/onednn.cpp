@@ -168,14 +168,13 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
           attributes()};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec,
-                                                      memory::data_type type) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec) {
   const WindowDims d = dims_of(spec.window);
   return {engine,
           forward_kind(spec.training),
           pooling_algorithm(spec),
-          activation(spec.input, Tag::nhwc, type),
-          activation(spec.output(), Tag::nhwc, type),
+          activation(spec.input),
+          activation(spec.output()),
           d.stride,
           d.kernel,
           Dims{0, 0},
@@ -265,12 +264,11 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
   return {operation, attributes(), engine, forward};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec,
-                                                      memory::data_type type) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine& engine, const PoolingSpec& spec) {
   const WindowDims d = dims_of(spec.window);
-  const dnnl::pooling_forward::desc operation(
-      forward_kind(spec.training), pooling_algorithm(spec), activation(spec.input, Tag::nhwc, type),
-      activation(spec.output(), Tag::nhwc, type), d.stride, d.kernel, d.pad_before, d.pad_after);
+  const dnnl::pooling_forward::desc operation(forward_kind(spec.training), pooling_algorithm(spec),
+                                              activation(spec.input), activation(spec.output()), d.stride, d.kernel,
+                                              d.pad_before, d.pad_after);
   return {operation, attributes(), engine};
 }
 

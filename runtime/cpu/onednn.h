@@ -43,8 +43,7 @@ extern const int kByteScales;
 /// Whether oneDNN has instructions here that multiply bytes without running over in 16 bits.
 bool multiplies_bytes();
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine&, const PoolingSpec&,
-                                                      dnnl::memory::data_type type = dnnl::memory::data_type::f32);
+dnnl::pooling_forward::primitive_desc pooling_forward(const dnnl::engine&, const PoolingSpec&);
 dnnl::pooling_backward::primitive_desc pooling_backward(const dnnl::engine&, const PoolingSpec&,
                                                         const dnnl::pooling_forward::primitive_desc& forward);
 

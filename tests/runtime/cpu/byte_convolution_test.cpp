@@ -50,7 +50,8 @@ Values computed(Device& device, const ByteConvolutionSpec& spec, const ByteConst
 ByteConstants exact_constants(const ByteConvolutionSpec& spec) {
   Random random(3);
   ByteConstants constants;
-  constants.input_step = 1.0f / 16, constants.output_step = spec.window.kernel_height > 1 ? 4 : 1;
+  constants.input_step = 1.0f / 16;
+  constants.output_step = spec.convolution().weight_count() / spec.filters > 64 ? 4 : 1;
   const std::int64_t per_filter = spec.convolution().weight_count() / spec.filters;
   for (std::int64_t f = 0; f < spec.filters; ++f) {
     const float step = std::ldexp(1.0f, static_cast<int>(-4 - f % 3));
@@ -104,10 +105,16 @@ Values by_loops(const ByteConvolutionSpec& spec, const ByteConstants& constants,
 }
 
 const ByteConvolutionSpec kSpecs[] = {
-    {{1, 1, 1, 1}, 1, {1, 1, 1, 1}},         {{2, 8, 8, 16}, 32, kSame, true, true},
-    {{3, 7, 9, 32}, 48, kSame, true, false}, {{1, 14, 14, 128}, 128, kSame, true, true},
-    {{2, 5, 6, 16}, 16, kSame, false, true}, {{2, 6, 5, 3}, 5, kSame, false, false},
-    {{2, 9, 9, 16}, 24, {1, 1, 2, 2}},       {{5, 11, 8, 20}, 17, {5, 5, 2, 2, 2, 2, 2, 2}, true, true},
+    {{1, 1, 1, 1}, 1, {1, 1, 1, 1}},
+    {{2, 8, 8, 16}, 32, kSame, true, true},
+    {{3, 7, 9, 32}, 48, kSame, true, false},
+    {{1, 14, 14, 128}, 128, kSame, true, true},
+    {{2, 5, 6, 16}, 16, kSame, false, true},
+    {{2, 6, 5, 3}, 5, kSame, false, false},
+    {{2, 9, 9, 16}, 24, {1, 1, 2, 2}},
+    {{5, 11, 8, 20}, 17, {5, 5, 2, 2, 2, 2, 2, 2}, true, true},
+    {{9, 128, 128, 1}, 16, kSame, true, true},  // in groups, of which the last overlaps the one before
+    {{9, 128, 128, 1}, 16, kSame, true, false},
 };
 
 TEST(ByteConvolution, IsALoopOverIntegersRoundedOnce) {
