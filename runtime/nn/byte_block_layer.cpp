@@ -5,8 +5,7 @@
 namespace xrai {
 namespace {
 
-// The normalisation is folded into weights and shift at the first call: a network that scores in whole numbers is not
-// trained, so nobody changes them behind that.
+// The normalisation is folded into weights and shift, once where the parameters stay as they are.
 class ByteBlockLayerPlan final : public Layer {
  public:
   ByteBlockLayerPlan(Device& device, Parameters& parameters, const LayerRequest& r, const ByteBlockNode& node,
@@ -20,7 +19,7 @@ class ByteBlockLayerPlan final : public Layer {
 
   void forward(const LayerMemory& m, StepContext) override {
     if (!ready_) plan_->set_constants(constants());
-    ready_ = true;
+    ready_ = parameters_.settled();
     plan_->forward(static_cast<const std::uint8_t*>(m.inputs[0]), m.output, m.workspace);
   }
   void backward(const LayerMemory&, StepContext) override {
