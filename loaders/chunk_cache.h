@@ -33,9 +33,13 @@ class ChunkCache {
     chunks_.splice(chunks_.begin(), chunks_, found->second);
     return found->second->chunk;
   }
-  bool has(std::uint64_t number) {
+  /// Whether it is there; then it is as if it had been asked for just now.
+  bool touch(std::uint64_t number) {
     const std::lock_guard lock(mutex_);
-    return places_.contains(number);
+    const auto found = places_.find(number);
+    if (found == places_.end()) return false;
+    chunks_.splice(chunks_.begin(), chunks_, found->second);
+    return true;
   }
 
   /// Memory for one more chunk. Large ones come out of one piece that is used again, since new pages for each would

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/core/host.h"
@@ -23,7 +24,7 @@ DirectRows::DirectRows(const hdf5::File& file, std::string dataset, hdf5::Storag
       geometry_(storage_),
       plan_(plan(storage_, geometry_, options)),
       cache_(std::min(plan_.bands_kept * geometry_.chunks_per_band(), storage_.chunks.size()), geometry_.chunk_bytes()),
-      workers_(plan_.most_at_once) {
+      workers_(plan_.most_at_once, [this] { inflate_ahead(); }) {
   if (storage_.filters.empty() || geometry_.chunk_bytes() <= hdf5::kMostChunkBytes) return;
   throw Error(ExitCode::kBadData,
               fmt::format("{} of {} is compressed in chunks of {} MB, too large to be inflated; write it again with "
@@ -79,53 +80,83 @@ void DirectRows::read(std::span<const std::int64_t> rows, std::byte* out) {
   std::vector<Job> jobs = jobs_of(visits);
   fetch(jobs);
   fetch_ahead(rows.size());
-  const std::size_t n_inflated = put_inflating_first(jobs);
-  // A portion is one chunk to be inflated, or some that are only copied from.
-  const std::uint64_t n_copied = jobs.size() - n_inflated;
+  look_for_chunks(jobs);
+  const auto n_of = [&](Job::Kind kind) {
+    return static_cast<std::uint64_t>(std::ranges::count(jobs, kind, &Job::kind));
+  };
+  // A portion is one chunk to be inflated or waited for, or some that are only copied from.
+  const std::uint64_t n_inflated = n_of(Job::Kind::kInflated), n_copied = n_of(Job::Kind::kCopied);
   const std::uint64_t n_portions =
       std::min(n_copied, std::max<std::uint64_t>(1, rows.size() * geometry_.row_bytes() / kPortionBytes));
-  workers_.run(static_cast<std::int64_t>(n_inflated + n_portions), plan_.most_at_once, [&](std::int64_t i) {
+  const auto n = static_cast<std::int64_t>(jobs.size() - n_copied + n_portions);
+  workers_.run(n, plan_.most_at_once, [&](std::int64_t i) {
     auto portion = static_cast<std::uint64_t>(i);
     if (portion < n_inflated) return copy(jobs[portion]);
     portion -= n_inflated;
+    if (portion >= n_portions) return copy(jobs[n_inflated + n_copied + portion - n_portions]);
     const std::uint64_t end = n_inflated + n_copied * (portion + 1) / n_portions;
     for (std::uint64_t job = n_inflated + n_copied * portion / n_portions; job < end; ++job) copy(jobs[job]);
   });
   file_.require_unchanged(dataset_);
 }
 
-/// Longest jobs first, so that threads end together; how many there are. What is kept is held, so that it stays.
-std::size_t DirectRows::put_inflating_first(std::vector<Job>& jobs) {
-  if (cache_.most() == 0) return 0;
-  for (Job& job : jobs) job.kept = cache_.find(job.chunk);
-  const auto is_inflated = [&](const Job& job) { return !job.kept && stored_chunk(job.chunk).bytes > 0; };
-  const auto end = std::stable_partition(jobs.begin(), jobs.end(), is_inflated);
-  auto n_inflated = static_cast<std::size_t>(end - jobs.begin());
-  const std::size_t n_jobs = jobs.size();
-  if (n_inflated > 0) add_ahead(jobs, n_inflated);
-  std::rotate(jobs.begin() + static_cast<std::ptrdiff_t>(n_inflated),
-              jobs.begin() + static_cast<std::ptrdiff_t>(n_jobs), jobs.end());
-  return n_inflated + (jobs.size() - n_jobs);
+/// Longest jobs first, so that threads end together, but last those whose chunk a thread is inflating already. What is
+/// kept is held, so that it stays.
+void DirectRows::look_for_chunks(std::vector<Job>& jobs) {
+  if (cache_.most() == 0) return;
+  for (Job& job : jobs) {
+    if (stored_chunk(job.chunk).bytes == 0) continue;
+    job.kept = cache_.find(job.chunk);
+    if (job.kept) continue;
+    const std::lock_guard lock(mutex_);
+    job.kind = in_the_making_.contains(job.chunk) ? Job::Kind::kAwaited : Job::Kind::kInflated;
+  }
+  std::ranges::stable_sort(jobs, {}, &Job::kind);
+  look_ahead(jobs);
 }
 
-/// Threads that would wait for the others to inflate get the chunks that come next.
-void DirectRows::add_ahead(std::vector<Job>& jobs, std::size_t n_inflated) {
-  const auto at_once = static_cast<std::size_t>(plan_.most_at_once);
-  const std::size_t most = jobs.size() + (at_once - n_inflated % at_once) % at_once;
+/// Chunks that come next are inflated by threads that would wait: as many as there is room for beside those of these
+/// jobs. Those that are there already are kept by asking for them.
+void DirectRows::look_ahead(std::span<const Job> jobs) {
+  if (plan_.most_at_once < 2) return;
   const std::lock_guard lock(mutex_);
   const std::uint64_t chunks = geometry_.chunks_per_band();
-  std::uint64_t last_band = geometry_.n_rows();
+  std::uint64_t room = cache_.most() - std::min<std::uint64_t>(jobs.size(), cache_.most());
+  looked_at_.resize((geometry_.n_rows() + geometry_.chunk_rows() - 1) / geometry_.chunk_rows());
+  ++n_looks_;
+  for (const Job& job : jobs) looked_at_[job.chunk / chunks] = n_looks_;
+  ahead_.clear();
   for (const std::int64_t row : expected_) {
+    if (row < 0 || row >= n_rows()) continue;
     const std::uint64_t band = static_cast<std::uint64_t>(row) / geometry_.chunk_rows();
-    if (band == last_band || row < 0 || row >= n_rows()) continue;
-    last_band = band;
+    if (std::exchange(looked_at_[band], n_looks_) == n_looks_) continue;
+    if (room < chunks) break;
+    room -= chunks;
     for (std::uint64_t chunk = band * chunks; chunk < (band + 1) * chunks; ++chunk) {
-      if (jobs.size() >= std::min(most, cache_.most())) return;
-      const auto is_same = [chunk](const Job& job) { return job.chunk == chunk; };
-      if (stored_chunk(chunk).bytes == 0 || cache_.has(chunk) || std::any_of(jobs.begin(), jobs.end(), is_same))
-        continue;
-      jobs.push_back({chunk, {}});
+      const bool is_made = stored_chunk(chunk).bytes == 0 || cache_.touch(chunk) || in_the_making_.contains(chunk);
+      if (!is_made && !spoilt_.contains(chunk)) ahead_.push_back(chunk);
     }
+  }
+  if (!ahead_.empty()) workers_.may_spare(static_cast<std::int64_t>(ahead_.size()));
+}
+
+/// Inflates the chunk that is wanted next, unless there is none.
+void DirectRows::inflate_ahead() {
+  std::uint64_t chunk = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_made = [&] { return in_the_making_.contains(ahead_.front()) || cache_.touch(ahead_.front()); };
+    while (!ahead_.empty() && is_made()) ahead_.pop_front();
+    if (ahead_.empty()) return;
+    chunk = ahead_.front();
+    ahead_.pop_front();
+    in_the_making_.insert(chunk);
+  }
+  try {
+    make(chunk);
+  } catch (...) {  // whoever wants its rows is told
+    const std::lock_guard lock(mutex_);
+    spoilt_.insert(chunk);
   }
 }
 
@@ -254,10 +285,40 @@ void DirectRows::copy_restored(const Job& job, const hdf5::StoredChunk& stored) 
     }
     return;
   }
-  const ChunkCache::Chunk chunk = job.kept ? job.kept : inflated(job.chunk, stored);
+  const ChunkCache::Chunk chunk = job.kept ? job.kept : made_once(job.chunk);
   for (const Visit& visit : job.visits) {
     geometry_.place(job.chunk, chunk.get() + row_in_chunk(visit) * geometry_.chunk_row_bytes(), visit.out);
   }
+}
+
+/// Whoever would wait for another thread's chunk inflates one of the next meanwhile.
+ChunkCache::Chunk DirectRows::made_once(std::uint64_t chunk) {
+  {
+    std::unique_lock lock(mutex_);
+    while (in_the_making_.contains(chunk)) {
+      if (ahead_.empty()) {
+        made_.wait(lock);
+      } else {
+        lock.unlock();
+        inflate_ahead();
+        lock.lock();
+      }
+    }
+    if (ChunkCache::Chunk kept = cache_.find(chunk)) return kept;
+    in_the_making_.insert(chunk);
+  }
+  return make(chunk);
+}
+
+/// The chunk is in the making until this ends.
+ChunkCache::Chunk DirectRows::make(std::uint64_t chunk) {
+  const auto end = [&](void* /*nothing*/) {
+    const std::lock_guard lock(mutex_);
+    in_the_making_.erase(chunk);
+    made_.notify_all();
+  };
+  const std::unique_ptr<void, decltype(end)> at_end(this, end);
+  return inflated(chunk, stored_chunk(chunk));
 }
 
 ChunkCache::Chunk DirectRows::inflated(std::uint64_t chunk, const hdf5::StoredChunk& stored) {

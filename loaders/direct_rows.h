@@ -2,6 +2,10 @@
 // filters are undone here.
 #pragma once
 
+#include <condition_variable>
+#include <deque>
+#include <set>
+
 #include "loaders/chunk_cache.h"
 #include "loaders/chunk_geometry.h"
 #include "loaders/row_source.h"
@@ -36,8 +40,9 @@ class DirectRows final : public RowSource {
   };
   struct Job {
     std::uint64_t chunk;
-    std::span<const Visit> visits;  // rows that go through this chunk, rising; none: it is inflated ahead
+    std::span<const Visit> visits;  // rows that go through this chunk, rising
     ChunkCache::Chunk kept = nullptr;
+    enum class Kind { kInflated, kCopied, kAwaited } kind = Kind::kCopied;
   };
 
   [[nodiscard]] std::vector<Visit> checked_visits(std::span<const std::int64_t> rows, std::byte* out) const;
@@ -47,13 +52,16 @@ class DirectRows final : public RowSource {
   [[nodiscard]] hdf5::StoredChunk stored_chunk(std::uint64_t chunk) const;
   void fetch(std::span<const Job> jobs) const;
   void fetch_ahead(std::size_t n_rows);
-  std::size_t put_inflating_first(std::vector<Job>& jobs);
-  void add_ahead(std::vector<Job>& jobs, std::size_t n_inflated);
+  void look_for_chunks(std::vector<Job>& jobs);
+  void look_ahead(std::span<const Job> jobs);
+  void inflate_ahead();
   [[nodiscard]] std::uint64_t first_byte(const Job& job) const;
   void copy(const Job& job);
   void copy_unwritten(const Job& job) const;
   void copy_stored(const Job& job, const hdf5::StoredChunk& stored) const;
   void copy_restored(const Job& job, const hdf5::StoredChunk& stored);
+  [[nodiscard]] ChunkCache::Chunk made_once(std::uint64_t chunk);
+  ChunkCache::Chunk make(std::uint64_t chunk);
   [[nodiscard]] ChunkCache::Chunk inflated(std::uint64_t chunk, const hdf5::StoredChunk& stored);
   void restore(std::uint64_t chunk, const hdf5::StoredChunk& stored, std::byte* to);
   [[noreturn]] void fail(std::uint64_t chunk, const std::string& reason) const;
@@ -65,10 +73,15 @@ class DirectRows final : public RowSource {
   const ChunkGeometry geometry_;
   const Plan plan_;
   ChunkCache cache_;
-  Workers workers_;
   std::mutex mutex_;  // of the next lines
   std::vector<std::int64_t> expected_;
   std::vector<std::unique_ptr<hdf5::ChunkDecoder>> idle_decoders_;
+  std::deque<std::uint64_t> ahead_;  // chunks that may be inflated before they are asked for, soonest first
+  std::set<std::uint64_t> in_the_making_, spoilt_;
+  std::condition_variable made_;          // one of those in the making, or it could not be made
+  std::vector<std::uint32_t> looked_at_;  // by band: the number of the look that came across it
+  std::uint32_t n_looks_ = 0;
+  Workers workers_;  // stop before what they work on goes
 };
 
 }  // namespace xrai

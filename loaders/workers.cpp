@@ -36,11 +36,18 @@ void Workers::wait_for_work() {
   while (true) {
     spin_until([this] { return has_work_.load(std::memory_order_relaxed); });
     std::unique_lock lock(mutex_);
-    work_came_.wait(lock, [this] { return stop_ || !portions_.empty(); });
+    work_came_.wait(lock, [this] { return stop_ || !portions_.empty() || n_spare_ > 0; });
     if (stop_) return;
+    if (portions_.empty()) {
+      --n_spare_;
+      note_work();
+      lock.unlock();
+      spare_();
+      continue;
+    }
     Portion& portion = *portions_.front();
     if (--portion.places == 0) portions_.pop_front();
-    has_work_ = !portions_.empty();
+    note_work();
     work_on(portion, lock);
   }
 }
@@ -64,6 +71,15 @@ void Workers::work_on(Portion& portion, std::unique_lock<std::mutex>& lock) {
   if (--portion.working == 0) portion.done.notify_all();
 }
 
+void Workers::may_spare(std::int64_t n_pieces) {
+  if (n_threads_ < 2) return;
+  const std::lock_guard lock(mutex_);
+  start_threads();
+  n_spare_ = n_pieces;
+  note_work();
+  work_came_.notify_all();
+}
+
 void Workers::run(std::int64_t n, int most_at_once, const std::function<void(std::int64_t)>& work) {
   const auto helpers = static_cast<int>(std::min<std::int64_t>({most_at_once, n_threads_, n}) - 1);
   if (helpers < 1) {
@@ -74,12 +90,12 @@ void Workers::run(std::int64_t n, int most_at_once, const std::function<void(std
   std::unique_lock lock(mutex_);
   start_threads();
   portions_.push_back(&portion);
-  has_work_ = true;
+  note_work();
   for (int i = 0; i < helpers; ++i) work_came_.notify_one();
   work_on(portion, lock);
   // Whoever has not come by now is not needed; the portion lies on this thread's stack.
   std::erase(portions_, &portion);
-  has_work_ = !portions_.empty();
+  note_work();
   lock.unlock();
   spin_until([&] { return portion.working.load(std::memory_order_relaxed) == 0; });
   lock.lock();

@@ -17,7 +17,8 @@ namespace xrai {
 class Workers {
  public:
   /// The calling thread of run() counts as one of them. Threads start with the first portion that has use for them.
-  explicit Workers(int n_threads) : n_threads_(n_threads) {}
+  /// `spare` is what they do meanwhile, as often as may_spare() says; it must not throw.
+  explicit Workers(int n_threads, std::function<void()> spare = {}) : n_threads_(n_threads), spare_(std::move(spare)) {}
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
@@ -25,6 +26,9 @@ class Workers {
   /// Calls work(i) for every i in [0, n), on at most `most_at_once` threads, this one included, and returns when all
   /// are done. What one throws ends the portion and is rethrown here. May be called from several threads.
   void run(std::int64_t n, int most_at_once, const std::function<void(std::int64_t)>& work);
+
+  /// Threads that no portion wants may do so many pieces of spare work now, in place of what they might do before.
+  void may_spare(std::int64_t n_pieces);
 
  private:
   struct Portion {
@@ -38,12 +42,15 @@ class Workers {
   void start_threads();
   void wait_for_work();
   void work_on(Portion& portion, std::unique_lock<std::mutex>& lock);
+  void note_work() { has_work_ = !portions_.empty() || n_spare_ > 0; }
 
   const int n_threads_;
+  const std::function<void()> spare_;
   std::mutex mutex_;  // of everything below and of all portions
   std::condition_variable work_came_;
-  std::deque<Portion*> portions_;      // that threads may still join
-  std::atomic<bool> has_work_{false};  // whether there are any; written under the lock
+  std::deque<Portion*> portions_;  // that threads may still join
+  std::int64_t n_spare_ = 0;
+  std::atomic<bool> has_work_{false};  // whether there is anything to do; written under the lock
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };
