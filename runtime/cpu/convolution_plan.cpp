@@ -6,6 +6,7 @@
 #include "runtime/cpu/kept_floats.h"
 #include "runtime/cpu/plans.h"
 #include "runtime/cpu/weighted_pass.h"
+#include "runtime/cpu/winograd_plan.h"
 
 namespace xrai::cpu {
 namespace {

@@ -10,8 +10,6 @@
 namespace xrai::cpu {
 
 std::unique_ptr<ConvolutionPlan> make_convolution_plan(OneDnn& onednn, const ConvolutionSpec& spec);
-/// 3x3 convolutions by kernels/winograd.h; null where oneDNN's are faster or it has no such plan.
-std::unique_ptr<ConvolutionPlan> make_winograd_plan(const ConvolutionSpec& spec);
 std::unique_ptr<ByteConvolutionPlan> make_byte_convolution_plan(OneDnn& onednn, const ByteConvolutionSpec& spec);
 std::unique_ptr<PoolingPlan> make_pooling_plan(OneDnn& onednn, const PoolingSpec& spec);
 std::unique_ptr<DensePlan> make_dense_plan(OneDnn& onednn, const DenseSpec& spec);

@@ -1,12 +1,13 @@
 // 3x3 convolutions by our own kernel, which makes do with a quarter of the products (kernels/winograd.h). oneDNN 2.6
 // has one, too, but for a layout other than channels last, and 3.x has none.
+#include "runtime/cpu/winograd_plan.h"
+
 #include <algorithm>
 
 #include "kernels/batch_norm.h"
 #include "kernels/parallel.h"
 #include "kernels/winograd.h"
 #include "runtime/cpu/kept_floats.h"
-#include "runtime/cpu/plans.h"
 
 namespace xrai::cpu {
 namespace {
@@ -136,15 +137,22 @@ class WinogradConvolution final : public ConvolutionPlan {
   KeptFloats transformed_;  // weights that stay as they are
 };
 
+kernels::WinogradShape shape_of(const ConvolutionSpec& spec) {
+  const Shape& in = spec.input;
+  return {in.n, in.height, in.width, in.channels, spec.filters, kernels::thread_count()};
+}
+
 }  // namespace
 
 std::unique_ptr<ConvolutionPlan> make_winograd_plan(const ConvolutionSpec& spec) {
-  const Shape& in = spec.input;
-  const kernels::WinogradShape shape{in.n, in.height, in.width, in.channels, spec.filters, kernels::thread_count()};
+  return kernels::winograd_pays(shape_of(spec), spec.training) ? make_winograd_plan_that_fits(spec) : nullptr;
+}
+
+std::unique_ptr<ConvolutionPlan> make_winograd_plan_that_fits(const ConvolutionSpec& spec) {
   // Bias and ReLU are left to oneDNN, which fuses them.
   const bool possible = spec.window == Window{3, 3, 1, 1, 1, 1, 1, 1} && spec.groups == 1 && !spec.bias && !spec.relu;
-  if (!possible || !kernels::winograd_pays(shape, spec.training)) return nullptr;
-  return std::make_unique<WinogradConvolution>(shape, spec);
+  if (!possible || !kernels::winograd_fits(shape_of(spec))) return nullptr;
+  return std::make_unique<WinogradConvolution>(shape_of(spec), spec);
 }
 
 }  // namespace xrai::cpu

@@ -34,7 +34,7 @@ TEST_F(TrainTrace, HoldsTheTrainingAndTheLoaderBesideIt) {
   auto training = counted_paths(ranges, "training"), loader = counted_paths(ranges, "loader, train");
   EXPECT_EQ(training["epoch"], 2);
   EXPECT_EQ(training["epoch > step"], 12);
-  EXPECT_EQ(training["epoch > step > forward/conv1"], 12);
+  EXPECT_EQ(training["epoch > step > forward/conv1+norm1+relu1"], 12);
   EXPECT_EQ(training["epoch > evaluate"], 2);
   EXPECT_EQ(training["evaluate"], 1) << "of the best network, for the report";
   EXPECT_GE(loader["read"], 12);
