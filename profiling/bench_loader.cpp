@@ -2,9 +2,12 @@
 // rows by memcpy, and libdeflate on the same chunks. bench_loader FILE.h5 [data set, /train/images [batch size, 32]]
 // checks rows against the HDF5 library's, then times in turns, and prints JSON. The loader's own figures follow for
 // files that xrai can train on. Processor time stands beside: where neighbours use the machine it says what time does
-// not.
+// not. With --cold in front the file is put out of the page cache before each epoch, and the limit is what as many
+// threads get that read the same bytes batch by batch, each with one call after the other.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <libdeflate.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -89,6 +92,29 @@ class RowBench {
     if (found != expected) throw Error(ExitCode::kFailure, "the rows are not those that the HDF5 library reads");
   }
 
+  /// Pages that were written a moment ago and are not on the disk yet stay in memory, so those are waited for.
+  void run_cold() {
+    const int descriptor = open(file_.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw Error(ExitCode::kBadData, "the file cannot be opened a second time");
+    Rounds plain, rows;
+    for (int round = 0; round < kRounds; ++round) {
+      for (Rounds* way : {&plain, &rows}) {
+        source_ = open_rows(file_, dataset_);
+        fsync(descriptor);
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+        way->add([&] { way == &plain ? read_plainly(descriptor) : read_rows(); });
+      }
+    }
+    close(descriptor);
+    const double limit = median(plain.seconds), taken = median(rows.seconds);
+    const double gigabytes = static_cast<double>(source_->n_rows() * source_->row_bytes()) / 1e9;
+    fmt::print(
+        "{{\"bench\": \"cold rows\", \"how\": \"{}\", \"rows\": {}, \"threads\": {}, "
+        "\"read_calls_gigabytes_per_second\": {:.2f}, \"gigabytes_per_second\": {:.2f}, \"times_read_calls\": "
+        "{:.2f}}}\n",
+        source_->how(), source_->n_rows(), available_cores(), gigabytes / limit, gigabytes / taken, limit / taken);
+  }
+
   void run() {
     Rounds gather, rows, inflate;
     keep_in_memory();
@@ -134,6 +160,37 @@ class RowBench {
       const auto n_wanted = static_cast<std::size_t>(2 * std::max(batch_size_, source_->window_rows()));
       source_->expect(std::span(order_).subspan(after, std::min(n_wanted, order_.size() - after)));
       source_->read(rows_of(batch), slot_of(batch));
+    }
+  }
+
+  /// Of each row its own bytes, or the chunks that it is in as they are stored.
+  void read_plainly(int descriptor) {
+    std::uint64_t rows_of_chunk = 1, chunks_of_row = 1, most = static_cast<std::uint64_t>(source_->row_bytes());
+    if (!storage_.chunk_shape.empty()) {
+      rows_of_chunk = storage_.chunk_shape[0];
+      const auto n_rows = static_cast<std::uint64_t>(source_->n_rows());
+      chunks_of_row = storage_.chunks.size() / ((n_rows + rows_of_chunk - 1) / rows_of_chunk);
+    }
+    for (const hdf5::StoredChunk& chunk : storage_.chunks) most = std::max<std::uint64_t>(most, chunk.bytes);
+    const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
+      thread_local std::vector<std::byte> room;
+      room.resize(most);
+      if (pread(descriptor, room.data(), bytes, static_cast<off_t>(offset)) < 0)
+        throw Error(ExitCode::kBadData, "the file cannot be read");
+    };
+    const auto row_bytes = static_cast<std::uint64_t>(source_->row_bytes());
+    for (std::int64_t batch = 0; batch < n_batches(); ++batch) {
+      const std::span<const std::int64_t> rows = rows_of(batch);
+      workers_.run(std::ssize(rows), available_cores(), [&](std::int64_t i) {
+        const auto row = static_cast<std::uint64_t>(rows[static_cast<std::size_t>(i)]);
+        if (storage_.chunk_shape.empty()) return read(storage_.offset + row * row_bytes, row_bytes);
+        const std::uint64_t first = row / rows_of_chunk * chunks_of_row;
+        for (std::uint64_t chunk = first; chunk < first + chunks_of_row; ++chunk) {
+          const std::uint64_t part = compressed_ ? storage_.chunks[chunk].bytes : row_bytes / chunks_of_row;
+          const std::uint64_t before = compressed_ ? 0 : row % rows_of_chunk * part;
+          read(storage_.chunks[chunk].offset + before, part);
+        }
+      });
     }
   }
 
@@ -217,14 +274,21 @@ void bench_loader(const char* path, std::int64_t batch_size) {
 }  // namespace xrai
 
 int main(int argc, char** argv) {
+  const bool cold = argc > 1 && std::strcmp(argv[1], "--cold") == 0;
+  argv += cold ? 1 : 0;
+  argc -= cold ? 1 : 0;
   if (argc < 2 || argc > 4) {
-    fmt::print(stderr, "usage: bench_loader FILE.h5 [data set, /train/images [batch size, 32]]\n");
+    fmt::print(stderr, "usage: bench_loader [--cold] FILE.h5 [data set, /train/images [batch size, 32]]\n");
     return 2;
   }
   try {
     const std::int64_t batch_size = argc > 3 ? std::max(1LL, std::atoll(argv[3])) : 32;
     xrai::RowBench bench(argv[1], argc > 2 ? argv[2] : "/train/images", batch_size);
     bench.check();
+    if (cold) {
+      bench.run_cold();
+      return 0;
+    }
     bench.run();
     if (argc < 3) xrai::bench_loader(argv[1], batch_size);
     return 0;
