@@ -74,8 +74,13 @@ void Workers::work_on(Portion& portion, std::unique_lock<std::mutex>& lock) {
 void Workers::may_spare(std::int64_t n_pieces) {
   if (n_threads_ < 2) return;
   const std::lock_guard lock(mutex_);
-  start_threads();
   n_spare_ = n_pieces;
+}
+
+void Workers::wake_for_spare_work() {
+  const std::lock_guard lock(mutex_);
+  if (n_spare_ == 0) return;
+  start_threads();
   note_work();
   work_came_.notify_all();
 }
@@ -83,6 +88,7 @@ void Workers::may_spare(std::int64_t n_pieces) {
 void Workers::run(std::int64_t n, int most_at_once, const std::function<void(std::int64_t)>& work) {
   const auto helpers = static_cast<int>(std::min<std::int64_t>({most_at_once, n_threads_, n}) - 1);
   if (helpers < 1) {
+    wake_for_spare_work();
     for (std::int64_t i = 0; i < n; ++i) work(i);
     return;
   }
@@ -92,6 +98,7 @@ void Workers::run(std::int64_t n, int most_at_once, const std::function<void(std
   portions_.push_back(&portion);
   note_work();
   for (int i = 0; i < helpers; ++i) work_came_.notify_one();
+  if (n_spare_ > 0) work_came_.notify_all();
   work_on(portion, lock);
   // Whoever has not come by now is not needed; the portion lies on this thread's stack.
   std::erase(portions_, &portion);

@@ -27,7 +27,8 @@ class Workers {
   /// are done. What one throws ends the portion and is rethrown here. May be called from several threads.
   void run(std::int64_t n, int most_at_once, const std::function<void(std::int64_t)>& work);
 
-  /// Threads that no portion wants may do so many pieces of spare work now, in place of what they might do before.
+  /// From the next run() on threads that no portion wants may do so many pieces of spare work, in place of what they
+  /// might do before.
   void may_spare(std::int64_t n_pieces);
 
  private:
@@ -42,6 +43,7 @@ class Workers {
   void start_threads();
   void wait_for_work();
   void work_on(Portion& portion, std::unique_lock<std::mutex>& lock);
+  void wake_for_spare_work();
   void note_work() { has_work_ = !portions_.empty() || n_spare_ > 0; }
 
   const int n_threads_;

@@ -13,6 +13,7 @@ namespace xrai::cpu {
 namespace {
 
 constexpr float kLargestWeight = 127;
+constexpr float kNothing = 1e-30f;  // filters of weights below are 0: their steps would not be numbers any more
 
 // Weights as signed bytes, and what one of them stands for, a filter.
 struct ByteWeights {
@@ -26,7 +27,7 @@ ByteWeights rounded(const std::vector<float>& weights, std::int64_t filters) {
   for (std::size_t first = 0; first < weights.size(); first += count) {
     float largest = 0;
     for (std::size_t i = first; i < first + count; ++i) largest = std::max(largest, std::abs(weights[i]));
-    const float step = largest > 0 ? largest / kLargestWeight : 1;
+    const float step = largest > kNothing ? largest / kLargestWeight : 1;
     for (std::size_t i = first; i < first + count; ++i)
       bytes.values[i] = static_cast<std::int8_t>(std::lrint(weights[i] / step));
     bytes.steps.push_back(step);

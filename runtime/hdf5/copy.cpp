@@ -103,6 +103,7 @@ void require_sound_to_copy(const File::State& state, const std::string& object, 
   if (!state.opened_as || H5Iget_type(state.open_object(object, task).get()) != H5I_DATASET) return;
   OpenDataset dataset = state.open_dataset(object, task);
   if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
+  if (!is_variable(dataset.type.get(), task)) return;
   require_sound_variable(
       state, dataset.type.get(), state.elements_that_fit(dataset, task), task,
       [&](hid_t memory, void* out) { state.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task); });

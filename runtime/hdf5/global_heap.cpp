@@ -43,7 +43,7 @@ const GlobalHeap::Collection& GlobalHeap::collection(std::uint64_t address) {
       made.ends_well = object_bytes == left;
       break;
     }
-    made.objects.emplace(index, rest.take(object_bytes));
+    require(made.objects.emplace(index, rest.take(object_bytes)).second);  // of two the library would take the other
     const std::uint64_t padding = (8 - object_bytes % 8) % 8;
     if (padding > rest.left()) made.ends_well = false;
     rest.take(std::min<std::uint64_t>(padding, rest.left()));

@@ -26,9 +26,9 @@ Rows rows_of(const OpenDataset& dataset, hid_t selection, const Task& task) {
 }
 
 /// The library converts a megabyte at a time, and takes and clears that much for six labels, too. Here it takes as much
-/// as there is to convert.
+/// as there is to convert, and a page at least: sources of a virtual data set may have wider values.
 Handle conversion(const OpenDataset& dataset, hid_t type, hid_t selection, const Task& task) {
-  constexpr std::uint64_t kMostBytes = 1 << 20;
+  constexpr std::uint64_t kMostBytes = 1 << 20, kLeastBytes = 4096;
   const std::uint64_t element_bytes = std::max(H5Tget_size(type), H5Tget_size(dataset.type.get()));
   hssize_t n = 0;
   if (selection == H5S_ALL) {
@@ -40,7 +40,7 @@ Handle conversion(const OpenDataset& dataset, hid_t type, hid_t selection, const
   const std::uint64_t most = kMostBytes / std::max<std::uint64_t>(element_bytes, 1);
   const std::uint64_t at_once = std::max<std::uint64_t>(1, std::min(most, static_cast<std::uint64_t>(n)));
   Handle transfer = own(H5Pcreate(H5P_DATASET_XFER), H5Pclose, task);
-  check(H5Pset_buffer(transfer.get(), at_once * element_bytes, nullptr, nullptr), task);
+  check(H5Pset_buffer(transfer.get(), std::max(at_once * element_bytes, kLeastBytes), nullptr, nullptr), task);
   return transfer;
 }
 

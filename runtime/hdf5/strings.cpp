@@ -111,6 +111,10 @@ std::vector<std::uint8_t> read_variable_bytes(const File::State& state, const Ta
   return value;
 }
 
+bool is_variable(hid_t stored, const Task& task) {
+  return is_variable_somewhere(stored, task);
+}
+
 void require_sound_variable(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
                             const ReadAll& read) {
   if (n == 0 || !is_variable_somewhere(stored, task)) return;
@@ -121,10 +125,13 @@ void require_sound_variable(const File::State& state, hid_t stored, std::uint64_
     fail(task, "values of variable length are part of its values, which cannot be checked", "leave it out of the file");
   }
   read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
-    const std::size_t n_bytes = value_at(heap, {reference.length * unit, reference.address, reference.index}).size();
-    if (n_bytes == 0) return;
+    // For the library a value is empty where its address is 0. Elsewhere it takes the whole object, whatever its
+    // length.
+    if (reference.address == 0) return;
+    const std::size_t n_bytes = reference.length * unit;
     heap.require_sound_for_library(reference.address);
     require(heap.object(reference.address, reference.index).size() == n_bytes);
+    (void)value_at(heap, {n_bytes, reference.address, reference.index});  // counted
   });
 }
 

@@ -37,6 +37,18 @@ FoldedNormalisation folded(Device& device, Parameters& parameters, const Normali
   return norm;
 }
 
+void require_finite(Device& device, Parameters& parameters) {
+  std::int64_t n_statistics = 0;
+  for (const StatisticsSpec& spec : parameters.statistics_specs())
+    n_statistics = std::max({n_statistics, spec.mean_offset + spec.channels, spec.variance_offset + spec.channels});
+  for (const std::vector<float>& values : {downloaded(device, parameters.values(), parameters.count()),
+                                           downloaded(device, parameters.statistics(), n_statistics)})
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
+      throw Error(ExitCode::kBadData,
+                  "the network has weights that are not numbers: the checkpoint comes from a run that diverged or is "
+                  "damaged; train it again");
+}
+
 float step_after(Device& device, Parameters& parameters, const NormalisationNode& node) {
   const std::vector<float> deviation = parameter(device, parameters, node.scale);
   const std::vector<float> mean = parameter(device, parameters, node.shift);

@@ -15,6 +15,9 @@ struct FoldedNormalisation {
 };
 FoldedNormalisation folded(Device& device, Parameters& parameters, const NormalisationNode& node);
 
+/// Throws Error(kBadData) where a weight or a statistic is no number: rounded to bytes it would look like one.
+void require_finite(Device& device, Parameters& parameters);
+
 /// The step of the bytes behind a normalisation with ReLU. A channel's values have mean `shift` and deviation `scale`
 /// over the pictures of the training, since that is what normalising means; 255 steps reach to twelve deviations above
 /// the mean of the channel that reaches farthest. So the training's statistics calibrate, and no pictures are needed.

@@ -57,7 +57,7 @@ class FirstBlockLayerPlan final : public Layer {
     kernels::FirstBlockArguments arguments = arguments_of(m);
     if (step_of_) {
       arguments.bytes = static_cast<std::uint8_t*>(m.output);
-      arguments.step = step_after(device_, parameters_, *step_of_);
+      arguments.step = step();
     }
     device_.first_block(arguments);
   }
@@ -67,6 +67,15 @@ class FirstBlockLayerPlan final : public Layer {
     double* moments;
     std::uint8_t* winner;
   };
+
+  // The first layer of a network in bytes looks at the weights of all.
+  float step() {
+    if (step_known_) return step_;
+    require_finite(device_, parameters_);
+    step_ = step_after(device_, parameters_, *step_of_);
+    step_known_ = parameters_.settled();
+    return step_;
+  }
 
   static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
   [[nodiscard]] std::size_t statistics_bytes() const {
@@ -99,6 +108,8 @@ class FirstBlockLayerPlan final : public Layer {
   Device& device_;
   BatchNormLayer norm_;
   std::optional<NormalisationNode> step_of_;  // the output is in bytes, in steps of this
+  float step_ = 1;
+  bool step_known_ = false;
   Parameters& parameters_;
   kernels::FirstBlockShape shape_;
   bool training_;

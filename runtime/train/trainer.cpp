@@ -260,11 +260,16 @@ bool Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   record.step = state_.step;
   record.train_loss = state_.epoch_loss_sum / images;
   record.train_accuracy = state_.epoch_correct / images;
-  record.learning_rate = last_learning_rate_;
+  // Of the last step, which a run that was stopped in validation took before it was resumed.
+  record.learning_rate = learning_rate_at(settings_.schedule, settings_.optimiser.learning_rate,
+                                          std::max<std::int64_t>(0, state_.step - 1), total_steps(), steps_per_epoch());
   record.images_per_second = static_cast<double>(epoch_images_here_) / std::max(1e-9, training_seconds);
   record.data_wait_fraction = waited / std::max(1e-9, training_seconds);
   double score = record.train_loss;
-  const auto interrupted = [] { return interrupt_requested() != 0; };
+  // An epoch that max_steps cut short is gone on with when the run is resumed with more steps, and is scored now or
+  // never.
+  const bool whole = state_.position >= train_.size();
+  const auto interrupted = [whole] { return whole && interrupt_requested() != 0; };
   if (validation_ != nullptr) {
     const Scores scores = scorer_.score(*validation_, interrupted);
     if (interrupted()) return false;
@@ -276,10 +281,8 @@ bool Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   }
   record.seconds = training_seconds + now_seconds() - start;
 
-  // An epoch that max_steps cut short is gone on with when the run is resumed with more steps. Its score leaves no
-  // trace in the state, so that the resumed run ends as if it had never stopped; its network is kept only while there
-  // is no other.
-  const bool whole = state_.position >= train_.size();
+  // The score of an epoch cut short leaves no trace in the state, so that the resumed run ends as if it had never
+  // stopped; its network is kept only while there is no other.
   const bool lowest_loss = !state_.best_score || (whole && score < *state_.best_score);
   const bool kept = lowest_loss || (whole && settings_.kept_epoch == KeptEpoch::kLast);
   if (lowest_loss && whole) {

@@ -56,8 +56,17 @@ TEST_F(Repack, AHeapThatIsWrongIsRefusedBeforeTheLibraryCopiesFromIt) {
     ++n_heaps;
     std::size_t gap = heap + 16;  // objects of less than 256 bytes: index, 6 others, length
     while (whole[gap] != 0) gap += 16 + (static_cast<unsigned char>(whole[gap + 8]) + 7U) / 8 * 8;
-    for (const auto& [place, value] : std::vector<std::pair<std::size_t, char>>{
-             {heap + 25, 100}, {heap + 29, 1}, {heap + 24, 2}, {gap + 8, 0}, {gap + 9, 0}, {heap + 8, 1}}) {
+    const std::size_t second = heap + 32 + (static_cast<unsigned char>(whole[heap + 24]) + 7U) / 8 * 8;
+    std::vector<std::pair<std::size_t, char>> wrong{{heap + 25, 100}, {heap + 29, 1}, {heap + 24, 2}, {gap + 8, 0},
+                                                    {gap + 9, 0},     {heap + 8, 1},  {second, 1}};
+    // A value's length stands before its address; of 0 bytes the library would still take the whole object. Those of
+    // attributes have a checksum; "one" and "two" have none.
+    std::string address(8, '\0');
+    for (std::size_t i = 0; i < 8; ++i) address[i] = static_cast<char>(heap >> (8 * i) & 0xff);
+    for (std::size_t at = whole.find(address); at != std::string::npos; at = whole.find(address, at + 1))
+      if (whole[at - 4] == 3) wrong.emplace_back(at - 4, 0);
+    ASSERT_EQ(wrong.size(), 9u);
+    for (const auto& [place, value] : wrong) {
       std::string bytes = whole;
       ASSERT_NE(bytes[place], value);
       bytes[place] = value;
@@ -69,6 +78,18 @@ TEST_F(Repack, AHeapThatIsWrongIsRefusedBeforeTheLibraryCopiesFromIt) {
     }
   }
   EXPECT_GE(n_heaps, 1);
+}
+
+TEST_F(Repack, NumbersBesideThePicturesAreCopiedHoweverLittleOfThemWasWritten) {
+  const hid_t file = H5Fopen(input_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const hsize_t shape[] = {100000, 512}, chunk[] = {1000, 512};
+  const hid_t space = H5Screate_simple(2, shape, nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+  testing::require(H5Pset_chunk(creation, 2, chunk) >= 0);
+  const hid_t made = H5Dcreate2(file, "features", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  testing::require(made >= 0 && H5Dclose(made) >= 0 && H5Pclose(creation) >= 0 && H5Sclose(space) >= 0 &&
+                   H5Fclose(file) >= 0);
+  (void)run({});
+  EXPECT_THAT(hdf5::File::open(output_).info("/features").shape, ElementsAre(100000, 512));
 }
 
 TEST_F(Repack, EverythingButTheChunksStays) {

@@ -135,7 +135,11 @@ class ByteNetwork : public ::testing::Test {
 
 // Pictures of noise, on which rounding shows most: with radiographs it is a hundredth (docs/int8.md).
 TEST_F(ByteNetwork, HasTheLogitsOfFloat32ButForTheRounding) {
-  for (const ModelSpec& spec : {architecture("plain5"), with(convolution("2") + normalisation("2"))}) {
+  const std::string wide =
+      "[[layer]]\nname = 'c2'\ntype = 'convolution'\nfilters = 24\nbias = false\nkernel = 5\nstride = 2\npadding = "
+      "'same'\n";
+  for (const ModelSpec& spec : {architecture("plain5"), with(convolution("2") + normalisation("2")),
+                                with(wide + normalisation("2") + convolution("3") + normalisation("3"))}) {
     const Values statistics = statistics_of(spec);
     const Values expected = logits(*floats_, spec, statistics), rounded = logits(*bytes_, spec, statistics);
     double whole = 0, off = 0;
@@ -146,6 +150,23 @@ TEST_F(ByteNetwork, HasTheLogitsOfFloat32ButForTheRounding) {
     EXPECT_LT(std::sqrt(off), 0.1 * std::sqrt(whole)) << spec.name;
     EXPECT_GT(off, 0) << spec.name << " was computed in float";
   }
+}
+
+// Rounded to bytes it would be a number again.
+TEST_F(ByteNetwork, AWeightThatIsNoNumberIsNoticedWhereverItIs) {
+  const Graph graph = blocks_of(architecture("plain5"));
+  for (const ParameterSpec& spec : graph.parameters) {
+    Model model(*bytes_, architecture("plain5"), {1, 32, 32, 1}, 2);
+    model.parameters().initialise(1);
+    model.parameters().values()[spec.offset] = NAN;
+    ModelPlan& plan = model.prepare(2, false);
+    EXPECT_THAT(refused(ExitCode::kBadData, [&] { plan.forward({}); }), HasSubstr("not numbers")) << spec.name;
+  }
+  Model model(*bytes_, architecture("plain5"), {1, 32, 32, 1}, 2);
+  model.parameters().initialise(1);
+  model.parameters().statistics()[model.parameters().statistics_count() - 1] = INFINITY;
+  ModelPlan& plan = model.prepare(2, false);
+  EXPECT_THAT(refused(ExitCode::kBadData, [&] { plan.forward({}); }), HasSubstr("not numbers"));
 }
 
 TEST_F(ByteNetwork, TakesLessMemory) {

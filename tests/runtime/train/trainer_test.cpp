@@ -148,6 +148,7 @@ TEST_P(Resume, AfterASignalIsTheStraightRunBitForBit) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].train_loss, b[i].train_loss) << "epoch " << i + 1;
     EXPECT_EQ(a[i].val_loss, b[i].val_loss) << "epoch " << i + 1;
+    EXPECT_EQ(a[i].learning_rate, b[i].learning_rate) << "epoch " << i + 1;
   }
 }
 
