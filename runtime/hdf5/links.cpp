@@ -159,18 +159,37 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
   return other.has(place_of(object, "/"), links_left);
 }
 
+/// Where the header of an object is, by what links say: asked for the object itself, the library makes room for as much
+/// as its header says that it has, up to any size, before anybody has looked at it.
+haddr_t File::State::address_of(const std::string& name, int links_left, const Task& task) const {
+  if (name != "/") {
+    H5L_info_t link{};
+    check(H5Lget_info(file.get(), name.c_str(), &link, guarded_way(task)), task);
+    if (link.type == H5L_TYPE_HARD) return link.u.address;
+    if (link.type == H5L_TYPE_SOFT && guard.led_to.empty()) {
+      std::vector<char> target(link.u.val_size + 1);
+      check(H5Lget_val(file.get(), name.c_str(), target.data(), link.u.val_size, guarded_way(task)), task);
+      const std::string group = name.substr(0, std::min(name.rfind('/'), name.size()));
+      if (links_left > 0 && guard.led_to.empty())
+        return address_of(place_of(target.data(), group), links_left - 1, task);
+    }
+  }
+  ObjectInfo info{};
+  check(H5Oget_info_by_name2(file.get(), name.c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
+  return info.addr;
+}
+
 void File::State::require_sound(std::string_view name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
-  ObjectInfo info{};
-  check(H5Oget_info_by_name2(file.get(), std::string(name).c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
+  const haddr_t address = address_of(std::string(name), kMostLinks, task);
   try {
     if (guard.led_to.empty()) {
       if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
-      require_sound_header(*bytes, info.addr);
+      require_sound_header(*bytes, address);
     } else {
       const Handle other = open_linked(guard.led_to, task);
       check(other.get(), task);
-      require_sound_header(FileBytes(other.get(), task), info.addr);
+      require_sound_header(FileBytes(other.get(), task), address);
     }
     sound.emplace(name);
   } catch (const Damaged&) {

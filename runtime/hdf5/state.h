@@ -88,6 +88,7 @@ struct File::State {
   [[nodiscard]] bool leads_somewhere(const std::string& name, const std::string& group, int& links_left) const;
   /// Properties for the way to an object, which tell `guard` what is met there. It has forgotten what was before.
   [[nodiscard]] hid_t guarded_way(const Task& task) const;
+  [[nodiscard]] haddr_t address_of(const std::string& name, int links_left, const Task& task) const;
   /// Throws when the object's header is not one to be given to the library (header_check.h).
   void require_sound(std::string_view object, const Task& task) const;
   /// A group, data set or type, looked at before it is opened.

@@ -230,6 +230,35 @@ TEST(PlantedSuperblock, DriverInformationThatTheFileDoesNotHaveIsRefused) {
   }
 }
 
+/// The library would make room for it all before it looks whether the file has as much.
+TEST(PlantedSuperblock, AHeaderThatSaysItIsLongIsRefusedBeforeTheLibraryMakesRoom) {
+  const TemporaryFolder folder;
+  for (const bool is_new : {false, true}) {
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (is_new) H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    const hid_t made = H5Fcreate((folder / "in.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const hid_t group = H5Gcreate2(made, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5O_info_t info{};
+    H5Oget_info2(group, &info, H5O_INFO_BASIC);
+    H5Gclose(group), H5Fclose(made), H5Pclose(access);
+    std::ifstream stream(folder / "in.h5", std::ios::binary);
+    const std::string sound(std::istreambuf_iterator<char>(stream), {});
+    const std::size_t root = is_new ? sound.find("OHDR") : static_cast<unsigned char>(sound[64]);
+    ASSERT_LT(root + 16, sound.size());
+    ASSERT_NE(root, info.addr);
+    const auto said = [&](std::size_t header) {
+      std::string bytes = sound;
+      if (is_new) bytes[header + 5] = static_cast<char>(bytes[header + 5] | 3);  // its length in 8 bytes
+      bytes[header + (is_new ? 6 + ((bytes[header + 5] & 0x20) != 0 ? 16 : 0) + 2 : 8 + 2)] = 0x40;
+      std::ofstream(folder / "out.h5", std::ios::binary) << bytes;
+      return xrai::testing::refused(ExitCode::kBadData,
+                                    [&] { (void)File::open(folder / "out.h5").is_dataset("/train"); });
+    };
+    EXPECT_THAT(said(root), HasSubstr("its first block is damaged"));
+    EXPECT_THAT(said(info.addr), HasSubstr("its description is damaged"));
+  }
+}
+
 TEST(PlantedGroup, NamesAndMembersOutsideAreRefused) {
   struct Change {
     const char* what;
