@@ -20,6 +20,7 @@
 
 #include "loaders/batch_loader.h"
 #include "loaders/cached_reader.h"
+#include "loaders/chunk_geometry.h"
 #include "loaders/row_source.h"
 #include "loaders/workers.h"
 #include "runtime/core/error.h"
@@ -165,30 +166,26 @@ class RowBench {
 
   /// Of each row its own bytes, or the chunks that it is in as they are stored.
   void read_plainly(int descriptor) {
-    std::uint64_t rows_of_chunk = 1, chunks_of_row = 1, most = static_cast<std::uint64_t>(source_->row_bytes());
-    if (!storage_.chunk_shape.empty()) {
-      rows_of_chunk = storage_.chunk_shape[0];
-      const auto n_rows = static_cast<std::uint64_t>(source_->n_rows());
-      chunks_of_row = storage_.chunks.size() / ((n_rows + rows_of_chunk - 1) / rows_of_chunk);
-    }
-    for (const hdf5::StoredChunk& chunk : storage_.chunks) most = std::max<std::uint64_t>(most, chunk.bytes);
+    const ChunkGeometry geometry(storage_);
     const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
       thread_local std::vector<std::byte> room;
-      room.resize(most);
+      room.resize(std::max<std::size_t>(room.size(), bytes));
       if (pread(descriptor, room.data(), bytes, static_cast<off_t>(offset)) < 0)
         throw Error(ExitCode::kBadData, "the file cannot be read");
     };
-    const auto row_bytes = static_cast<std::uint64_t>(source_->row_bytes());
     for (std::int64_t batch = 0; batch < n_batches(); ++batch) {
       const std::span<const std::int64_t> rows = rows_of(batch);
       workers_.run(std::ssize(rows), available_cores(), [&](std::int64_t i) {
         const auto row = static_cast<std::uint64_t>(rows[static_cast<std::size_t>(i)]);
-        if (storage_.chunk_shape.empty()) return read(storage_.offset + row * row_bytes, row_bytes);
-        const std::uint64_t first = row / rows_of_chunk * chunks_of_row;
-        for (std::uint64_t chunk = first; chunk < first + chunks_of_row; ++chunk) {
-          const std::uint64_t part = compressed_ ? storage_.chunks[chunk].bytes : row_bytes / chunks_of_row;
-          const std::uint64_t before = compressed_ ? 0 : row % rows_of_chunk * part;
-          read(storage_.chunks[chunk].offset + before, part);
+        if (storage_.chunk_shape.empty())
+          return read(storage_.offset + row * geometry.row_bytes(), geometry.row_bytes());
+        const std::uint64_t first = row / geometry.chunk_rows() * geometry.chunks_per_band();
+        for (std::uint64_t chunk = first; chunk < first + geometry.chunks_per_band(); ++chunk) {
+          const hdf5::StoredChunk& stored = storage_.chunks[chunk];
+          if (!storage_.filters.empty())
+            read(stored.offset, stored.bytes);
+          else
+            read(stored.offset + row % geometry.chunk_rows() * geometry.chunk_row_bytes(), geometry.chunk_row_bytes());
         }
       });
     }
@@ -220,8 +217,7 @@ class RowBench {
 
   /// The results are not looked at: a chunk that was not worth compressing fails at once.
   void inflate_all() {
-    std::uint64_t chunk_bytes = storage_.element_bytes;
-    for (const std::uint64_t axis : storage_.chunk_shape) chunk_bytes *= axis;
+    const std::uint64_t chunk_bytes = ChunkGeometry(storage_).chunk_bytes();
     workers_.run(static_cast<std::int64_t>(stored_.size()), available_cores(), [&](std::int64_t i) {
       const std::vector<std::byte>& stored = stored_[static_cast<std::size_t>(i)];
       thread_local const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflater(

@@ -8,7 +8,6 @@
 #include <map>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "kernels/batch_norm.h"
 
@@ -56,23 +55,18 @@ class ConvolutionPlan {
   }
 };
 
-/// What a convolution of bytes computes with. A byte b stands for b * step.
-struct ByteConstants {
-  std::vector<float> weights;             // (filters, kernel_height, kernel_width, channels), rounded to 1 / 127 of a
-                                          // filter's largest
-  std::vector<float> shift;               // (filters), added behind the sum
-  float input_step = 1, output_step = 1;  // the latter of no account where y is float
-};
-
-/// y = max pool(relu(convolution(x) + shift)), x in bytes, channels last; sums are exact, and rounded once when y is in
-/// bytes, larger values than 255 steps cut off.
+/// y = max pool(relu(normalised(convolution(x)))), x in bytes, channels last. A byte b stands for b * step. Weights,
+/// the normalisation's scale in them, are rounded to 1 / 127 of a filter's largest; sums are exact, and rounded once
+/// when y is in bytes, larger values than 255 steps cut off.
 class ByteConvolutionPlan {
  public:
   virtual ~ByteConvolutionPlan() = default;
   [[nodiscard]] virtual std::size_t workspace_bytes() const = 0;
   [[nodiscard]] virtual std::string implementation() const = 0;
-  /// Before the first forward.
-  virtual void set_constants(const ByteConstants& constants) = 0;
+  /// Before the first forward: weights (o, kh, kw, c); of `normalisation`, what lies a number a channel is read.
+  /// output_step is of no account where y is float.
+  virtual void prepare(const float* weights, const kernels::BatchNormArguments& normalisation, float input_step,
+                       float output_step) = 0;
   virtual void forward(const std::uint8_t* x, void* y, void* workspace) = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/batch_norm.h"
 #include "kernels/byte_pooling.h"
 #include "kernels/parallel.h"
 #include "runtime/cpu/plans.h"
@@ -81,15 +82,18 @@ class OneDnnByteConvolution final : public ByteConvolutionPlan {
   [[nodiscard]] std::size_t workspace_bytes() const override { return between_bytes_ + scratchpad_bytes_; }
   [[nodiscard]] std::string implementation() const override { return implementation_; }
 
-  void set_constants(const ByteConstants& constants) override {
-    const ByteWeights weights = rounded(constants.weights, spec_.filters);
-    const float output_step = spec_.bytes_out ? constants.output_step : 1;
-    scales_ = weights.steps;
-    for (float& scale : scales_) scale *= constants.input_step / output_step;
-    std::vector<float> shifts = constants.shift;
+  void prepare(const float* weights, const kernels::BatchNormArguments& normalisation, float input_step,
+               float output_step) override {
+    const std::int64_t count = spec_.convolution().weight_count();
+    std::vector<float> folded(static_cast<std::size_t>(count)), shifts(static_cast<std::size_t>(spec_.filters));
+    kernels::cpu::fold_batch_norm(normalisation, weights, count / spec_.filters, folded.data(), shifts.data());
+    const ByteWeights bytes = rounded(folded, spec_.filters);
+    if (!spec_.bytes_out) output_step = 1;
+    scales_ = bytes.steps;
+    for (float& scale : scales_) scale *= input_step / output_step;
     for (float& shift : shifts) shift /= output_step;
     bias_ = byte_bias(scales_, shifts);
-    prepare(weights.values);
+    make_primitive(bytes.values);
   }
 
   void forward(const std::uint8_t* x, void* y, void* workspace) override {
@@ -130,7 +134,7 @@ class OneDnnByteConvolution final : public ByteConvolutionPlan {
   }
 
   // oneDNN 2.x has the scales inside of its primitive.
-  void prepare(const std::vector<std::int8_t>& weights) {
+  void make_primitive(const std::vector<std::int8_t>& weights) {
     const auto convolution = described(scales_);
     if (aligned(convolution.scratchpad_desc().get_size()) > scratchpad_bytes_)
       throw std::logic_error("a convolution's scratch space depends on its scales");

@@ -1,5 +1,4 @@
 // Convolution by oneDNN: activations channels last, weights reordered to what the primitive prefers.
-#include <optional>
 #include <stdexcept>
 
 #include "kernels/batch_norm.h"
@@ -56,25 +55,23 @@ class OneDnnConvolution final : public ConvolutionPlan {
 // With the normalisation behind it folded in: y = relu(x * (weights * scale) + shift), one scale and shift a filter.
 class FoldedConvolution final : public ConvolutionPlan {
  public:
-  FoldedConvolution(OneDnn& onednn, const ConvolutionSpec& spec)
-      : filters_(spec.filters), per_filter_(spec.weight_count() / spec.filters), constant_(spec.constant) {
-    ConvolutionSpec folded = spec;
-    folded.normalised.reset();
-    folded.bias = true;
-    folded.relu = spec.normalised->relu;
-    const ConvolutionMemory m = convolution_memory(folded);
-    const auto forward = convolution_forward(onednn.engine, folded, m);
+  /// `spec`: with the bias and the ReLU that folding makes.
+  FoldedConvolution(OneDnn& onednn, const ConvolutionSpec& spec, const ConvolutionMemory& m)
+      : filters_(spec.filters),
+        per_filter_(spec.weight_count() / spec.filters),
+        constant_(spec.constant),
+        passes_(onednn, m.weights_stored, 0) {
+    const auto forward = convolution_forward(onednn.engine, spec, m);
     implementation_ = forward.impl_info_str();
-    passes_.emplace(onednn, m.weights_stored, 0);
-    passes_->plan_forward(dnnl::convolution_forward(forward), forward);
+    passes_.plan_forward(dnnl::convolution_forward(forward), forward);
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const override {
-    return aligned(passes_->workspace_bytes()) + (constant_ ? 0 : shift_bytes() + folded_bytes());
+    return aligned(passes_.workspace_bytes()) + (constant_ ? 0 : shift_bytes() + folded_bytes());
   }
   [[nodiscard]] std::string implementation() const override { return implementation_; }
   [[nodiscard]] std::size_t kept_bytes() const override {
-    return constant_ ? static_cast<std::size_t>(passes_->prepared_floats()) * sizeof(float) + shift_bytes() : 0;
+    return constant_ ? static_cast<std::size_t>(passes_.prepared_floats()) * sizeof(float) + shift_bytes() : 0;
   }
   void forward(const void*, const void*, const void*, void*, void*) override { throw_folded(); }
   void backward(const void*, const void*, const void*, void*, void*, float*, float*, void*) override { throw_folded(); }
@@ -85,12 +82,12 @@ class FoldedConvolution final : public ConvolutionPlan {
                           void* workspace) override {
     if (constant_) {
       if (shift_.data() == nullptr) keep(static_cast<const float*>(weights), norm);
-      return passes_->forward_prepared(x, prepared_.data(), shift_.data(), norm.y, workspace);
+      return passes_.forward_prepared(x, prepared_.data(), shift_.data(), norm.y, workspace);
     }
-    auto* shift = reinterpret_cast<float*>(static_cast<std::byte*>(workspace) + aligned(passes_->workspace_bytes()));
+    auto* shift = reinterpret_cast<float*>(static_cast<std::byte*>(workspace) + aligned(passes_.workspace_bytes()));
     float* folded = shift + shift_bytes() / sizeof(float);
     kernels::cpu::fold_batch_norm(norm, static_cast<const float*>(weights), per_filter_, folded, shift);
-    passes_->forward(x, folded, shift, norm.y, workspace);
+    passes_.forward(x, folded, shift, norm.y, workspace);
   }
 
  private:
@@ -104,17 +101,17 @@ class FoldedConvolution final : public ConvolutionPlan {
 
   void keep(const float* weights, const kernels::BatchNormArguments& norm) {
     const KeptFloats folded(filters_ * per_filter_);
-    prepared_ = KeptFloats(passes_->prepared_floats());
+    prepared_ = KeptFloats(passes_.prepared_floats());
     KeptFloats shift(filters_);
     kernels::cpu::fold_batch_norm(norm, weights, per_filter_, folded.data(), shift.data());
-    passes_->prepare(folded.data(), prepared_.data());
+    passes_.prepare(folded.data(), prepared_.data());
     shift_ = std::move(shift);
   }
 
   std::int64_t filters_, per_filter_;
   bool constant_;
   std::string implementation_;
-  std::optional<WeightedPasses> passes_;
+  WeightedPasses passes_;
   KeptFloats prepared_, shift_;  // of weights that stay as they are
 };
 
@@ -123,11 +120,21 @@ bool can_be_folded(const ConvolutionSpec& spec) {
   return spec.normalised && !spec.normalised->residual && !spec.normalised->pool;
 }
 
+ConvolutionSpec folded(ConvolutionSpec spec) {
+  spec.bias = true;
+  spec.relu = spec.normalised->relu;
+  spec.normalised.reset();
+  return spec;
+}
+
 }  // namespace
 
 std::unique_ptr<ConvolutionPlan> make_convolution_plan(OneDnn& onednn, const ConvolutionSpec& spec) {
   if (auto plan = make_winograd_plan(spec)) return plan;
-  if (can_be_folded(spec)) return std::make_unique<FoldedConvolution>(onednn, spec);
+  if (can_be_folded(spec)) {
+    const ConvolutionSpec with_bias = folded(spec);
+    return std::make_unique<FoldedConvolution>(onednn, with_bias, convolution_memory(with_bias));
+  }
   return std::make_unique<OneDnnConvolution>(onednn, spec, convolution_memory(spec));
 }
 

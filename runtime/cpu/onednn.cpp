@@ -113,13 +113,16 @@ std::vector<float> byte_bias(const std::vector<float>&, const std::vector<float>
   return shifts;
 }
 
-dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& engine, const ByteConvolutionSpec& spec,
-                                                           const ConvolutionMemory& m, const std::vector<float>&) {
-  const WindowDims d = dims_of(spec.window);
-  dnnl::primitive_attr attribute = attributes(true);
+static void set_byte_scales(dnnl::primitive_attr& attribute, const std::vector<float>&) {
   attribute.set_scales_mask(DNNL_ARG_WEIGHTS, 1);
+}
+
+static dnnl::convolution_forward::primitive_desc direct_convolution(const dnnl::engine& engine, const Window& window,
+                                                                    bool training, const ConvolutionMemory& m,
+                                                                    const dnnl::primitive_attr& attribute) {
+  const WindowDims d = dims_of(window);
   return {engine,
-          forward_kind(false),
+          forward_kind(training),
           algorithm::convolution_direct,
           m.x,
           m.weights_any,
@@ -129,22 +132,6 @@ dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& e
           d.pad_before,
           d.pad_after,
           attribute};
-}
-
-dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
-                                                              const ConvolutionMemory& m) {
-  const WindowDims d = dims_of(spec.window);
-  return {engine,
-          forward_kind(spec.training),
-          algorithm::convolution_direct,
-          m.x,
-          m.weights_any,
-          m.bias,
-          m.y,
-          d.stride,
-          d.pad_before,
-          d.pad_after,
-          attributes(spec.relu)};
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
@@ -227,23 +214,17 @@ std::vector<float> byte_bias(const std::vector<float>& scales, const std::vector
   return bias;
 }
 
-dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& engine, const ByteConvolutionSpec& spec,
-                                                           const ConvolutionMemory& m,
-                                                           const std::vector<float>& scales) {
-  const WindowDims d = dims_of(spec.window);
-  dnnl::primitive_attr attribute = attributes(true);
+static void set_byte_scales(dnnl::primitive_attr& attribute, const std::vector<float>& scales) {
   attribute.set_output_scales(1 << 1, scales);
-  const dnnl::convolution_forward::desc operation(forward_kind(false), algorithm::convolution_direct, m.x,
-                                                  m.weights_any, m.bias, m.y, d.stride, d.pad_before, d.pad_after);
-  return {operation, attribute, engine};
 }
 
-dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
-                                                              const ConvolutionMemory& m) {
-  const WindowDims d = dims_of(spec.window);
-  const dnnl::convolution_forward::desc operation(forward_kind(spec.training), algorithm::convolution_direct, m.x,
+static dnnl::convolution_forward::primitive_desc direct_convolution(const dnnl::engine& engine, const Window& window,
+                                                                    bool training, const ConvolutionMemory& m,
+                                                                    const dnnl::primitive_attr& attribute) {
+  const WindowDims d = dims_of(window);
+  const dnnl::convolution_forward::desc operation(forward_kind(training), algorithm::convolution_direct, m.x,
                                                   m.weights_any, m.bias, m.y, d.stride, d.pad_before, d.pad_after);
-  return {operation, attributes(spec.relu), engine};
+  return {operation, attribute, engine};
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
@@ -300,5 +281,18 @@ dnnl::inner_product_backward_weights::primitive_desc dense_backward_weights(
 }
 
 #endif
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine, const ConvolutionSpec& spec,
+                                                              const ConvolutionMemory& m) {
+  return direct_convolution(engine, spec.window, spec.training, m, attributes(spec.relu));
+}
+
+dnnl::convolution_forward::primitive_desc byte_convolution(const dnnl::engine& engine, const ByteConvolutionSpec& spec,
+                                                           const ConvolutionMemory& m,
+                                                           const std::vector<float>& scales) {
+  dnnl::primitive_attr attribute = attributes(true);
+  set_byte_scales(attribute, scales);
+  return direct_convolution(engine, spec.window, false, m, attribute);
+}
 
 }  // namespace xrai::cpu

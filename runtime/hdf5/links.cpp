@@ -113,14 +113,15 @@ bool File::State::has(std::string_view object) const {
   return has(std::string(object), links_left);
 }
 
-// The library wants every group on the way checked before the next; and so do we, before it looks into one.
+// The library wants every group on the way checked before the next; and so do we, before it looks into one. What is at
+// the end is looked at, too.
 bool File::State::has(const std::string& name, int& links_left) const {
   const Task task = reading(name);
   if (--links_left < 0) return false;  // they go in circles
   std::string group = "/";
+  require_sound(group, task);
   for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
     const std::string part = name.substr(0, end);
-    require_sound(group, task);
     if (H5Lexists(file.get(), part.c_str(), guarded_way(task)) <= 0 || !leads_somewhere(part, group, links_left) ||
         H5Oexists_by_name(file.get(), part.c_str(), guarded_way(task)) <= 0) {
       H5Eclear2(H5E_DEFAULT);
@@ -138,6 +139,7 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
   const Task task = reading(name);
   H5L_info_t info{};
   check(H5Lget_info(file.get(), name.c_str(), &info, H5P_DEFAULT), task);
+  if (info.type == H5L_TYPE_HARD) require_sound(name, task);
   if (info.type != H5L_TYPE_SOFT && info.type != H5L_TYPE_EXTERNAL) return true;
   std::vector<char> value(info.u.val_size + 1);
   check(H5Lget_val(file.get(), name.c_str(), value.data(), info.u.val_size, H5P_DEFAULT), task);
@@ -159,20 +161,15 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
   return other.has(place_of(object, "/"), links_left);
 }
 
-/// Where the header of an object is, by what links say: asked for the object itself, the library makes room for as much
-/// as its header says that it has, up to any size, before anybody has looked at it.
-haddr_t File::State::address_of(const std::string& name, int links_left, const Task& task) const {
+// Asked for an object the library makes room for as much as its header says that it has, any number of bytes, before
+// anybody has looked at it; so where a link says the address, that is taken, and others are followed here first.
+haddr_t File::State::address_of(const std::string& name, const Task& task) const {
   if (name != "/") {
     H5L_info_t link{};
     check(H5Lget_info(file.get(), name.c_str(), &link, guarded_way(task)), task);
     if (link.type == H5L_TYPE_HARD) return link.u.address;
-    if (link.type == H5L_TYPE_SOFT && guard.led_to.empty()) {
-      std::vector<char> target(link.u.val_size + 1);
-      check(H5Lget_val(file.get(), name.c_str(), target.data(), link.u.val_size, guarded_way(task)), task);
-      const std::string group = name.substr(0, std::min(name.rfind('/'), name.size()));
-      if (links_left > 0 && guard.led_to.empty())
-        return address_of(place_of(target.data(), group), links_left - 1, task);
-    }
+    int links_left = kMostLinks;
+    (void)leads_somewhere(name, name.substr(0, std::min(name.rfind('/'), name.size())), links_left);
   }
   ObjectInfo info{};
   check(H5Oget_info_by_name2(file.get(), name.c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
@@ -181,7 +178,7 @@ haddr_t File::State::address_of(const std::string& name, int links_left, const T
 
 void File::State::require_sound(std::string_view name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
-  const haddr_t address = address_of(std::string(name), kMostLinks, task);
+  const haddr_t address = address_of(std::string(name), task);
   try {
     if (guard.led_to.empty()) {
       if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);

@@ -29,6 +29,21 @@ struct HeaderMessage {
   std::span<const unsigned char> body;  // for as long as the call lasts
 };
 
+/// The first piece of a header, by its own words: nothing of it was looked at yet.
+struct HeaderStart {
+  int version = 1;                 // 1 or 2
+  bool counts_messages = false;    // in version 2, each says how many came before
+  std::uint64_t prefix_bytes = 0;  // before its messages
+  std::uint64_t n_bytes = 0;       // of its messages
+};
+constexpr std::size_t kLongestHeaderStart = 34;
+/// A piece that says it is longer is damaged.
+constexpr std::uint64_t kMostHeaderBytes = 1 << 20;
+
+/// `start`: kLongestHeaderStart bytes from where the header begins, or as many as the file has. Throws Damaged for one
+/// that is longer than any is, or none, and NotUnderstood for a newer version.
+HeaderStart header_start(std::span<const unsigned char> start);
+
 /// Calls `take` with every message of the header at `address` but continuations, until it returns false. Throws
 /// Damaged, or NotUnderstood for a header of a newer version.
 void walk_header(const FileBytes& file, std::uint64_t address, const std::function<bool(const HeaderMessage&)>& take);

@@ -84,11 +84,11 @@ struct File::State {
   /// Follows links. Throws when one leads to a file that is not allowed.
   [[nodiscard]] bool has(std::string_view object) const;
   [[nodiscard]] bool has(const std::string& name, int& links_left) const;
-  /// Whether a link in `group` has something at its end; true for what is no link.
+  /// Whether a link in `group` has something at its end, whose header is then looked at.
   [[nodiscard]] bool leads_somewhere(const std::string& name, const std::string& group, int& links_left) const;
   /// Properties for the way to an object, which tell `guard` what is met there. It has forgotten what was before.
   [[nodiscard]] hid_t guarded_way(const Task& task) const;
-  [[nodiscard]] haddr_t address_of(const std::string& name, int links_left, const Task& task) const;
+  [[nodiscard]] haddr_t address_of(const std::string& name, const Task& task) const;
   /// Throws when the object's header is not one to be given to the library (header_check.h).
   void require_sound(std::string_view object, const Task& task) const;
   /// A group, data set or type, looked at before it is opened.

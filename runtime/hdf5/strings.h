@@ -14,8 +14,8 @@ using ReadAll = std::function<void(hid_t type, void* out)>;
 std::vector<std::string> read_all_strings(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
                                           const ReadAll& read);
 
-/// Whether values of variable length are all, or a part, of the values of a type.
-bool is_variable(hid_t stored, const Task& task);
+/// Whether values of that type are of variable length, or a part of them is.
+bool is_variable(hid_t type, const Task& task);
 
 /// Throws Error where the library cannot be given n values of that type to copy: it takes from the heap what it finds
 /// there, as much as that says. Values without variable length are not looked at.

@@ -25,18 +25,6 @@ std::vector<float> parameter(Device& device, Parameters& parameters, int index) 
 
 }  // namespace
 
-FoldedNormalisation folded(Device& device, Parameters& parameters, const NormalisationNode& node) {
-  const StatisticsSpec& spec = parameters.statistics_specs()[static_cast<std::size_t>(node.statistics)];
-  const std::vector<float> mean = downloaded(device, parameters.statistics() + spec.mean_offset, spec.channels);
-  const std::vector<float> variance = downloaded(device, parameters.statistics() + spec.variance_offset, spec.channels);
-  FoldedNormalisation norm{parameter(device, parameters, node.scale), parameter(device, parameters, node.shift)};
-  for (std::size_t c = 0; c < mean.size(); ++c) {
-    norm.scale[c] /= std::sqrt(variance[c] + node.layer.epsilon);
-    norm.shift[c] -= mean[c] * norm.scale[c];
-  }
-  return norm;
-}
-
 void require_finite(Device& device, Parameters& parameters) {
   std::int64_t n_statistics = 0;
   for (const StatisticsSpec& spec : parameters.statistics_specs())

@@ -1,19 +1,11 @@
 // What a byte between two blocks of a network stands for. For the files that make layers.
 #pragma once
 
-#include <vector>
-
 #include "runtime/core/device.h"
 #include "runtime/nn/graph.h"
 #include "runtime/nn/parameters.h"
 
 namespace xrai {
-
-/// Scale and shift of a normalisation by running statistics: y = scale * x + shift, on the host.
-struct FoldedNormalisation {
-  std::vector<float> scale, shift;
-};
-FoldedNormalisation folded(Device& device, Parameters& parameters, const NormalisationNode& node);
 
 /// Throws Error(kBadData) where a weight or a statistic is no number: rounded to bytes it would look like one.
 void require_finite(Device& device, Parameters& parameters);

@@ -34,10 +34,23 @@ std::int64_t outputs(const ByteConvolutionSpec& spec) {
   return spec.pool ? y.n * (y.height / 2) * (y.width / 2) * y.channels : y.count();
 }
 
+struct ByteConstants {
+  std::vector<float> weights, shift;  // (filters, kernel_height, kernel_width, channels), (filters)
+  float input_step = 1, output_step = 1;
+  std::vector<float> scale = {};  // (filters): what the normalisation makes of the weights; empty: nothing
+};
+
 /// The results as float, whatever the device writes.
 Values computed(Device& device, const ByteConvolutionSpec& spec, const ByteConstants& constants, const Bytes& x) {
   const auto plan = device.plan_bytes(spec);
-  plan->set_constants(constants);
+  const Values ones(static_cast<std::size_t>(spec.filters), 1), zeros(ones.size(), 0);
+  kernels::BatchNormArguments norm;
+  norm.gamma = constants.scale.empty() ? ones.data() : constants.scale.data();
+  norm.beta = constants.shift.data();
+  norm.mean = zeros.data();
+  norm.inverse_deviation = ones.data();
+  norm.shape = {1, 1, 1, spec.filters};
+  plan->prepare(constants.weights.data(), norm, constants.input_step, constants.output_step);
   Buffer workspace = device.allocate(plan->workspace_bytes());
   const auto n = static_cast<std::size_t>(outputs(spec));
   Bytes bytes(n, 77);
@@ -132,6 +145,20 @@ TEST(ByteConvolution, IsALoopOverIntegersRoundedOnce) {
       EXPECT_GT(std::count_if(expected.begin(), expected.end(), [](float v) { return v > 0 && v < 255; }), 10);
     }
   }
+}
+
+TEST(ByteConvolution, TakesTheNormalisationsScaleIntoTheWeights) {
+  const auto device = testing::make_int8_device();
+  if (!device) GTEST_SKIP() << testing::kNoInt8;
+  const ByteConvolutionSpec& spec = kSpecs[1];
+  const ByteConstants whole = exact_constants(spec);
+  ByteConstants apart = whole;
+  for (std::int64_t f = 0; f < spec.filters; ++f)
+    apart.scale.push_back(std::ldexp(f % 2 == 0 ? -1.0f : 1.0f, static_cast<int>(f % 5)));
+  const auto per_filter = apart.weights.size() / apart.scale.size();
+  for (std::size_t i = 0; i < apart.weights.size(); ++i) apart.weights[i] /= apart.scale[i / per_filter];
+  const Bytes x = random_bytes(spec.input.count(), 4);
+  EXPECT_EQ(computed(*device, spec, apart, x), computed(*device, spec, whole, x));
 }
 
 TEST(ByteConvolution, DependsNotOnTheNumberOfThreads) {

@@ -207,21 +207,5 @@ TEST(ByteSteps, ReachTwelveDeviationsAboveTheMeanOfTheWidestChannel) {
               HasSubstr("not a number"));
 }
 
-TEST(ByteSteps, FoldedNormalisationIsTheNormalisation) {
-  const auto device = make_cpu_device(1);
-  Model model(*device, with(convolution("2") + normalisation("2")), {1, 16, 16, 1}, 2);
-  model.parameters().initialise(1);
-  const auto& norm = std::get<FirstBlockNode>(model.graph().nodes[0].kind).normalisation;
-  Parameters& parameters = model.parameters();
-  const StatisticsSpec& statistics = parameters.statistics_specs()[static_cast<std::size_t>(norm.statistics)];
-  parameters.statistics()[statistics.mean_offset + 2] = 3;
-  parameters.statistics()[statistics.variance_offset + 2] = 4;
-  (parameters.values() + parameters.specs()[static_cast<std::size_t>(norm.scale)].offset)[2] = 5;
-  (parameters.values() + parameters.specs()[static_cast<std::size_t>(norm.shift)].offset)[2] = 7;
-  const FoldedNormalisation folded_norm = folded(*device, parameters, norm);
-  EXPECT_NEAR(folded_norm.scale[2], 2.5, 1e-5);  // 5 / sqrt(4)
-  EXPECT_NEAR(folded_norm.shift[2], 7 - 3 * 2.5, 1e-4);
-}
-
 }  // namespace byte_graph_test
 }  // namespace xrai
