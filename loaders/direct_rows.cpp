@@ -116,12 +116,14 @@ void DirectRows::look_for_chunks(std::vector<Job>& jobs) {
 }
 
 /// Chunks that come next are inflated by threads that would wait: as many as there is room for beside those of these
-/// jobs. Those that are there already are kept by asking for them.
+/// jobs, and no more than there are threads, since memory that is touched for the first time costs. Those that are there
+/// already are kept by asking for them.
 void DirectRows::look_ahead(std::span<const Job> jobs) {
   if (plan_.most_at_once < 2) return;
   const std::lock_guard lock(mutex_);
   const std::uint64_t chunks = geometry_.chunks_per_band();
   std::uint64_t room = cache_.most() - std::min<std::uint64_t>(jobs.size(), cache_.most());
+  room = std::min<std::uint64_t>(room, static_cast<std::uint64_t>(plan_.most_at_once) * chunks);
   looked_at_.resize((geometry_.n_rows() + geometry_.chunk_rows() - 1) / geometry_.chunk_rows());
   ++n_looks_;
   for (const Job& job : jobs) looked_at_[job.chunk / chunks] = n_looks_;
