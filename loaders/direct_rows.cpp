@@ -116,8 +116,8 @@ void DirectRows::look_for_chunks(std::vector<Job>& jobs) {
 }
 
 /// Chunks that come next are inflated by threads that would wait: as many as there is room for beside those of these
-/// jobs, and no more than there are threads, since memory that is touched for the first time costs. Those that are there
-/// already are kept by asking for them.
+/// jobs, and no more than there are threads, since memory that is touched for the first time costs. Those that are
+/// there already are kept by asking for them.
 void DirectRows::look_ahead(std::span<const Job> jobs) {
   if (plan_.most_at_once < 2) return;
   const std::lock_guard lock(mutex_);

@@ -34,7 +34,12 @@ struct Table {
   }
 };
 
-std::optional<std::int64_t> whole_number(const std::string& text) {
+/// "3", and "3.0" as tables are written that had gaps.
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  if (const auto point = text.find('.');
+      point != text.npos && point + 1 < text.size() && text.find_first_not_of('0', point + 1) == text.npos) {
+    text = text.substr(0, point);
+  }
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -119,8 +124,13 @@ void take_column(LabelColumn& labels, const Table& table, const std::string& ask
   name_finding(labels, name);
 }
 
-/// Words that all are whole numbers are numbers.
+/// Words that all are whole numbers are numbers. Blanks say nothing of a picture, and are no class.
 void take_words(LabelColumn& labels, std::vector<std::string> words) {
+  const auto n_blank = std::count(words.begin(), words.end(), "");
+  if (n_blank > 0) {
+    refuse(labels.where, fmt::format("{} of its {} labels are blank; fill them in, or leave those pictures out",
+                                     n_blank, words.size()));
+  }
   const bool all_numbers =
       std::all_of(words.begin(), words.end(), [](const std::string& word) { return whole_number(word).has_value(); });
   if (!all_numbers) {
@@ -292,8 +302,8 @@ std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColu
     }
   }
   const bool has_words = std::any_of(columns.begin(), columns.end(), [](const auto& c) { return !c.words.empty(); });
-  const bool counted_from_one =
-      !has_words && least == 1 && (classes.empty() || largest == static_cast<std::int64_t>(classes.size()));
+  const bool counted_from_one = !has_words && least == 1 && largest > 1 &&
+                                (classes.empty() || largest == static_cast<std::int64_t>(classes.size()));
   if (!has_words && classes.empty()) {
     classes = classes_of_two(columns);
     if (!classes.empty()) return number_by_names(columns, classes);

@@ -96,7 +96,7 @@ std::optional<Attribute> File::attribute(std::string_view object, const std::str
   const std::uint64_t n = checked_count(attribute.get(), type.get(), space.get(), task);
   const Type kind = classify(type.get());
   if (kind == Type::kString) {
-    auto strings = read_all_strings(state(), type.get(), n, task, [&](hid_t memory, void* out) {
+    auto strings = read_all_strings(attribute.get(), type.get(), n, task, [&](hid_t memory, void* out) {
       check(H5Aread(attribute.get(), memory, out), task);
     });
     if (H5Sget_simple_extent_type(space.get()) == H5S_SCALAR && strings.size() == 1) return strings[0];

@@ -185,12 +185,14 @@ std::string ChunkDecoder::restore(std::uint32_t skipped, std::span<std::byte> ch
     if ((i >= 32 || (skipped >> i & 1) == 0) && !does_nothing(filters_[i])) applied.push_back(&filters_[i]);
   }
   std::span<const std::byte> bytes = stored_;
+  std::size_t unused = 0;  // of the two spare rooms: the other one may hold what the next filter reads
   for (std::size_t left = applied.size(); left-- > 0;) {
     // The last one writes where the chunk is wanted; before it there may be checksums behind the values, and what
     // packing added.
-    const std::span<std::byte> room = left > 0 ? spare_[left % 2].of(chunk.size() + left * kMostAdded) : chunk;
+    const std::span<std::byte> room = left > 0 ? spare_[unused].of(chunk.size() + left * kMostAdded) : chunk;
     const std::string wrong = undo(*applied[left], bytes, room);
     if (!wrong.empty()) return wrong;
+    if (bytes.data() == room.data()) unused = 1 - unused;  // a checksum leaves the bytes where they are
   }
   if (bytes.size() != chunk.size()) {
     return fmt::format("a chunk of it holds {} bytes instead of {}", bytes.size(), chunk.size());

@@ -56,8 +56,9 @@ class ChunkGrid {
   std::vector<StoredChunk> chunks_;            // C order
 };
 
-/// Shape, filters and chunks of a chunked data set, from the file that it is in. Throws Damaged or NotUnderstood.
-Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset& dataset, const Task& task);
+/// Shape, filters and chunks of a chunked data set, from the file that it is in. Read at the first call, and kept with
+/// the data set. Throws Error(kBadData) when the index is damaged, or NotUnderstood.
+std::shared_ptr<const Storage> locate_chunks(OpenDataset& dataset, const Task& task);
 
 /// Reads the whole index. `node_entries`: most children of a node of a version 1 tree. Throws Damaged or NotUnderstood.
 void read_chunk_index(const FileBytes& file, const LayoutMessage& layout, std::uint64_t node_entries, ChunkGrid& grid);

@@ -65,7 +65,7 @@ void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::s
     check(H5Awrite(made.get(), type.get(), values.data()), task);
     return;
   }
-  const auto texts = read_all_strings(state, type.get(), n, reading,
+  const auto texts = read_all_strings(attribute.get(), type.get(), n, reading,
                                       [&](hid_t memory, void* out) { return H5Aread(attribute.get(), memory, out); });
   std::vector<const char*> pointers;
   for (const std::string& text : texts) pointers.push_back(text.c_str());
@@ -91,7 +91,7 @@ void require_sound_attributes(const File::State& state, const std::string& objec
     const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);
     const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task);
     const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
-    require_sound_variable(state, type.get(), n, task,
+    require_sound_variable(attribute.get(), type.get(), n, task,
                            [&](hid_t memory, void* out) { check(H5Aread(attribute.get(), memory, out), task); });
   }
 }
@@ -105,7 +105,7 @@ void require_sound_to_copy(const File::State& state, const std::string& object, 
   if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
   if (!is_variable(dataset.type.get(), task)) return;
   require_sound_variable(
-      state, dataset.type.get(), state.elements_that_fit(dataset, task), task,
+      dataset.id.get(), dataset.type.get(), state.elements_that_fit(dataset, task), task,
       [&](hid_t memory, void* out) { state.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task); });
 }
 

@@ -131,7 +131,7 @@ bool File::is_dataset(std::string_view object) const {
 DatasetInfo File::info(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   DatasetInfo info;
   info.shape.assign(dataset.shape.begin(), dataset.shape.end());
   info.chunk_shape.assign(dataset.chunk.begin(), dataset.chunk.end());
@@ -139,7 +139,7 @@ DatasetInfo File::info(std::string_view name) const {
   info.type = classify(dataset.type.get());
   info.element_bytes = H5Tget_size(dataset.type.get());
   info.big_endian = is_big_endian(dataset.type.get());
-  info.stored_bytes = H5Dget_storage_size(dataset.id.get());
+  info.stored_bytes = state().stored_bytes(dataset, task);
   const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   const int n_filters = check(H5Pget_nfilters(creation.get()), task);
   for (int i = 0; i < n_filters; ++i) {

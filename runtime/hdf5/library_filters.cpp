@@ -47,6 +47,43 @@ void copy_filters(hid_t from, hid_t to, const Task& task) {
 
 }  // namespace
 
+std::string obstacle_in_szip(const std::vector<StoredFilter>& filters, std::size_t element_bytes) {
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    if (filters[i].id != H5Z_FILTER_SZIP) continue;
+    for (std::size_t later = i + 1; later < filters.size(); ++later) {
+      // What it says of its result is at the beginning, where a checksum leaves it.
+      if (filters[later].id != H5Z_FILTER_FLETCHER32) return "another filter follows 'szip'";
+    }
+    const auto& numbers = filters[i].parameters;
+    if (numbers.size() < 4) return "its filter 'szip' lacks parameters";
+    const unsigned block = numbers[1], bits = numbers[2], scanline = numbers[3];
+    if (block < 2 || block > H5_SZIP_MAX_PIXELS_PER_BLOCK || block % 2 != 0) {
+      return fmt::format("its filter 'szip' has blocks of {} pixels", block);
+    }
+    constexpr unsigned kLongestScanline = 4096;
+    if (scanline == 0 || scanline > kLongestScanline) {
+      return fmt::format("its filter 'szip' has lines of {} pixels", scanline);
+    }
+    if (bits == 0 || bits > 8 * element_bytes || (bits > 24 && bits != 32 && bits != 64)) {
+      return fmt::format("its filter 'szip' has pixels of {} bits", bits);
+    }
+  }
+  return "";
+}
+
+bool szip_claims_more(const std::vector<StoredFilter>& filters, std::uint32_t skipped,
+                      std::span<const std::byte> stored, std::uint64_t most) {
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    if (filters[i].id != H5Z_FILTER_SZIP || (i < 32 && (skipped >> i & 1) != 0)) continue;
+    std::uint64_t claimed = 0;
+    for (std::size_t byte = 0; byte < 4 && byte < stored.size(); ++byte) {
+      claimed |= std::to_integer<std::uint64_t>(stored[byte]) << (8 * byte);
+    }
+    return claimed > most;
+  }
+  return false;
+}
+
 LibraryFilters::LibraryFilters(const OpenDataset& like, const Task& task) : rank_(like.chunk.size()) {
   register_measure(task);
   // References have no meaning in another file; filters that ask for the type have none for them either.

@@ -6,8 +6,17 @@
 #include <span>
 
 #include "runtime/hdf5/state.h"
+#include "runtime/hdf5/storage.h"
 
 namespace xrai::hdf5 {
+
+/// Why chunks with szip among their filters cannot be given to the library; empty: they can, or have none. libaec
+/// divides by some of its parameters and believes all of them.
+std::string obstacle_in_szip(const std::vector<StoredFilter>& filters, std::size_t element_bytes);
+/// Whether szip, where it is among the filters and was applied, says of its result that it has more than `most` bytes:
+/// the library makes room for as much as that. The filters have no obstacle.
+bool szip_claims_more(const std::vector<StoredFilter>& filters, std::uint32_t skipped,
+                      std::span<const std::byte> stored, std::uint64_t most);
 
 /// The library tells nobody how long the result of its filters is. So a data set in memory gets the same chunks and
 /// filters and one more before them, which is undone last and looks at what the others left.

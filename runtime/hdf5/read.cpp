@@ -48,10 +48,9 @@ Handle conversion(const OpenDataset& dataset, hid_t type, hid_t selection, const
 
 void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_space, hid_t file_space, void* out,
                               const Task& task) const {
-  if (opened_as && (dataset.filtered || dataset.sources)) {
-    if (dataset.filtered && !dataset.checked) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
+  if (opened_as && (!dataset.chunk.empty() || dataset.sources)) {
     const Rows rows = rows_of(dataset, file_space, task);
-    if (dataset.checked) dataset.checked->require_sound(dataset, rows.first, rows.count, task);
+    require_sound_chunks(dataset, rows.first, rows.count, task);
     if (dataset.sources) dataset.sources->require_sound(rows.first, rows.count, task);
   }
   const Handle transfer = type == dataset.type.get() ? Handle() : conversion(dataset, type, file_space, task);
@@ -161,7 +160,7 @@ std::vector<std::uint8_t> File::read_bytes_of_row(std::string_view name, std::ui
     fail(task, "its values are not the bytes of a file each");
   }
   const Handle file_space = state().select_rows(dataset, row, 1, task), memory_space = rows_in_memory(dataset, 1, task);
-  return read_variable_bytes(state(), task, [&](hid_t type, void* out) {
+  return read_variable_bytes(dataset.id.get(), task, [&](hid_t type, void* out) {
     state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
   });
 }
@@ -172,7 +171,7 @@ std::vector<std::string> File::read_strings(std::string_view name) const {
   OpenDataset& dataset = state().dataset(name, task);
   if (classify(dataset.type.get()) != Type::kString) fail(task, "its values are not strings");
   const std::uint64_t n = state().elements_that_fit(dataset, task);
-  return read_all_strings(state(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
+  return read_all_strings(dataset.id.get(), dataset.type.get(), n, task, [&](hid_t type, void* out) {
     state().read_values(dataset, type, H5S_ALL, H5S_ALL, out, task);
   });
 }

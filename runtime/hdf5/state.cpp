@@ -177,11 +177,11 @@ OpenDataset& File::State::dataset(std::string_view name, const Task& task) {
   return datasets.emplace(std::string(name), open_dataset(name, task)).first->second;
 }
 
-std::uint64_t File::State::elements_that_fit(const OpenDataset& dataset, const Task& task) const {
+std::uint64_t File::State::elements_that_fit(OpenDataset& dataset, const Task& task) const {
   const std::uint64_t elements = dataset.shape.empty() ? 1 : dataset.shape[0] * dataset.row_elements();
   hsize_t file_bytes = 0;
   check(H5Fget_filesize(file.get(), &file_bytes), task);
-  const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset.id.get()), file_bytes);
+  const std::uint64_t stored = std::min<std::uint64_t>(stored_bytes(dataset, task), file_bytes);
   const std::uint64_t inflated =
       stored > std::numeric_limits<std::uint64_t>::max() / kMostInflation ? stored : stored * kMostInflation;
   const std::uint64_t limit =

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <set>
 
 #include "runtime/hdf5/library.h"
@@ -11,6 +12,7 @@ namespace xrai::hdf5 {
 
 class ChunkCheck;
 class FileBytes;
+struct Storage;
 class VirtualSources;
 
 /// A data set that stays open between calls: opening one costs more than reading a radiograph from it.
@@ -24,7 +26,9 @@ struct OpenDataset {
   std::string missing_filter;  // one that the library does not have: "blosc (32001)"; empty: it has all
   bool external = false;       // values lie in files without any form
   bool elsewhere = false;      // values lie in other files (virtual or external), so this file's size says nothing
-  std::shared_ptr<ChunkCheck> checked;  // of filtered chunks, made when they are first read
+  std::shared_ptr<const Storage> chunks;             // where they lie, once somebody asked; of files that are read
+  std::optional<std::uint64_t> chunks_stored_bytes;  // of all of them together, the same
+  std::shared_ptr<ChunkCheck> checked;               // of chunks, made when they are first read
 
   [[nodiscard]] std::uint64_t row_elements() const;  // product of all axes but the first; shape was checked
 };
@@ -98,8 +102,13 @@ struct File::State {
   /// The same, kept open from the first call on.
   OpenDataset& dataset(std::string_view name, const Task& task);
   /// Elements of the data set; refuses more than the file can hold, so that a damaged header allocates nothing.
-  std::uint64_t elements_that_fit(const OpenDataset& dataset, const Task& task) const;
-  /// The only way to the library's H5Dread: filtered chunks are looked at before, and the file after.
+  std::uint64_t elements_that_fit(OpenDataset& dataset, const Task& task) const;
+  /// Bytes that its values take in the file. Of chunks the library would go through the index to tell, which nobody
+  /// looked at; so they are summed here: 0 where the index is of a kind that is not read here. Throws Error when it is
+  /// damaged.
+  std::uint64_t stored_bytes(OpenDataset& dataset, const Task& task) const;
+  /// The only way to the library's H5Dread: the index of chunks and filtered chunks are looked at before, and the file
+  /// after.
   void read_values(OpenDataset& dataset, hid_t type, hid_t memory_space, hid_t file_space, void* out,
                    const Task& task) const;
   /// Reads `n` elements of a selection (or all: H5S_ALL twice) converted to `type`.

@@ -11,13 +11,13 @@
 #include <cstring>
 
 #include "runtime/hdf5/chunk_index.h"
+#include "runtime/hdf5/library_filters.h"
 #include "runtime/hdf5/packed_numbers.h"
 
 namespace xrai::hdf5 {
 namespace {
 
 constexpr std::uint64_t kMostMapped = std::uint64_t{1} << 30;
-constexpr const char* kDamagedIndex = "the index of its chunks is damaged";
 
 std::vector<StoredFilter> stored_filters(hid_t creation, const Task& task) {
   std::vector<StoredFilter> filters(static_cast<std::size_t>(check(H5Pget_nfilters(creation), task)));
@@ -66,7 +66,7 @@ NumberType number_type(hid_t type) {
           .first_bit = static_cast<std::uint64_t>(std::max(H5Tget_offset(type), 0))};
 }
 
-/// Filters that pack numbers say of the values what the data set says, too.
+/// Filters that pack numbers say of the values what the data set says, too; and szip what can be.
 void require_fitting_filters(const Storage& storage, hid_t type, const Task& task) {
   std::uint64_t n_values = 1;
   for (const std::uint64_t axis : storage.chunk_shape) n_values *= axis;
@@ -76,11 +76,17 @@ void require_fitting_filters(const Storage& storage, hid_t type, const Task& tas
     if (fits_type(filter, numbers, n_values)) continue;
     fail(task, fmt::format("its filter '{}' is for other values than it holds", filter.name), kCopyAgain);
   }
+  const std::string obstacle = obstacle_in_szip(storage.filters, storage.element_bytes);
+  if (!obstacle.empty()) fail(task, obstacle + ", which cannot be undone", kCopyAgain);
 }
 
 }  // namespace
 
-Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset& dataset, const Task& task) {
+namespace {
+
+Storage read_chunks(const OpenDataset& dataset, const Task& task) {
+  const Handle hdf5_file = own(H5Iget_file_id(dataset.id.get()), H5Fclose, task);  // a link may have led to another one
+  const FileBytes file(hdf5_file.get(), task);
   Storage storage;
   storage.descriptor = file.descriptor();
   storage.shape.assign(dataset.shape.begin(), dataset.shape.end());
@@ -92,7 +98,7 @@ Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset&
   storage.chunk_shape.assign(dataset.chunk.begin(), dataset.chunk.end());
   ObjectInfo info{};
   check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);
-  const Handle file_creation = own(H5Fget_create_plist(hdf5_file), H5Pclose, task);
+  const Handle file_creation = own(H5Fget_create_plist(hdf5_file.get()), H5Pclose, task);
   unsigned half_of_children = 0;
   check(H5Pget_istore_k(file_creation.get(), &half_of_children), task);
   const bool plain_edges = (chunk_options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS) != 0;
@@ -103,9 +109,7 @@ Storage locate_chunks(hid_t hdf5_file, const FileBytes& file, const OpenDataset&
   return storage;
 }
 
-namespace {
-
-void locate(const File::State& state, const OpenDataset& dataset, Storage& storage, const Task& task) {
+void locate(const File::State& state, OpenDataset& dataset, Storage& storage, const Task& task) {
   if (!state.opened_as) throw NotUnderstood{"the file is being written"};
   if (dataset.shape.empty()) throw NotUnderstood{"it is a single value"};
   if (dataset.elsewhere) throw NotUnderstood{"its values lie in other files"};
@@ -113,7 +117,7 @@ void locate(const File::State& state, const OpenDataset& dataset, Storage& stora
   if (holds_references(dataset.type.get())) throw NotUnderstood{"its values are references to where the values are"};
   const FileBytes file(state.file.get(), task);
   const H5D_layout_t layout = check(H5Pget_layout(creation.get()), task);
-  if (layout == H5D_CHUNKED) storage = locate_chunks(state.file.get(), file, dataset, task);
+  if (layout == H5D_CHUNKED) storage = *locate_chunks(dataset, task);
   storage.descriptor = file.descriptor();
   if (!dataset.filtered && file.base() + file.size() <= kMostMapped) {
     storage.mapping = std::make_shared<MappedFile>(file.descriptor(), file.base() + file.size());
@@ -131,10 +135,36 @@ void locate(const File::State& state, const OpenDataset& dataset, Storage& stora
 
 }  // namespace
 
+std::shared_ptr<const Storage> locate_chunks(OpenDataset& dataset, const Task& task) {
+  if (dataset.chunks) return dataset.chunks;
+  try {
+    dataset.chunks = std::make_shared<const Storage>(read_chunks(dataset, task));
+  } catch (const Damaged&) {
+    fail(task, "the index of its chunks is damaged", kCopyAgain);
+  }
+  return dataset.chunks;
+}
+
+std::uint64_t File::State::stored_bytes(OpenDataset& dataset, const Task& task) const {
+  if (dataset.chunk.empty() || !opened_as) return H5Dget_storage_size(dataset.id.get());
+  if (dataset.chunks_stored_bytes) return *dataset.chunks_stored_bytes;
+  constexpr std::size_t kMostKept = 4096;
+  std::uint64_t n_bytes = 0;
+  try {
+    const auto located = locate_chunks(dataset, task);
+    for (const StoredChunk& chunk : located->chunks) n_bytes += chunk.bytes;
+    // All data sets of a file are asked; a few bytes can say of each that it has a million chunks.
+    if (located->chunks.size() > kMostKept) dataset.chunks.reset();
+  } catch (const NotUnderstood&) {  // whoever reads it is told so
+  }
+  dataset.chunks_stored_bytes = n_bytes;
+  return n_bytes;
+}
+
 Storage File::storage(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);
-  const OpenDataset& dataset = state().dataset(name, task);
+  OpenDataset& dataset = state().dataset(name, task);
   Storage storage;
   storage.shape.assign(dataset.shape.begin(), dataset.shape.end());
   storage.element_bytes = H5Tget_size(dataset.type.get());
@@ -143,7 +173,7 @@ Storage File::storage(std::string_view name) const {
   } catch (const NotUnderstood& kind) {
     storage.obstacle = kind.reason;
   } catch (const Damaged&) {
-    fail(task, dataset.chunk.empty() ? "its values lie past the end of the file" : kDamagedIndex, kCopyAgain);
+    fail(task, "its values lie past the end of the file", kCopyAgain);
   }
   return storage;
 }

@@ -45,16 +45,20 @@ std::size_t unit_of(hid_t type, const Task& task) {
   return H5Tget_size(own(H5Tget_super(type), H5Tclose, task).get());
 }
 
-/// Calls `take` with the heap and each of n references.
-void read_variable(const File::State& state, std::uint64_t n, const Task& task, const ReadAll& read,
+/// Calls `take` with the heap and each of n references of `object`. They count in the file that it is in, to which a
+/// link may have led.
+void read_variable(hid_t object, std::uint64_t n, const Task& task, const ReadAll& read,
                    const std::function<void(GlobalHeap&, const Reference&)>& take) {
   const Handle bytes = own(H5Tcreate(H5T_OPAQUE, kReferenceBytes), H5Tclose, task);
   register_conversion(bytes.get(), task);
-  if (!state.opened_as) check(H5Fflush(state.file.get(), H5F_SCOPE_LOCAL), task);  // being written: heap is in memory
+  const Handle home = own(H5Iget_file_id(object), H5Fclose, task);
+  unsigned intent = 0;
+  check(H5Fget_intent(home.get(), &intent), task);
+  if (intent != H5F_ACC_RDONLY) check(H5Fflush(home.get(), H5F_SCOPE_LOCAL), task);  // the heap is in memory
   std::vector<unsigned char> references(n * kReferenceBytes);
   read(bytes.get(), references.data());
   try {
-    const FileBytes file(state.file.get(), task);
+    const FileBytes file(home.get(), task);
     GlobalHeap heap(file);
     Fields all(references);
     for (std::uint64_t i = 0; i < n; ++i) {
@@ -70,13 +74,13 @@ void read_variable(const File::State& state, std::uint64_t n, const Task& task, 
 
 }  // namespace
 
-std::vector<std::string> read_all_strings(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
+std::vector<std::string> read_all_strings(hid_t object, hid_t stored, std::uint64_t n, const Task& task,
                                           const ReadAll& read) {
   if (n == 0) return {};
   std::vector<std::string> strings;
   strings.reserve(n);
   if (check(H5Tis_variable_str(stored), task) > 0) {
-    read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+    read_variable(object, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
       const auto bytes = value_at(heap, reference);
       strings.push_back(trimmed(reinterpret_cast<const char*>(bytes.data()), bytes.size(), false));
     });
@@ -90,9 +94,9 @@ std::vector<std::string> read_all_strings(const File::State& state, hid_t stored
   return strings;
 }
 
-std::vector<std::uint8_t> read_variable_bytes(const File::State& state, const Task& task, const ReadAll& read) {
+std::vector<std::uint8_t> read_variable_bytes(hid_t object, const Task& task, const ReadAll& read) {
   std::vector<std::uint8_t> value;
-  read_variable(state, 1, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+  read_variable(object, 1, task, read, [&](GlobalHeap& heap, const Reference& reference) {
     const auto bytes = value_at(heap, reference);
     value.assign(bytes.begin(), bytes.end());
   });
@@ -111,8 +115,7 @@ bool is_variable(hid_t type, const Task& task) {
   return false;
 }
 
-void require_sound_variable(const File::State& state, hid_t stored, std::uint64_t n, const Task& task,
-                            const ReadAll& read) {
+void require_sound_variable(hid_t object, hid_t stored, std::uint64_t n, const Task& task, const ReadAll& read) {
   if (n == 0 || !is_variable(stored, task)) return;
   const std::size_t unit = unit_of(stored, task);
   const Handle part =
@@ -120,7 +123,7 @@ void require_sound_variable(const File::State& state, hid_t stored, std::uint64_
   if (unit == 0 || (part.get() >= 0 && is_variable(part.get(), task))) {
     fail(task, "values of variable length are part of its values, which cannot be checked", "leave it out of the file");
   }
-  read_variable(state, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
+  read_variable(object, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
     // For the library a value is empty where its address is 0. Elsewhere it takes the whole object, whatever its
     // length.
     if (reference.address == 0) return;

@@ -147,13 +147,12 @@ void VirtualSources::require_sound(std::uint64_t first_row, std::uint64_t n_rows
     const std::uint64_t last = std::min<std::uint64_t>(first_row + n_rows - 1, part.last[0]);
     if (part.n_values == 0 || first > last) continue;
     OpenDataset& source = open(part, task);
-    if (!source.filtered) continue;
+    if (source.chunk.empty()) continue;
     const Task source_task = files_.at(part.file)->reading(part.dataset);
-    if (!source.checked) source.checked = std::make_shared<ChunkCheck>(source, source_task);
     const std::uint64_t skipped = part.follows_rows ? first - part.first[0] : 0;
     const std::uint64_t begin = part.source_first[0] + skipped;
     const std::uint64_t count = part.follows_rows ? last - first + 1 : part.source_last[0] - begin + 1;
-    source.checked->require_sound(source, begin, count, source_task);
+    require_sound_chunks(source, begin, count, source_task);
   }
 }
 
