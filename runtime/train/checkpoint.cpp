@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <optional>
 
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/log.h"
 #include "runtime/hdf5/file.h"
 #include "runtime/train/checkpoint_attributes.h"
 
@@ -283,12 +285,36 @@ std::filesystem::path member_folder(const std::filesystem::path& run, std::int64
   return run / "members" / std::to_string(member);
 }
 
+namespace {
+
+/// By the newest state in a run folder; nothing where that is gone or cannot be read.
+std::optional<std::int64_t> epochs_finished(const std::filesystem::path& run) {
+  const std::filesystem::path last = run / "checkpoints" / "last.h5";
+  if (!std::filesystem::is_regular_file(last)) return std::nullopt;
+  try {
+    const auto epoch = hdf5::File::open(last).attribute("/", "epoch");
+    if (epoch && std::holds_alternative<std::int64_t>(*epoch)) return std::get<std::int64_t>(*epoch);
+  } catch (const Error&) {  // what is wanted is in the other file
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint) {
   std::vector<std::filesystem::path> found{find_checkpoint(run_or_checkpoint)};
   if (!std::filesystem::is_directory(run_or_checkpoint)) return found;
+  const auto wanted = epochs_finished(run_or_checkpoint);  // the first one ends before the second begins
   for (std::int64_t member = 2;; ++member) {
-    const std::filesystem::path path = checkpoint_in(member_folder(run_or_checkpoint, member));
+    const std::filesystem::path folder = member_folder(run_or_checkpoint, member), path = checkpoint_in(folder);
     if (path.empty()) break;
+    const auto finished = epochs_finished(folder);
+    if (wanted && finished && *finished < *wanted) {
+      log::warning(fmt::format("network {} of {} was stopped in epoch {} of {} and is left out; xrai_gpu_train --resume "
+                               "finishes it",
+                               member, run_or_checkpoint.string(), *finished + 1, *wanted));
+      break;
+    }
     found.push_back(path);
   }
   return found;

@@ -106,9 +106,11 @@ TEST_F(Members, CtrlCInTheSecondNetworkSavesItAndSaysHowToGoOn) {
   program.send(SIGINT);
   EXPECT_EQ(program.exit_code(), 130);
   EXPECT_THAT(program.errors(), HasSubstr("--out " + run("r").string() + " --resume auto --members 2"));
+  EXPECT_EQ(find_checkpoints(run("r")).size(), 1U) << "half trained, it is no member yet";
   const auto on = run_command(command("r", "--resume auto"));
   ASSERT_EQ(on.exit_code, 0) << on.errors;
   EXPECT_EQ(read_checkpoint(second / "checkpoints" / "last.h5").state.epoch, 8);
+  EXPECT_EQ(find_checkpoints(run("r")).size(), 2U);
 }
 
 TEST_F(Members, OneThatHasNoCheckpointYetEndsTheList) {
