@@ -41,7 +41,7 @@ void walk(const hdf5::File& file, std::size_t index, const std::string& group, i
       FoundDataset dataset{index, object, file.info(object), parse_object_name(object)};
       if (dataset.name.split.empty()) dataset.name.split = parse_object_name(file.path().stem().string()).split;
       found.push_back(std::move(dataset));
-    } else if (depth < kDeepestGroup) {
+    } else if (depth < kDeepestGroup && file.is_group(object)) {
       walk(file, index, object, depth + 1, found);
     }
   }

@@ -39,9 +39,9 @@ class Repacker {
       const std::string object = (group == "/" ? "" : group) + "/" + name;
       if (from_.is_link(object)) {
         to_.copy(from_, object);
-      } else if (!from_.is_dataset(object)) {
+      } else if (from_.is_group(object)) {
         copy_group(object, depth + 1);
-      } else if (holds_pictures(from_.info(object))) {
+      } else if (from_.is_dataset(object) && holds_pictures(from_.info(object))) {
         copy_rows(object);
       } else {
         to_.copy(from_, object);

@@ -122,10 +122,24 @@ std::vector<std::string> File::names_in(std::string_view group) const {
   return names;
 }
 
+namespace {
+
+/// Of the identifiers' kinds; H5I_BADID: there is no such object.
+H5I_type_t kind_of(const File::State& state, std::string_view object) {
+  if (!state.has(object)) return H5I_BADID;
+  return H5Iget_type(state.open_object(object, state.reading(object)).get());
+}
+
+}  // namespace
+
 bool File::is_dataset(std::string_view object) const {
   const LibraryLock lock;
-  if (!state().has(object)) return false;
-  return H5Iget_type(state().open_object(object, state().reading(object)).get()) == H5I_DATASET;
+  return kind_of(state(), object) == H5I_DATASET;
+}
+
+bool File::is_group(std::string_view object) const {
+  const LibraryLock lock;
+  return kind_of(state(), object) == H5I_GROUP;
 }
 
 DatasetInfo File::info(std::string_view name) const {

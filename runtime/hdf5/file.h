@@ -103,6 +103,8 @@ class File {
   /// Names directly under a group, in name order.
   [[nodiscard]] std::vector<std::string> names_in(std::string_view group) const;
   [[nodiscard]] bool is_dataset(std::string_view object) const;
+  /// What is neither is a named type.
+  [[nodiscard]] bool is_group(std::string_view object) const;
   [[nodiscard]] DatasetInfo info(std::string_view dataset) const;
 
   /// Whole data set, converted to T by the library (values outside T's range are clamped to it). A shape that the

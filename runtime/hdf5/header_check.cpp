@@ -1,6 +1,7 @@
 #include "runtime/hdf5/header_check.h"
 
 #include <optional>
+#include <utility>
 
 #include "runtime/hdf5/datatype_message.h"
 #include "runtime/hdf5/group_check.h"
@@ -19,6 +20,7 @@ struct Described {
   std::optional<std::uint64_t> value_bytes, n_axes, n_values;  // of the first type and the first shape
   std::optional<std::uint64_t> fill_bytes, compact_bytes;
   std::optional<std::uint64_t> chunk_axes, chunk_value_bytes;
+  bool has_members = false, has_external_files = false;
   std::vector<std::uint64_t> shape;  // the same
   struct InHeap {
     std::uint64_t address, index;
@@ -195,6 +197,7 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
       break;
     case MessageType::kExternalFiles:
       is_own("the list of files with its values is");
+      require(!std::exchange(described.has_external_files, true));
       check_external_files(file, body);
       break;
     case MessageType::kLayout:
@@ -215,6 +218,7 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
       break;
     case MessageType::kSymbolTable:
       is_own("its list of members is");
+      require(!std::exchange(described.has_members, true));  // a thousand of one long list would take minutes
       check_symbol_table(file, body);
       break;
     case MessageType::kContinuation:

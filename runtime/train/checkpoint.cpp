@@ -310,9 +310,10 @@ std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path&
     if (path.empty()) break;
     const auto finished = epochs_finished(folder);
     if (wanted && finished && *finished < *wanted) {
-      log::warning(fmt::format("network {} of {} was stopped in epoch {} of {} and is left out; xrai_gpu_train --resume "
-                               "finishes it",
-                               member, run_or_checkpoint.string(), *finished + 1, *wanted));
+      log::warning(
+          fmt::format("network {} of {} was stopped in epoch {} of {} and is left out; xrai_gpu_train --resume "
+                      "finishes it",
+                      member, run_or_checkpoint.string(), *finished + 1, *wanted));
       break;
     }
     found.push_back(path);

@@ -84,8 +84,8 @@ std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_checkp
 std::filesystem::path member_folder(const std::filesystem::path& run, std::int64_t member);
 
 /// All networks of an ensemble in order, the run's own first; one for a checkpoint file or a run without members. A
-/// member that has no checkpoint yet ends the list, and so does one with fewer epochs behind it than the run's own, with
-/// a warning: half trained, it would spoil the mean. Throws Error(kBadData).
+/// member that has no checkpoint yet ends the list, and so does one with fewer epochs behind it than the run's own,
+/// with a warning: half trained, it would spoil the mean. Throws Error(kBadData).
 std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path& run_or_checkpoint);
 
 }  // namespace xrai

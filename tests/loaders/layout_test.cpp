@@ -249,35 +249,6 @@ TEST(Layout, ClassesMayBeCountedFromOne) {
   EXPECT_THAT(reader->classes(), ElementsAre("1", "2", "3"));
 }
 
-// A part of a set may hold pictures of one class only.
-TEST(Layout, OnesAloneAreNotCountedFromOne) {
-  const testing::TemporaryFolder folder;
-  {
-    const LayoutFile file(folder / "a.h5");
-    file.numbers("/images", testing::kNHW, pictures());
-    file.numbers("/labels", {kPictures}, std::vector<double>(kPictures, 1));
-  }
-  EXPECT_THAT(open_dataset(folder / "a.h5")->labels("train"), ::testing::Each(1));
-}
-
-// As tables are written whose column had gaps once.
-TEST(Layout, LabelsOfATableMayHaveAPointButNoGap) {
-  const testing::TemporaryFolder folder;
-  const auto path = testing::table_beside(folder.path());
-  std::filesystem::remove(folder / "findings.csv");
-  const auto write = [&](const char* second) {
-    std::ofstream table(folder / "cxr.csv");
-    table << "Path,Pneumonia\n";
-    for (std::int64_t i = 0; i < kPictures; ++i) table << i << ".png," << (i == 1 ? second : "0.0") << "\n";
-  };
-  write("1.0");
-  EXPECT_THAT(open_dataset(path)->labels("train"), ElementsAre(0, 1, 0, 0, 0, 0));
-  write("");
-  EXPECT_THAT(refusal(path), HasSubstr("1 of its 6 labels are blank"));
-  write("-1.0");
-  EXPECT_THAT(refusal(path), HasSubstr("label -1 of picture 1 is not a class number"));
-}
-
 TEST(Layout, WhatCouldBeTwoThingsNamesTheFlag) {
   const testing::TemporaryFolder folder;
   const auto file_with = [&](const LayoutFile::Shape& shape, double value, hid_t type = H5T_STD_U8LE) {

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "loaders/file_survey.h"
 #include "loaders/row_source.h"
 #include "tests/loaders/row_files.h"
 #include "tests/support/errors.h"
@@ -46,6 +47,19 @@ class Repack : public ::testing::Test {
   const std::filesystem::path input_ = folder_ / "in.h5", output_ = folder_ / "out.h5";
   std::int64_t done_ = 0;
 };
+
+// h5py writes one for f["kind"] = numpy.dtype("f4").
+TEST_F(Repack, NamedTypesAreNeitherGroupsNorDataSetsAndAreCopied) {
+  const hid_t opened = H5Fopen(input_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), type = H5Tcopy(H5T_IEEE_F32LE);
+  testing::require(H5Tcommit2(opened, "kind", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+  testing::require(H5Tclose(type) >= 0 && H5Fclose(opened) >= 0);
+  EXPECT_EQ(survey(hdf5::File::open(input_), 0).size(), 4U);  // images, labels, source, and y, which leads to labels
+  (void)run({});
+  const hdf5::File repacked = hdf5::File::open(output_);
+  EXPECT_TRUE(repacked.has("/kind"));
+  EXPECT_FALSE(repacked.is_group("/kind"));
+  EXPECT_FALSE(repacked.is_dataset("/kind"));
+}
 
 /// The library copies values of variable length by what the heap says of them, and would not come to an end.
 TEST_F(Repack, AHeapThatIsWrongIsRefusedBeforeTheLibraryCopiesFromIt) {
