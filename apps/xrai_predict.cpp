@@ -236,7 +236,7 @@ int run(const Options& options) {
     print_table(predictor, scores);
   }
   std::fflush(stdout);
-  fmt::print(stderr, "{}\n", kScoresNotice);
+  std::fprintf(stderr, "%s\n", kScoresNotice);
   bool all_read = true;
   for (const ScoredPicture& score : scores) {
     if (score.failure.empty()) continue;

@@ -151,7 +151,7 @@ int NetworkCommand::run() const {
   } else {
     fmt::print("{}\n", file.string());
   }
-  fmt::print(stderr, "{}\n", kScoresNotice);
+  std::fprintf(stderr, "%s\n", kScoresNotice);
   return 0;
 }
 

@@ -114,10 +114,12 @@ void Progress::draw(Clock::time_point now, bool last) {
   if (redraws_) {
     const char* begin = colour_ ? "\r\033[36m" : "\r";
     const char* end = colour_ ? "\033[0m\033[K" : "\033[K";
-    fmt::print(stderr, "{}{}{}{}", begin, progress_bar(state(now), terminal_columns()), end, last ? "\n" : "");
+    const std::string bar = progress_bar(state(now), terminal_columns());
+    std::fprintf(stderr, "%s%s%s%s", begin, bar.c_str(), end, last ? "\n" : "");
     bar_on_screen_ = !last;
   } else {
-    fmt::print(stderr, "{}\n", progress_line(state(now)));
+    // Not fmt::print, which throws where nobody reads any more: that is no reason to stop working.
+    std::fprintf(stderr, "%s\n", progress_line(state(now)).c_str());
   }
 }
 

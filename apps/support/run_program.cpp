@@ -24,7 +24,8 @@ bool trace_wanted() {
 
 int tell(std::string_view program, const std::string& sentence, ExitCode code) {
   log::set_before_line({});
-  fmt::print(stderr, "{}: {}\n", program, sentence);
+  // Not fmt::print, which throws where nobody reads any more.
+  std::fprintf(stderr, "%s\n", fmt::format("{}: {}", program, sentence).c_str());
   return static_cast<int>(code);
 }
 

@@ -222,5 +222,16 @@ TEST(DatasetProgram, AFullDiskIsOneSentence) {
   EXPECT_EQ(WEXITSTATUS(std::system(line.c_str())), 7);  // NOLINT
 }
 
+// As behind `2>&1 | head`, or a log on a full disk.
+TEST(DatasetProgram, WhereNobodyReadsMessagesTheWorkIsDoneAllTheSame) {
+  ASSERT_TRUE(fs::exists("/dev/full"));
+  const TemporaryFolder folder;
+  const std::string program = std::string(XRAI_BIN) + "/xrai_dataset ";
+  const auto exit_of = [](const std::string& line) { return WEXITSTATUS(std::system(line.c_str())); };  // NOLINT
+  EXPECT_EQ(exit_of(program + "synth " + quoted(folder / "a.h5") + " --images 4 --size 32 > /dev/null 2> /dev/full"),
+            0);
+  EXPECT_EQ(exit_of(program + "info " + quoted(folder / "b.h5") + " 2> /dev/full"), 3);
+}
+
 }  // namespace dataset_program_test
 }  // namespace xrai
