@@ -1,8 +1,8 @@
 // Indexes that are trees: version 1, which nearly every file has, and version 2, where two axes may grow without limit.
 // Keys must rise from leaf to leaf, as the library's search needs them to; so no node is visited twice.
-#include <bit>
 #include <limits>
 
+#include "runtime/hdf5/btree2.h"
 #include "runtime/hdf5/chunk_index.h"
 
 namespace xrai::hdf5 {
@@ -70,83 +70,21 @@ class Tree1 {
   std::uint64_t node_bytes_ = 0;
 };
 
-/// Bytes that a number up to `most` takes in a file.
-std::size_t bytes_of_number(std::uint64_t most) {
-  return static_cast<std::size_t>(std::bit_width(most) - 1) / 8 + 1;
-}
-
-class Tree2 {
+/// Chunks in the records of a tree of version 2, types 10 and 11 (III.A.2).
+class ChunkRecords {
  public:
-  Tree2(const FileBytes& file, std::uint64_t address, ChunkGrid& grid) : file_(file), grid_(grid) {
-    const auto block = file.read_checked(address, 38);
-    Fields header(block);
-    header.expect(std::string_view("BTHD\0", 5));
-    type_ = header.number(1);
-    if (type_ != (grid.spec().filtered ? 11 : 10)) throw Damaged{};
-    node_bytes_ = header.number(4);
-    record_bytes_ = header.number(2);
-    depth_ = header.number(2);
-    header.take(2);  // when nodes are split and merged
-    root_ = header.address();
-    root_records_ = header.number(2);
+  ChunkRecords(const FileBytes& file, std::uint64_t address, ChunkGrid& grid)
+      : tree_(file, address, grid.spec().filtered ? 11 : 10), grid_(grid) {
     const std::uint64_t place_bytes = 8 * grid.rank();
-    if (depth_ > kDeepest || node_bytes_ < 64 || record_bytes_ <= place_bytes || record_bytes_ > node_bytes_ / 2) {
-      throw Damaged{};
-    }
-    entry_bytes_ = record_bytes_ - place_bytes;
-    size_nodes();
+    if (tree_.record_bytes() <= place_bytes) throw Damaged{};
+    entry_bytes_ = tree_.record_bytes() - place_bytes;
   }
 
   void read() {
-    if (root_ != kNowhere) read(root_, root_records_, depth_);
+    tree_.walk([&](Fields record) { put(record); });
   }
 
  private:
-  static constexpr std::uint64_t kDeepest = 16;
-  static constexpr std::uint64_t kAround = 10;  // signature, version, type, checksum of a node
-
-  struct Level {
-    std::uint64_t most_records = 0;  // in one node
-    std::uint64_t most_below = 0;    // in it and all nodes below
-    std::size_t below_bytes = 0;     // of a number of these
-  };
-
-  // How wide the fields of a node are follows from how many records can lie below it.
-  void size_nodes() {
-    const std::uint64_t leaf_records = (node_bytes_ - kAround) / record_bytes_;
-    levels_.push_back({leaf_records, leaf_records, 0});
-    count_bytes_ = bytes_of_number(leaf_records);
-    for (std::uint64_t depth = 1; depth <= depth_; ++depth) {
-      const Level below = levels_.back();
-      const std::uint64_t pointer_bytes = 8 + count_bytes_ + below.below_bytes;
-      if (node_bytes_ <= kAround + pointer_bytes + record_bytes_) throw Damaged{};
-      const std::uint64_t records = (node_bytes_ - kAround - pointer_bytes) / (record_bytes_ + pointer_bytes);
-      if (below.most_below > std::numeric_limits<std::uint64_t>::max() / (records + 2)) throw Damaged{};
-      const std::uint64_t all = (records + 1) * below.most_below + records;
-      levels_.push_back({records, all, bytes_of_number(all)});
-    }
-  }
-
-  void read(std::uint64_t address, std::uint64_t n_records, std::uint64_t depth) {
-    const Level& level = levels_[depth];
-    if (n_records == 0 || n_records > level.most_records) throw Damaged{};
-    const std::size_t below_bytes = depth == 0 ? 0 : levels_[depth - 1].below_bytes;
-    const std::uint64_t pointer_bytes = depth == 0 ? 0 : (n_records + 1) * (8 + count_bytes_ + below_bytes);
-    const auto block = file_.read_checked(address, kAround + n_records * record_bytes_ + pointer_bytes);
-    Fields node(block);
-    node.expect(depth == 0 ? std::string_view("BTLF\0", 5) : std::string_view("BTIN\0", 5));
-    if (node.number(1) != type_) throw Damaged{};
-    Fields records(node.take(n_records * record_bytes_));
-    for (std::uint64_t i = 0; i <= n_records; ++i) {
-      if (depth > 0) {
-        const std::uint64_t child = node.address(), child_records = node.number(count_bytes_);
-        node.take(below_bytes);
-        read(child, child_records, depth - 1);
-      }
-      if (i < n_records) put(records);
-    }
-  }
-
   void put(Fields& record) {
     const IndexEntry entry = parse_entry(record, entry_bytes_, grid_);
     Key place(grid_.rank());
@@ -156,11 +94,9 @@ class Tree2 {
     last_ = std::move(place);
   }
 
-  const FileBytes& file_;
+  const Tree2 tree_;
   ChunkGrid& grid_;
-  std::uint64_t type_ = 0, node_bytes_ = 0, record_bytes_ = 0, depth_ = 0, root_ = kNowhere, root_records_ = 0;
-  std::size_t entry_bytes_ = 0, count_bytes_ = 0;
-  std::vector<Level> levels_;  // from the leaves up
+  std::size_t entry_bytes_ = 0;
   std::optional<Key> last_;
 };
 
@@ -172,7 +108,7 @@ void read_btree1(const FileBytes& file, std::uint64_t address, std::uint64_t nod
 }
 
 void read_btree2(const FileBytes& file, std::uint64_t address, ChunkGrid& grid) {
-  Tree2(file, address, grid).read();
+  ChunkRecords(file, address, grid).read();
 }
 
 }  // namespace xrai::hdf5

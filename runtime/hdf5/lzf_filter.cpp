@@ -8,8 +8,8 @@
 namespace xrai::hdf5 {
 namespace {
 
-constexpr H5Z_filter_t kLzfFilter = 32000;   // registered with the HDF Group for h5py
-constexpr std::size_t kMostInflation = 100;  // LZF reaches 88 : 1
+constexpr H5Z_filter_t kLzfFilter = 32000;      // registered with the HDF Group for h5py
+constexpr std::size_t kMostLzfInflation = 100;  // LZF reaches 88 : 1
 
 /// H5Z_func_t; asked to compress, it says that it could not, and the chunk is stored as it is. The third of the
 /// filter's values is the bytes of a chunk. 0: it failed.
@@ -17,7 +17,7 @@ std::size_t inflate(unsigned flags, std::size_t n_values, const unsigned* values
                     std::size_t* buffer_bytes, void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0 || n_values < 3) return 0;
   const std::size_t chunk_bytes = values[2];
-  if (chunk_bytes / kMostInflation > n_bytes) return 0;  // nothing is allocated for what cannot be true
+  if (chunk_bytes / kMostLzfInflation > n_bytes) return 0;  // nothing is allocated for what cannot be true
   void* const chunk = H5allocate_memory(chunk_bytes, false);
   if (chunk == nullptr) return 0;
   const unsigned n = lzf_decompress(*buffer, static_cast<unsigned>(n_bytes), chunk, static_cast<unsigned>(chunk_bytes));
