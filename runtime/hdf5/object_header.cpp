@@ -24,9 +24,12 @@ class HeaderWalk {
     }
   }
 
-  void run(const std::function<bool(const HeaderMessage&)>& take) {
+  std::uint64_t run(const std::function<bool(const HeaderMessage&)>& take) {
+    std::uint64_t n_read = 0;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       if (blocks_.size() > kMostBlocks || blocks_[i].n_bytes > kMostHeaderBytes) throw Damaged{};
+      n_read += blocks_[i].n_bytes;
+      require(n_read <= file_.size());  // pieces that lie over one another
       const auto bytes = start_.version == 1 ? file_.read(blocks_[i].address, blocks_[i].n_bytes)
                                              : file_.read_checked(blocks_[i].address, blocks_[i].n_bytes);
       std::size_t before = 0, after = 0;
@@ -34,8 +37,9 @@ class HeaderWalk {
       if (bytes.size() < before + after) throw Damaged{};
       const std::span<const unsigned char> all(bytes);
       if (start_.version == 2) Fields(all).expect(i == 0 ? "OHDR" : "OCHK");
-      if (!walk_block(Fields(all.subspan(before, bytes.size() - before - after)), take)) return;
+      if (!walk_block(Fields(all.subspan(before, bytes.size() - before - after)), take)) break;
     }
+    return n_read;
   }
 
  private:
@@ -87,8 +91,9 @@ HeaderStart header_start(std::span<const unsigned char> start) {
   return header;
 }
 
-void walk_header(const FileBytes& file, std::uint64_t address, const std::function<bool(const HeaderMessage&)>& take) {
-  HeaderWalk(file, address).run(take);
+std::uint64_t walk_header(const FileBytes& file, std::uint64_t address,
+                          const std::function<bool(const HeaderMessage&)>& take) {
+  return HeaderWalk(file, address).run(take);
 }
 
 }  // namespace xrai::hdf5

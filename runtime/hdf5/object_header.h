@@ -17,10 +17,15 @@ enum class MessageType : std::uint64_t {
   kLink = 6,
   kExternalFiles = 7,
   kLayout = 8,
+  kGroupInfo = 10,
   kFilters = 11,
   kAttribute = 12,
+  kComment = 13,
+  kOldTime = 14,
   kContinuation = 16,
-  kSymbolTable = 17
+  kSymbolTable = 17,
+  kTime = 18,
+  kReferences = 22
 };
 
 struct HeaderMessage {
@@ -44,8 +49,9 @@ constexpr std::uint64_t kMostHeaderBytes = 1 << 20;
 /// that is longer than any is, or none, and NotUnderstood for a newer version.
 HeaderStart header_start(std::span<const unsigned char> start);
 
-/// Calls `take` with every message of the header at `address` but continuations, until it returns false. Throws
-/// Damaged, or NotUnderstood for a header of a newer version.
-void walk_header(const FileBytes& file, std::uint64_t address, const std::function<bool(const HeaderMessage&)>& take);
+/// Calls `take` with every message of the header at `address` but continuations, until it returns false. Gives back how
+/// many bytes it has read. Throws Damaged, or NotUnderstood for a header of a newer version.
+std::uint64_t walk_header(const FileBytes& file, std::uint64_t address,
+                          const std::function<bool(const HeaderMessage&)>& take);
 
 }  // namespace xrai::hdf5
