@@ -5,6 +5,7 @@
 #include <set>
 
 #include "runtime/hdf5/datatype_message.h"
+#include "runtime/hdf5/dense_storage.h"
 #include "runtime/hdf5/group_check.h"
 #include "runtime/hdf5/object_header.h"
 #include "runtime/hdf5/virtual_mapping.h"
@@ -236,9 +237,18 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
       is_own("an attribute is");
       check_attribute(file, body, described.committed);
       break;
+    case MessageType::kAttributeInfo:
+      is_only("the place of its attributes is");
+      check_attribute_info(file, body,
+                           [&](Fields attribute) { check_attribute(file, attribute, described.committed); });
+      break;
     case MessageType::kLink:
       is_own("a link is");
       check_link(body);
+      break;
+    case MessageType::kLinkInfo:
+      is_only("the place of its members is");
+      check_link_info(file, body, check_link);
       break;
     case MessageType::kGroupInfo:
       check_group_info(body);

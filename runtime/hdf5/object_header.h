@@ -11,6 +11,7 @@ namespace xrai::hdf5 {
 /// Types of messages that are looked at here (IV.A.2).
 enum class MessageType : std::uint64_t {
   kDataspace = 1,
+  kLinkInfo = 2,
   kDatatype = 3,
   kOldFillValue = 4,
   kFillValue = 5,
@@ -25,6 +26,7 @@ enum class MessageType : std::uint64_t {
   kContinuation = 16,
   kSymbolTable = 17,
   kTime = 18,
+  kAttributeInfo = 21,
   kReferences = 22
 };
 
