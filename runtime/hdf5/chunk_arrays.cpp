@@ -69,8 +69,7 @@ class ExtensibleArray {
     const auto direct = 2 * static_cast<std::uint64_t>(std::bit_width(least_pointers_) - 1);  // groups without one
     if (direct > n_groups_) throw Damaged{};
     const std::uint64_t n_addresses = 2 * (least_pointers_ - 1) + (n_groups_ - direct);
-    const auto bytes =
-        file_.read_checked(index_block_, 14 + index_entries_ * entry_bytes_ + 8 * n_addresses + kChecksumBytes);
+    const auto bytes = read_block(index_block_, 14 + index_entries_ * entry_bytes_ + 8 * n_addresses + kChecksumBytes);
     Fields block(bytes);
     expect_block_start(block, "EAIB", grid_.spec().filtered, address_);
     put_entries(Fields(block.take(index_entries_ * entry_bytes_)), 0, entry_bytes_, grid_);
@@ -90,12 +89,20 @@ class ExtensibleArray {
   }
 
  private:
+  /// Every byte of the file is in one block at most; without that, all addresses could name the same one.
+  std::vector<unsigned char> read_block(std::uint64_t address, std::uint64_t n_bytes) {
+    file_.require(address, n_bytes);
+    n_read_ += n_bytes;
+    require(n_read_ <= file_.size());
+    return file_.read_checked(address, n_bytes);
+  }
+
   void read_secondary(std::uint64_t address, std::uint64_t first, std::uint64_t n_blocks, std::uint64_t n_entries) {
     if (address == kNowhere) return;
     const std::uint64_t n_pages = n_entries > page_entries_ ? n_entries / page_entries_ : 0;
     const std::uint64_t bit_bytes = n_blocks * ((n_pages + 7) / 8);
     file_.require(address, n_blocks);  // before it is multiplied
-    const auto bytes = file_.read_checked(address, 14 + offset_bytes_ + bit_bytes + 8 * n_blocks + kChecksumBytes);
+    const auto bytes = read_block(address, 14 + offset_bytes_ + bit_bytes + 8 * n_blocks + kChecksumBytes);
     Fields block(bytes);
     expect_block_start(block, "EASB", grid_.spec().filtered, address_);
     block.take(offset_bytes_);
@@ -112,7 +119,7 @@ class ExtensibleArray {
     file_.require(address, n_entries);  // before it is multiplied
     const std::uint64_t before = 14 + offset_bytes_;
     const bool paged = n_entries > page_entries_;
-    const auto bytes = file_.read_checked(address, before + (paged ? 0 : n_entries * entry_bytes_) + kChecksumBytes);
+    const auto bytes = read_block(address, before + (paged ? 0 : n_entries * entry_bytes_) + kChecksumBytes);
     Fields block(bytes);
     expect_block_start(block, "EADB", grid_.spec().filtered, address_);
     block.take(offset_bytes_);
@@ -120,7 +127,7 @@ class ExtensibleArray {
     const std::uint64_t page_bytes = page_entries_ * entry_bytes_ + kChecksumBytes;
     for (std::uint64_t page = 0; page < n_entries / page_entries_; ++page) {
       if (!is_written(written, first_bit + page)) continue;
-      const auto entries = file_.read_checked(address + before + kChecksumBytes + page * page_bytes, page_bytes);
+      const auto entries = read_block(address + before + kChecksumBytes + page * page_bytes, page_bytes);
       put_entries(Fields(std::span(entries).first(page_bytes - kChecksumBytes)), first + page * page_entries_,
                   entry_bytes_, grid_);
     }
@@ -134,6 +141,7 @@ class ExtensibleArray {
   std::uint64_t n_groups_ = 0;  // of data blocks; each group holds twice the entries of the one before
   std::uint64_t end_ = 0;       // numbers below this were written
   std::uint64_t index_block_ = kNowhere;
+  std::uint64_t n_read_ = 0;
 };
 
 }  // namespace

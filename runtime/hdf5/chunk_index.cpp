@@ -18,8 +18,11 @@ void read_implicit(const FileBytes& file, std::uint64_t address, ChunkGrid& grid
   const std::uint64_t chunk_bytes = grid.spec().chunk_bytes;
   if (grid.spec().filtered) throw Damaged{};  // such chunks cannot have sizes of their own
   file.require(address, 0);
-  const std::uint64_t n_chunks = (file.size() - address) / chunk_bytes;  // or fewer, and something else behind
-  for (std::uint64_t i = 0; i < n_chunks; ++i) grid.put(i, {address + i * chunk_bytes, chunk_bytes, 0});
+  const std::uint64_t most_chunks = (file.size() - address) / chunk_bytes;  // or fewer, and something else behind
+  grid.visit([&](ChunkGrid::Place place, std::uint64_t number) {
+    require(number < most_chunks);
+    grid.put(place, {address + number * chunk_bytes, chunk_bytes, 0});
+  });
 }
 
 }  // namespace
@@ -70,6 +73,26 @@ void ChunkGrid::put(Place place, const IndexEntry& entry) {
   if (chunks_[index].bytes != 0) throw Damaged{};  // named twice
   chunks_[index] = {file_.base() + entry.address, static_cast<std::uint32_t>(entry.bytes),
                     is_plain ? kAllFilters : static_cast<std::uint32_t>(entry.skipped_filters)};
+}
+
+void ChunkGrid::visit(const std::function<void(Place place, std::uint64_t number)>& take) const {
+  std::vector<std::uint64_t> place(rank());
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    take(place, number_of(place));
+    for (std::size_t axis = rank(); axis-- > 0 && ++place[axis] == counts_[axis];) place[axis] = 0;
+  }
+}
+
+std::uint64_t ChunkGrid::number_of(Place place) const {
+  std::uint64_t number = 0;
+  for (std::size_t i = rank(); i-- > 0;) {
+    const std::size_t axis = numbered_axes_[i];
+    const std::uint64_t count = i + 1 == rank() ? 1 : std::max<std::uint64_t>(largest_counts_[axis], 1);
+    if (__builtin_mul_overflow(number, count, &number) || __builtin_add_overflow(number, place[axis], &number)) {
+      return kNowhere;
+    }
+  }
+  return number;
 }
 
 void ChunkGrid::put(std::uint64_t number, const IndexEntry& entry) {

@@ -3,6 +3,7 @@
 // III.A.1 (B-tree of version 1), III.A.2 (version 2) and VII.B to VII.E (the other indexes).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -42,10 +43,13 @@ class ChunkGrid {
   /// The same by the number that the file gives to the chunk. With an axis of no limit that one counts as the
   /// outermost, so that the numbers of the others' chunks stay when it grows.
   void put(std::uint64_t number, const IndexEntry& entry);
+  /// Calls `take` with the place of each chunk and its number.
+  void visit(const std::function<void(Place place, std::uint64_t number)>& take) const;
   [[nodiscard]] std::vector<StoredChunk> take() { return std::move(chunks_); }
 
  private:
   void order_axes();
+  [[nodiscard]] std::uint64_t number_of(Place place) const;  // kNowhere: past all numbers
   [[nodiscard]] bool reaches_past_the_shape(Place place) const;
 
   const FileBytes& file_;
