@@ -52,12 +52,15 @@ class Fields {
   std::span<const unsigned char> rest_;
 };
 
-/// The file under an identifier of the library, for as long as that is open. Addresses count from the end of the user
-/// block, as in the file.
+/// A file for as long as it is open under an identifier of the library, or a descriptor. Addresses count from the end
+/// of the user block, as in the file.
 class FileBytes {
  public:
   /// Throws NotUnderstood when the file is not an ordinary one with addresses of 64 bits.
   FileBytes(hid_t file, const Task& task);
+  /// A file that the library has not opened yet. `base`: bytes of the user block; `size`: of the rest.
+  FileBytes(int descriptor, std::uint64_t base, std::uint64_t size)
+      : descriptor_(descriptor), size_(size), base_(base) {}
 
   [[nodiscard]] std::uint64_t size() const { return size_; }  // without the user block
   [[nodiscard]] std::uint64_t base() const { return base_; }  // bytes of the user block

@@ -270,6 +270,12 @@ void look_at(const FileBytes& file, const HeaderMessage& message, Described& des
     case MessageType::kReferences:
       body.take(5);
       break;
+    // Those of the superblock's extension (superblock_check.cpp); elsewhere the library does not ask for them.
+    case MessageType::kSharedTable:
+    case MessageType::kTreeWidths:
+    case MessageType::kDriverInformation:
+    case MessageType::kFreeSpace:
+    case MessageType::kCacheImage:
     case MessageType::kContinuation:
       break;
   }

@@ -23,11 +23,16 @@ enum class MessageType : std::uint64_t {
   kAttribute = 12,
   kComment = 13,
   kOldTime = 14,
+  kSharedTable = 15,
   kContinuation = 16,
   kSymbolTable = 17,
   kTime = 18,
+  kTreeWidths = 19,
+  kDriverInformation = 20,
   kAttributeInfo = 21,
-  kReferences = 22
+  kReferences = 22,
+  kFreeSpace = 23,
+  kCacheImage = 24
 };
 
 struct HeaderMessage {

@@ -92,6 +92,17 @@ class Glance {
   const int descriptor_;
 };
 
+/// `block`: "its first block", or that of another file.
+void require_sound_start(const Glance& glance, const std::string& block, const Task& task) {
+  try {
+    require_sound_superblock(glance.descriptor());
+  } catch (const Damaged&) {
+    fail(task, block + " is damaged", kCopyAgain);
+  } catch (const NotUnderstood& kind) {
+    fail(task, fmt::format("{} cannot be checked, because {}", block, kind.reason), "write it again with h5repack");
+  }
+}
+
 }  // namespace
 
 Handle file_access(const Task& task) {
@@ -111,11 +122,7 @@ bool is_sound_file(const std::filesystem::path& path, const Task& task) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return false;  // opening a pipe would wait for a writer
   const Glance glance(path, task);
-  try {
-    require_sound_superblock(glance.descriptor());
-  } catch (const Damaged&) {
-    fail(task, fmt::format("the first block of {} is damaged", path.string()), kCopyAgain);
-  }
+  require_sound_start(glance, fmt::format("the first block of {}", path.string()), task);
   return true;
 }
 
@@ -124,11 +131,7 @@ File File::open(const std::filesystem::path& path, Links links) {
   require_regular_file(path, task);
   const Glance glance(path, task);
   require_no_writer(glance.descriptor(), task);
-  try {
-    require_sound_superblock(glance.descriptor());
-  } catch (const Damaged&) {
-    fail(task, "its first block is damaged", kCopyAgain);
-  }
+  require_sound_start(glance, "its first block", task);
   const LibraryLock lock;
   auto state = std::make_unique<State>();
   state->path = path;

@@ -48,17 +48,67 @@ void require_header_of_usual_length(int descriptor, std::uint64_t place) {
   }
 }
 
+// IV.A.2.x. The file's free space is of no use to a reader, but the library reads its message.
+void check_free_space(Fields body) {
+  const std::uint64_t version = body.number(1), strategy = body.number(1);
+  constexpr std::uint64_t kLeastPageBytes = 512;
+  if (version == 0) {
+    body.take(8);
+    if (strategy == 1) body.take(6 * 8);
+  } else {
+    const bool is_kept = body.number(1) != 0;
+    body.take(8);
+    require(body.number(8) >= kLeastPageBytes);
+    body.take(2 + 8 + (is_kept ? 12 * 8 : 0));
+  }
+}
+
+// The library has room for eight lists of shared messages, and fills in as many as the message says (IV.A.2.p). An
+// image of its cache (IV.A.2.y) would have it see others than the messages that are looked at here.
+void check_extension_message(const HeaderMessage& message) {
+  constexpr std::uint64_t kMostLists = 8;
+  Fields body(message.body);
+  switch (message.type) {
+    case MessageType::kSharedTable: {
+      body.take(9);
+      const std::uint64_t n_lists = body.number(1);
+      require(n_lists >= 1 && n_lists <= kMostLists);
+      break;
+    }
+    case MessageType::kTreeWidths:  // IV.A.2.t
+      body.take(1);
+      for (int i = 0; i < 3; ++i) require(body.number(2) > 0);
+      break;
+    case MessageType::kDriverInformation:  // IV.A.2.u
+      body.take(9);
+      body.take(body.number(2));
+      break;
+    case MessageType::kFreeSpace:
+      check_free_space(body);
+      break;
+    case MessageType::kCacheImage:
+      throw NotUnderstood{"it holds an image of the cache of whoever wrote it"};
+    default:
+      break;
+  }
+}
+
 // The root group, and what the superblock has no place for.
 void check_new_superblock(int descriptor, std::uint64_t place, std::uint64_t file_bytes, Fields fields) {
-  const std::uint64_t address_bytes = fields.number(1);
-  if (address_bytes != kLargestAddress) return;  // nobody writes others; FileBytes refuses them
-  fields.take(2);
+  const std::uint64_t address_bytes = fields.number(1), size_bytes = fields.number(1);
+  if (address_bytes != kLargestAddress || size_bytes != 8) throw NotUnderstood{"its addresses are not of 64 bits"};
+  fields.take(1);
   fields.address();  // of this block
   const std::uint64_t extension = fields.address();
   fields.address();  // end of the file
   const std::uint64_t root = fields.address();
-  for (const std::uint64_t address : {extension, root})
-    if (address < file_bytes - place) require_header_of_usual_length(descriptor, place + address);
+  if (root < file_bytes - place) require_header_of_usual_length(descriptor, place + root);
+  if (extension == kNowhere) return;
+  walk_header(FileBytes(descriptor, place, file_bytes - place), extension, [](const HeaderMessage& message) {
+    require(!message.is_shared);
+    check_extension_message(message);
+    return true;
+  });
 }
 
 }  // namespace
@@ -73,6 +123,7 @@ void require_sound_superblock(int descriptor) {
   Fields fields(superblock->bytes);
   fields.take(kSignature.size());
   const std::uint64_t version = fields.number(1);
+  if (version > 3) return;  // the library says that it is newer
   if (version > 1) return check_new_superblock(descriptor, superblock->place, file_bytes, fields);
   fields.take(4);
   const auto address_bytes = static_cast<std::size_t>(fields.number(1));
