@@ -70,6 +70,47 @@ def virtual(folder):
             h5py.h5d.create(file.id, name.encode(), numbers, h5py.h5s.create_simple(values.shape), creation)
 
 
+def untimed(kind, ordered=False):
+    """Properties of a group or a data set that keeps no times; ordered: what it has is found by when it was made, too."""
+    creation = h5py.h5p.create(kind)
+    creation.set_obj_track_times(False)
+    if ordered:
+        order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED
+        creation.set_attr_creation_order(order)
+        if hasattr(creation, "set_link_creation_order"):
+            creation.set_link_creation_order(order)
+    return creation
+
+
+def dense(folder, labels):
+    """More links and attributes than a header keeps: in heaps, with trees by name and by order, after some were removed."""
+    for name, ordered, n in (("dense", False, 12), ("dense_ordered", True, 60)):
+        with created(folder / f"{name}.h5", "latest") as file:
+            train = h5py.Group(h5py.h5g.create(file.id, b"train", gcpl=untimed(h5py.h5p.GROUP_CREATE, ordered)))
+            for key, values in (("images", pictures()), ("labels", labels)):
+                space, numbers = h5py.h5s.create_simple(values.shape), h5py.h5t.py_create(values.dtype)
+                made = h5py.h5d.create(train.id, key.encode(), numbers, space, untimed(h5py.h5p.DATASET_CREATE, ordered))
+                made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+            for i in range(n):
+                train[f"also_{i}"] = h5py.SoftLink(f"/nothing_{i}")
+            attributes = train["images"].attrs
+            for i in range(n):
+                attributes[f"about_{i}"] = (i, "a word", np.arange(i), np.float32(i))[i % 4]
+            attributes.create("flag", True, dtype=h5py.enum_dtype({"FALSE": 0, "TRUE": 1}, basetype="i1"))
+            attributes["long"] = np.zeros(4500, "u1")  # lies outside the heap's blocks
+            for i in range(0, n, 5):
+                del train[f"also_{i}"], attributes[f"about_{i}"]
+
+
+def szip(folder, labels):
+    """Skipped where the library was built without it, as some are for its licence."""
+    if not h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP):
+        return
+    for name, how in (("szip", {}), ("szip_sum", {"fletcher32": True})):
+        write(folder, name, images=(pictures(), {"chunks": (2, HEIGHT, WIDTH), "compression": "szip",
+                                                 "compression_opts": ("nn", 8), **how}), labels=labels)
+
+
 def matlab(folder):
     """As save -v7.3 writes arrays (height, width, N) and (N, 1): axes turned around, and a word about each."""
     with h5py.File(folder / "matlab.h5", "w", userblock_size=512) as file:
@@ -123,6 +164,8 @@ def main():
           labels=(labels.astype("f8"), {"chunks": (4,), "scaleoffset": 2}))
     low_bits(folder, labels)
     virtual(folder)
+    dense(folder, labels)
+    szip(folder, labels)
     matlab(folder)
     encoded_rows(folder)
 
