@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <random>
 
 #include "runtime/hdf5/file_bytes.h"
 #include "runtime/hdf5/library.h"
@@ -110,6 +111,14 @@ class Bytes {
     for (; number > 0; --number) at = text_.find(signature, at + 1);
     EXPECT_NE(at, std::string::npos) << signature;
     return at;
+  }
+  /// Of blocks whose checksum is right: signatures may stand in values, too.
+  [[nodiscard]] std::vector<std::size_t> all(std::string_view signature) const {
+    std::vector<std::size_t> places;
+    for (std::size_t at = text_.find(signature); at != std::string::npos; at = text_.find(signature, at + 1)) {
+      if (sum_of(at).n_bytes > 0) places.push_back(at);
+    }
+    return places;
   }
   [[nodiscard]] std::uint64_t number(std::size_t at, std::size_t n_bytes) const {
     return Fields(std::span(bytes()).subspan(at, n_bytes)).number(n_bytes);
@@ -311,6 +320,44 @@ TEST(DenseHeap, ThatIsCompressedIsRefusedInWords) {
   const TemporaryFolder folder;
   write_compressed(folder / "a.h5");
   expect_refused(folder / "a.h5", "it cannot be checked, because the list of what it has is compressed");
+}
+
+/// Everything that a file says it has; whether it was not refused.
+bool is_read(const std::filesystem::path& path) {
+  try {
+    const File file = File::open(path);
+    for (const std::string& name : file.names_in("/many")) (void)file.has("/many/" + name);
+    for (int i = 0; i < 12; ++i) (void)file.attribute("/many", name_of(i));
+    return true;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kBadData) << error.what();
+    return false;
+  }
+}
+
+/// What no checksum tells from a sound file, as somebody would make it who means harm.
+TEST(DenseStorageOfRandomBytes, IsAnErrorOrRead) {
+  const TemporaryFolder folder;
+  std::mt19937 random(11);
+  int n_refused = 0, n_read = 0;
+  for (const Many& many : {kFewLinks, kOrdered, kAttributes, Many{60, 40, true, 10}}) {
+    write(folder / "a.h5", many);
+    const Bytes sound(folder / "a.h5");
+    std::vector<std::size_t> blocks;
+    for (const char* signature : {"OHDR", "FRHP", "FHIB", "FHDB", "BTHD", "BTIN", "BTLF"}) {
+      for (const std::size_t at : sound.all(signature)) blocks.push_back(at);
+    }
+    for (int round = 0; round < 500; ++round) {
+      Bytes bytes = sound;
+      bytes.change(blocks[random() % blocks.size()], [&](std::string& block) {
+        for (int i = 0; i <= round % 3; ++i) block[4 + random() % (block.size() - 8)] = static_cast<char>(random());
+      });
+      bytes.store(folder / "b.h5");
+      ++(is_read(folder / "b.h5") ? n_read : n_refused);
+    }
+  }
+  EXPECT_GT(n_refused, 500);
+  EXPECT_GT(n_read, 100) << "bytes in between mean nothing";
 }
 
 }  // namespace dense_storage_test
