@@ -12,7 +12,6 @@ namespace xrai::hdf5 {
 namespace {
 
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
-constexpr std::uint64_t kLargestAddress = 8;  // bytes; the library takes up to 32, which no file has
 
 using Start = std::array<unsigned char, 96>;  // the longest old superblock with addresses of 8 bytes
 
@@ -37,15 +36,6 @@ std::optional<Superblock> find_superblock(int descriptor, std::uint64_t file_byt
       return Superblock{place, start};
   }
   return {};
-}
-
-/// Of a header that the library reads while it opens the file.
-void require_header_of_usual_length(int descriptor, std::uint64_t place) {
-  const Start start = start_at(descriptor, place);
-  try {
-    (void)header_start(std::span(start).first(kLongestHeaderStart));
-  } catch (const NotUnderstood&) {
-  }
 }
 
 // IV.A.2.x. The file's free space is of no use to a reader, but the library reads its message.
@@ -93,27 +83,48 @@ void check_extension_message(const HeaderMessage& message) {
   }
 }
 
-// The root group, and what the superblock has no place for.
-void check_new_superblock(int descriptor, std::uint64_t place, std::uint64_t file_bytes, Fields fields) {
+/// Where the library goes first, from either kind of superblock.
+struct FirstPlaces {
+  std::uint64_t base, end, root;  // what the file says of where it begins and ends; the root group's header
+  std::uint64_t driver = kNowhere, extension = kNowhere;
+};
+
+// II.A. Versions 0 and 1 have sizes of trees, free space and driver information, later ones an extension.
+FirstPlaces read_places(std::uint64_t version, Fields fields) {
+  if (version < 2) fields.take(4);
   const std::uint64_t address_bytes = fields.number(1), size_bytes = fields.number(1);
-  if (address_bytes != kLargestAddress || size_bytes != 8) throw NotUnderstood{"its addresses are not of 64 bits"};
-  fields.take(1);
-  fields.address();  // of this block
-  const std::uint64_t extension = fields.address();
-  fields.address();  // end of the file
-  const std::uint64_t root = fields.address();
-  if (root < file_bytes - place) require_header_of_usual_length(descriptor, place + root);
-  if (extension == kNowhere) return;
-  walk_header(FileBytes(descriptor, place, file_bytes - place), extension, [](const HeaderMessage& message) {
-    require(!message.is_shared);
-    check_extension_message(message);
-    return true;
-  });
+  if (address_bytes != 8 || size_bytes != 8) throw NotUnderstood{"its addresses are not of 64 bits"};
+  FirstPlaces places{};
+  if (version >= 2) {
+    fields.take(1);
+    places.base = fields.address();
+    places.extension = fields.address();
+    places.end = fields.address();
+    places.root = fields.address();
+    return places;
+  }
+  fields.take(version == 0 ? 9 : 13);
+  places.base = fields.address();
+  fields.address();  // of free space
+  places.end = fields.address();
+  places.driver = fields.address();
+  fields.address();  // of the root group's name
+  places.root = fields.address();
+  return places;
+}
+
+// II.B. The library makes room for as much as its head says.
+void check_driver_information(const FileBytes& file, std::uint64_t address) {
+  constexpr std::uint64_t kHeadBytes = 16;
+  const auto bytes = file.read(address, kHeadBytes);
+  Fields head(bytes);
+  head.take(4);
+  file.require(address + kHeadBytes, head.number(4));
 }
 
 }  // namespace
 
-// File format specification 3.0, II.A (superblocks) and II.B (driver information).
+// File format specification 3.0, II.
 void require_sound_superblock(int descriptor) {
   struct stat now {};
   if (fstat(descriptor, &now) != 0) return;
@@ -124,27 +135,19 @@ void require_sound_superblock(int descriptor) {
   fields.take(kSignature.size());
   const std::uint64_t version = fields.number(1);
   if (version > 3) return;  // the library says that it is newer
-  if (version > 1) return check_new_superblock(descriptor, superblock->place, file_bytes, fields);
-  fields.take(4);
-  const auto address_bytes = static_cast<std::size_t>(fields.number(1));
-  if (address_bytes > kLargestAddress) throw Damaged{};
-  fields.take(version == 0 ? 10 : 14);
-  fields.number(address_bytes);  // of this block
-  fields.number(address_bytes);  // of free space
-  fields.number(address_bytes);  // end of the file
-  const std::uint64_t address = fields.number(address_bytes);
-  fields.number(address_bytes);  // of the root group's name
-  const std::uint64_t root = fields.number(address_bytes);
-  if (root < file_bytes - superblock->place) require_header_of_usual_length(descriptor, superblock->place + root);
-  const std::uint64_t nowhere = address_bytes == 8 ? kNowhere : (std::uint64_t{1} << 8 * address_bytes) - 1;
-  if (address == nowhere) return;
-  constexpr std::uint64_t kHeadBytes = 16;
-  const std::uint64_t behind = file_bytes - superblock->place;
-  require(address <= behind && kHeadBytes <= behind - address);
-  const Start information = start_at(descriptor, superblock->place + address);
-  Fields head(information);
-  head.take(4);
-  require(head.number(4) <= behind - address - kHeadBytes);
+  const FirstPlaces places = read_places(version, fields);
+  // The library counts as the file lies, wherever it says that it begins, and refuses one that is cut off.
+  if (file_bytes < places.end + superblock->place - places.base) return;
+  const FileBytes file(descriptor, superblock->place, file_bytes - superblock->place);
+  if (places.driver != kNowhere) check_driver_information(file, places.driver);
+  if (places.extension != kNowhere) {
+    walk_header(file, places.extension, [](const HeaderMessage& message) {
+      require(!message.is_shared);
+      check_extension_message(message);
+      return true;
+    });
+  }
+  walk_header(file, places.root, [](const HeaderMessage&) { return true; });  // how long it is, and where it goes on
 }
 
 }  // namespace xrai::hdf5

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "runtime/hdf5/file.h"
+#include "runtime/hdf5/file_bytes.h"
 #include "runtime/hdf5/library.h"
 #include "tests/support/errors.h"
 #include "tests/support/run_command.h"
@@ -79,7 +80,12 @@ TEST_F(RootOf, PiecesThatLieOverOneAnotherAreRefused) {
   store({members_, behind(1)}, piece);
   EXPECT_TRUE(File::open(path_).has("/group"));
   store({members_, behind(3), behind(3), behind(3)}, piece);
-  EXPECT_THAT(refusal(), HasSubstr("its description is damaged"));
+  EXPECT_THAT(refusal(), HasSubstr("its first block is damaged"));  // the library reads it while it opens the file
+}
+
+TEST_F(RootOf, APieceOfExabytesIsRefusedBeforeTheLibraryMakesRoom) {
+  store({members_, message(16, number(end(), 8) + number(kNowhere, 8))});
+  EXPECT_THAT(refusal(), HasSubstr("its first block is damaged"));
 }
 
 TEST_F(RootOf, ACommentWithoutAnEndIsRefused) {
