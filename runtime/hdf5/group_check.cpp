@@ -126,7 +126,7 @@ void check_external_files(const FileBytes& file, Fields message) {
 }
 
 void check_link(Fields message) {
-  enum : std::uint64_t { kHard, kSoft };
+  enum : std::uint64_t { kHard, kSoft, kExternal = 64 };
   require(message.number(1) == 1);
   const std::uint64_t flags = message.number(1), kind = (flags & 8) != 0 ? message.number(1) : kHard;
   if ((flags & 4) != 0) message.take(8);   // order of creation
@@ -140,7 +140,10 @@ void check_link(Fields message) {
   }
   const std::uint64_t value_bytes = message.number(2);
   require(kind != kSoft || value_bytes > 0);
-  message.take(value_bytes);
+  const auto value = message.take(value_bytes);
+  if (kind != kExternal) return;
+  // A byte of flags, the name of a file and one of an object in it. Of a link without any the library reads the byte.
+  require(!value.empty() && value.back() == 0 && std::count(value.begin() + 1, value.end(), 0) >= 2);
 }
 
 }  // namespace xrai::hdf5

@@ -293,6 +293,26 @@ TEST(DenseHeap, WithATypeThatIsWrongInAnAttributeIsRefused) {
   expect_refused(folder / "a.h5", "its description is damaged");
 }
 
+/// Few links are in the header, many in the heap. Of one without any bytes the library reads the first.
+TEST(DenseHeap, WithAnExternalLinkToNothingIsRefusedAndSoIsAHeaderWithIt) {
+  const TemporaryFolder folder;
+  using namespace std::string_literals;
+  for (const auto& [n_links, signature] : {std::pair{3, "OHDR"}, std::pair{12, "FHDB"}}) {
+    for (const auto& [place, value] : {std::pair{0, "\0"s}, std::pair{7, "x"s}, std::pair{13, "x"s}}) {
+      write(folder / "a.h5", {n_links});
+      Bytes bytes(folder / "a.h5");
+      for (const std::size_t at : bytes.all(signature)) {
+        bytes.change(at, [&, place = place, value = value](std::string& block) {
+          const std::size_t link = block.find("\14\0\0b.h5\0/type\0"s);  // length, flags, two names
+          if (link != std::string::npos) block.replace(link + static_cast<std::size_t>(place), 1, value);
+        });
+      }
+      bytes.store(folder / "a.h5");
+      expect_refused(folder / "a.h5", "its description is damaged");
+    }
+  }
+}
+
 TEST(DenseHeap, WithoutTheRightChecksumIsRefused) {
   const TemporaryFolder folder;
   for (const char* block : {"FRHP", "FHIB", "FHDB", "BTHD", "BTIN", "BTLF"}) {
