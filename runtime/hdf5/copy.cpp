@@ -81,33 +81,88 @@ void copy_attributes(const File::State& state, const std::string& object, const 
   for (const std::string& name : names) copy_attribute(state, source.get(), made.get(), name, task);
 }
 
-void require_sound_attributes(const File::State& state, const std::string& object, const Task& task) {
-  const Handle source = state.open_object(object, task);
-  std::vector<std::string> names;
-  hsize_t position = 0;
-  check(H5Aiterate2(source.get(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task);
-  for (const std::string& name : names) {
-    const Handle attribute = own(H5Aopen(source.get(), name.c_str(), H5P_DEFAULT), H5Aclose, task);
-    const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task);
-    const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task);
-    const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
-    require_sound_variable(attribute.get(), type.get(), n, task,
-                           [&](hid_t memory, void* out) { check(H5Aread(attribute.get(), memory, out), task); });
-  }
+herr_t keep_link_name(hid_t, const char* name, const H5L_info_t*, void* names) {
+  return keep_attribute_name(-1, name, nullptr, names);
 }
 
-/// What the library would follow without looking when it copies a data set: its index of chunks, its values of variable
-/// length, and those of its attributes.
-void require_sound_to_copy(const File::State& state, const std::string& object, const Task& task) {
-  require_sound_attributes(state, object, task);
-  if (!state.opened_as || H5Iget_type(state.open_object(object, task).get()) != H5I_DATASET) return;
-  OpenDataset dataset = state.open_dataset(object, task);
-  if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task);
-  if (!is_variable(dataset.type.get(), task)) return;
-  require_sound_variable(
-      dataset.id.get(), dataset.type.get(), state.elements_that_fit(dataset, task), task,
-      [&](hid_t memory, void* out) { state.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task); });
-}
+/// What the library would follow without looking when it copies an object: the members of a group and theirs, the index
+/// of a data set's chunks, values of variable length, types that have an object of their own, and the attributes of
+/// all.
+class CopyCheck {
+ public:
+  CopyCheck(const File::State& state, const Task& task) : state_(state), task_(task) {}
+
+  void require_sound(const std::string& object, int depth = 0) {
+    if (depth > kDeepest) fail(task_, "it has groups in groups without end", kCopyAgain);
+    state_.require_sound(object, task_);
+    const Handle opened = state_.open_object(object, task_);
+    if (!is_new(opened.get())) return;
+    require_sound_attributes(opened.get(), depth);
+    if (!state_.opened_as) return;
+    const H5I_type_t kind = H5Iget_type(opened.get());
+    if (kind == H5I_GROUP) require_sound_members(object, opened.get(), depth);
+    if (kind == H5I_DATASET) require_sound_values(object, depth);
+  }
+
+ private:
+  static constexpr int kDeepest = 64;
+
+  /// Objects can be met by several names, and types by everything that has them.
+  bool is_new(hid_t object) {
+    ObjectInfo info{};
+    check(H5Oget_info2(object, &info, H5O_INFO_BASIC), task_);
+    return seen_.emplace(info.fileno, info.addr).second;
+  }
+
+  void require_sound_attributes(hid_t object, int depth) {
+    std::vector<std::string> names;
+    hsize_t position = 0;
+    check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task_);
+    for (const std::string& name : names) {
+      const Handle attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, task_);
+      const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task_);
+      const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task_);
+      const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task_));
+      require_sound_type(type.get(), depth);
+      require_sound_variable(attribute.get(), type.get(), n, task_,
+                             [&](hid_t memory, void* out) { check(H5Aread(attribute.get(), memory, out), task_); });
+    }
+  }
+
+  void require_sound_type(hid_t type, int depth) {
+    if (depth > kDeepest) fail(task_, "its types refer to one another without end", kCopyAgain);
+    if (!state_.opened_as || check(H5Tcommitted(type), task_) == 0 || !is_new(type)) return;
+    ObjectInfo info{};
+    check(H5Oget_info2(type, &info, H5O_INFO_BASIC), task_);
+    const Handle home = own(H5Iget_file_id(type), H5Fclose, task_);
+    require_sound_at(home.get(), info.addr, task_);
+    require_sound_attributes(type, depth + 1);
+  }
+
+  void require_sound_members(const std::string& group, hid_t opened, int depth) {
+    std::vector<std::string> names;
+    hsize_t position = 0;
+    check(H5Literate(opened, H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_link_name, &names), task_);
+    for (const std::string& name : names) {
+      const std::string member = (group == "/" ? "" : group) + "/" + name;
+      if (link_info(state_, member, task_).type == H5L_TYPE_HARD) require_sound(member, depth + 1);
+    }
+  }
+
+  void require_sound_values(const std::string& object, int depth) {
+    OpenDataset dataset = state_.open_dataset(object, task_);
+    require_sound_type(dataset.type.get(), depth);
+    if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task_);
+    if (!is_variable(dataset.type.get(), task_)) return;
+    require_sound_variable(
+        dataset.id.get(), dataset.type.get(), state_.elements_that_fit(dataset, task_), task_,
+        [&](hid_t memory, void* out) { state_.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task_); });
+  }
+
+  const File::State& state_;
+  const Task task_;
+  std::set<std::pair<unsigned long, haddr_t>> seen_;
+};
 
 }  // namespace
 
@@ -122,8 +177,7 @@ void File::copy(const File& source, std::string_view name) {
   const std::string object(name);
   const H5L_info_t info = link_info(source.state(), object, task);
   if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), task);
-  source.state().require_sound(object, task);
-  require_sound_to_copy(source.state(), object, task);
+  CopyCheck(source.state(), task).require_sound(object);
   const Handle links = making_groups(task);
   check(
       H5Ocopy(source.state().file.get(), object.c_str(), state().file.get(), object.c_str(), H5P_DEFAULT, links.get()),

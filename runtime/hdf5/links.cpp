@@ -2,6 +2,7 @@
 // a file which is not allowed.
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 #include "runtime/hdf5/header_check.h"
 #include "runtime/hdf5/state.h"
@@ -38,6 +39,16 @@ herr_t look_at_link(const char* from, const char* /*group*/, const char* file, c
   } catch (...) {  // exceptions must not pass through the C library
   }
   return -1;
+}
+
+void refuse_in_words(const Task& task, const std::function<void()>& look) {
+  try {
+    look();
+  } catch (const Damaged&) {
+    fail(task, "its description is damaged", kCopyAgain);
+  } catch (const NotUnderstood& kind) {
+    fail(task, "it cannot be checked, because " + kind.reason, "write it again with h5py or h5repack");
+  }
 }
 
 }  // namespace
@@ -176,24 +187,23 @@ haddr_t File::State::address_of(const std::string& name, const Task& task) const
   return info.addr;
 }
 
+void require_sound_at(hid_t file, haddr_t address, const Task& task) {
+  refuse_in_words(task, [&] { require_sound_header(FileBytes(file, task), address); });
+}
+
 void File::State::require_sound(std::string_view name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
   const haddr_t address = address_of(std::string(name), task);
-  try {
-    if (guard.led_to.empty()) {
+  if (guard.led_to.empty()) {
+    refuse_in_words(task, [&] {
       if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
       require_sound_header(*bytes, address);
-    } else {
-      const Handle other = open_linked(guard.led_to, task);
-      check(other.get(), task);
-      require_sound_header(FileBytes(other.get(), task), address);
-    }
-    sound.emplace(name);
-  } catch (const Damaged&) {
-    fail(task, "its description is damaged", kCopyAgain);
-  } catch (const NotUnderstood& kind) {
-    fail(task, "it cannot be checked, because " + kind.reason, "write it again with h5py or h5repack");
+    });
+  } else {
+    const Handle other = open_linked(guard.led_to, task);
+    require_sound_at(check(other.get(), task), address, task);
   }
+  sound.emplace(name);
 }
 
 Handle File::State::open_object(std::string_view name, const Task& task) const {

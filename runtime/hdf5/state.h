@@ -55,6 +55,8 @@ void require_unset(const char* variable, const Task& task);
 bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target);
 [[noreturn]] void fail_outside(const std::string& target, const Task& task);
 
+/// Throws Error when the header there is not one to be given to the library (header_check.h).
+void require_sound_at(hid_t file, haddr_t address, const Task& task);
 /// Whether it is a file at all, that may be read. Throws Error when its first block is damaged.
 bool is_sound_file(const std::filesystem::path& path, const Task& task);
 /// How files are opened and made: without locks, readable by libraries since 1.8.
