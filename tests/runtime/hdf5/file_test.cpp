@@ -23,6 +23,9 @@ using ::testing::HasSubstr;
 class Hdf5File : public ::testing::Test {
  protected:
   void SetUp() override {
+    // Tests of a full disk end their process, and what other tests have asked the library before would end it
+    // otherwise.
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
     folder_ = std::filesystem::temp_directory_path() /
               fmt::format("xrai-hdf5-{}-{}", getpid(), ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_);
