@@ -118,7 +118,6 @@ void Progress::draw(Clock::time_point now, bool last) {
     std::fprintf(stderr, "%s%s%s%s", begin, bar.c_str(), end, last ? "\n" : "");
     bar_on_screen_ = !last;
   } else {
-    // Not fmt::print, which throws where nobody reads any more: that is no reason to stop working.
     std::fprintf(stderr, "%s\n", progress_line(state(now)).c_str());
   }
 }

@@ -22,10 +22,11 @@ bool trace_wanted() {
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
 
+// std::fprintf, here as wherever messages go: fmt::print throws where nobody reads any more, which is no reason to
+// stop.
 int tell(std::string_view program, const std::string& sentence, ExitCode code) {
   log::set_before_line({});
-  // Not fmt::print, which throws where nobody reads any more.
-  std::fprintf(stderr, "%s\n", fmt::format("{}: {}", program, sentence).c_str());
+  std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), sentence.c_str());
   return static_cast<int>(code);
 }
 
@@ -51,8 +52,8 @@ int run_program(std::string_view program, const std::function<int()>& body) {
     // Batch systems tell SIGTERM from Ctrl-C by the code.
     if (error.code() == ExitCode::kInterrupted && interrupt_requested() == SIGTERM) code = 128 + SIGTERM;
     if (trace_wanted())
-      fmt::print(stderr, "  at {}:{} in {}\n", error.where().file_name(), error.where().line(),
-                 error.where().function_name());
+      std::fprintf(stderr, "  at %s:%u in %s\n", error.where().file_name(), static_cast<unsigned>(error.where().line()),
+                   error.where().function_name());
   } catch (const std::bad_alloc&) {
     code =
         tell(program, "out of memory; try a smaller batch, smaller pictures or fewer threads", ExitCode::kOutOfMemory);

@@ -39,7 +39,8 @@ void write(const char* prefix, const std::string& line, bool to_terminal) {
     std::fprintf(stderr, "%s%s\n", prefix, line.c_str());
   }
   if (out.file) {
-    fmt::print(out.file.get(), "{:%Y-%m-%dT%H:%M:%S} {}{}\n", fmt::localtime(std::time(nullptr)), prefix, line);
+    const std::string time = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::localtime(std::time(nullptr)));
+    std::fprintf(out.file.get(), "%s %s%s\n", time.c_str(), prefix, line.c_str());  // a full disk is no reason to stop
     std::fflush(out.file.get());
   }
 }

@@ -152,7 +152,7 @@ class CopyCheck {
   void require_sound_values(const std::string& object, int depth) {
     OpenDataset dataset = state_.open_dataset(object, task_);
     require_sound_type(dataset.type.get(), depth);
-    if (!dataset.chunk.empty()) dataset.checked = std::make_shared<ChunkCheck>(dataset, task_);
+    require_sound_chunks(dataset, 0, 0, task_);  // the index: it copies chunks as they are
     if (!is_variable(dataset.type.get(), task_)) return;
     require_sound_variable(
         dataset.id.get(), dataset.type.get(), state_.elements_that_fit(dataset, task_), task_,

@@ -80,10 +80,6 @@ void require_fitting_filters(const Storage& storage, hid_t type, const Task& tas
   if (!obstacle.empty()) fail(task, obstacle + ", which cannot be undone", kCopyAgain);
 }
 
-}  // namespace
-
-namespace {
-
 Storage read_chunks(const OpenDataset& dataset, const Task& task) {
   const Handle hdf5_file = own(H5Iget_file_id(dataset.id.get()), H5Fclose, task);  // a link may have led to another one
   const FileBytes file(hdf5_file.get(), task);

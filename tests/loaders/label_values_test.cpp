@@ -18,10 +18,7 @@ using ::testing::HasSubstr;
 using testing::kPictures;
 using testing::LayoutFile;
 using testing::pictures;
-
-std::string refusal(const std::filesystem::path& path) {
-  return testing::refused(ExitCode::kBadData, [&] { (void)open_dataset(path); });
-}
+using testing::refusal;
 
 // A part of a set may hold pictures of one class only.
 TEST(LabelValues, OnesAloneAreNotCountedFromOne) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "loaders/reader.h"
+#include "tests/support/errors.h"
 #include "tests/support/picture_files.h"
 
 namespace xrai::testing {
@@ -136,6 +138,11 @@ struct KnownLayout {
 };
 
 inline std::vector<KnownLayout> known_layouts();
+
+/// Why a file is not opened as a data set.
+inline std::string refusal(const std::filesystem::path& path, const LayoutOptions& options = {}) {
+  return refused(ExitCode::kBadData, [&] { (void)open_dataset(path, options); });
+}
 
 }  // namespace xrai::testing
 

@@ -21,13 +21,10 @@ using testing::kPictures;
 using testing::kPixels;
 using testing::LayoutFile;
 using testing::pictures;
+using testing::refusal;
 
 std::string described(const DatasetReader& reader) {
   return describe(reader.layout(), reader.layout().splits.front());
-}
-
-std::string refusal(const std::filesystem::path& path, const LayoutOptions& options = {}) {
-  return testing::refused(ExitCode::kBadData, [&] { (void)open_dataset(path, options); });
 }
 
 /// All rows backwards and some twice, against the grey levels that were written; within one where a range was coarser.
