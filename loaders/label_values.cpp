@@ -254,6 +254,11 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
   }
   if (hdf5::element_bytes(info.type) == 0)
     refuse(labels.where, "labels must be whole numbers or strings, one a picture");
+  // Before they are read: a few bytes can say that there are billions.
+  if (const std::uint64_t columns = info.row_bytes() / hdf5::element_bytes(info.type);
+      info.shape.size() == 2 && columns > static_cast<std::uint64_t>(kLargestClassCount)) {
+    refuse(labels.where, fmt::format("its {} columns are more than there can be classes", columns));
+  }
   Table table{file.read<double>(object), n_images};
   table.columns = static_cast<std::int64_t>(table.values.size()) / n_images;
   if (is_column(info)) {

@@ -1,6 +1,8 @@
 #include "apps/support/run_program.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -9,6 +11,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "runtime/core/error.h"
 #include "runtime/core/interrupt.h"
@@ -34,9 +37,15 @@ int tell(std::string_view program, const std::string& sentence, ExitCode code) {
 // end of a pipe has what it wanted.
 int flush_standard_output(std::string_view program, int code) {
   errno = 0;
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  if (errno == EPIPE || errno == 0 || code != 0) return code;
-  return tell(program, fmt::format("cannot write to standard output: {}", std::strerror(errno)), ExitCode::kStorage);
+  const bool flushed = std::fflush(stdout) == 0;
+  const int reason = flushed ? 0 : errno;
+  if ((flushed && std::ferror(stdout) == 0) || code != 0) return code;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  const bool nobody_reads = poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP)) != 0;
+  if (nobody_reads || reason == EPIPE) return code;
+  // Of a part that was lost earlier nobody knows the reason any more.
+  return tell(program, fmt::format("cannot write to standard output: {}", std::strerror(reason == 0 ? ENOSPC : reason)),
+              ExitCode::kStorage);
 }
 
 }  // namespace
@@ -57,6 +66,11 @@ int run_program(std::string_view program, const std::function<int()>& body) {
   } catch (const std::bad_alloc&) {
     code =
         tell(program, "out of memory; try a smaller batch, smaller pictures or fewer threads", ExitCode::kOutOfMemory);
+  } catch (const std::system_error& error) {
+    // fmt::print says so of standard output, too, of which is told below.
+    if (std::ferror(stdout) == 0) {
+      code = tell(program, fmt::format("unexpected failure: {}", error.what()), ExitCode::kFailure);
+    }
   } catch (const std::exception& error) {
     code = tell(program, fmt::format("unexpected failure: {}", error.what()), ExitCode::kFailure);
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -54,6 +55,23 @@ class PredictProgram : public ::testing::Test {
   static testing::TemporaryFolder* folder_;
 };
 testing::TemporaryFolder* PredictProgram::folder_ = nullptr;
+
+// More than is kept until the end is lost earlier than that, and by then nobody knows why.
+TEST_F(PredictProgram, AFullDiskUnderALongResultIsSaidAndAReaderWhoLeavesIsNone) {
+  ASSERT_TRUE(fs::exists("/dev/full"));
+  std::string pictures;
+  for (int i = 0; i < 8; ++i) pictures += quoted(*folder_ / "pictures") + " ";
+  const std::string score = std::string(XRAI_BIN) + "/xrai_predict --device cpu --checkpoint " +
+                            quoted(*folder_ / "run") + " " + pictures + "2> /dev/null ";
+  const auto exit_of = [&](const std::string& line) {
+    std::ofstream(*folder_ / "line.sh") << line << "\n";
+    return WEXITSTATUS(std::system(("bash " + quoted(*folder_ / "line.sh")).c_str()));  // NOLINT
+  };
+  for (const std::string how : {"--json", "--csv"}) {
+    EXPECT_EQ(exit_of(score + how + " > /dev/full"), 7) << how;
+    EXPECT_EQ(exit_of(score + how + " | head -c 10 > /dev/null; exit ${PIPESTATUS[0]}"), 0) << how;
+  }
+}
 
 TEST_F(PredictProgram, ANewFileIsSeenExactlyAsItsCopyInTheDataSet) {
   const auto result = predict(quoted(*folder_ / "pictures") + " --json");

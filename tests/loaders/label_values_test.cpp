@@ -49,5 +49,22 @@ TEST(LabelValues, LabelsOfATableMayHaveAPointButNoGap) {
   EXPECT_THAT(refusal(path), HasSubstr("label -1 of picture 1 is not a class number"));
 }
 
+// Nothing of it is read: the values would take 7 GB.
+TEST(LabelValues, OfMoreColumnsThanClassesAreRefusedUnread) {
+  const testing::TemporaryFolder folder;
+  {
+    const LayoutFile file(folder / "a.h5");
+    file.numbers("/images", testing::kNHW, pictures());
+    const hsize_t shape[] = {kPictures, 150'000'000}, chunk[] = {1, 1'000'000};
+    const hid_t space = H5Screate_simple(2, shape, nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 2, chunk);
+    H5Pset_deflate(creation, 1);
+    H5Dclose(H5Dcreate2(file.id(), "labels", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Pclose(creation);
+    H5Sclose(space);
+  }
+  EXPECT_THAT(refusal(folder / "a.h5"), HasSubstr("its 150000000 columns are more than there can be classes"));
+}
+
 }  // namespace label_values_test
 }  // namespace xrai
