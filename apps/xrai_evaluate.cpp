@@ -44,7 +44,7 @@ CommandLine command_line(Options& o) {
   line.add({.group = "input",
             .name = "checkpoint",
             .target = &o.checkpoint,
-            .help = "run folder (its best network) or a checkpoint file",
+            .help = "run folder (the mean of its networks) or a checkpoint file",
             .value_name = "RUN",
             .required = true});
   line.add({.group = "input",

@@ -67,7 +67,7 @@ void register_options(CommandLine& line, Options& options) {
   line.add({.group = "Input and output",
             .name = "checkpoint",
             .target = &options.checkpoint,
-            .help = "a run folder (its best network) or a checkpoint file",
+            .help = "a run folder (the mean of its networks) or a checkpoint file",
             .value_name = "RUN",
             .required = true});
   line.add(

@@ -177,8 +177,16 @@ bool Decision::take_encoded_pictures() {
   const std::string group = std::filesystem::path(first->object).parent_path().string();
   SplitLayout split;
   split.name = first->name.split.empty() ? "train" : first->name.split;
-  for (const std::string& name : file.names_in(group))
-    split.encoded.push_back((group == "/" ? "/" : group + "/") + name);
+  std::vector<std::string> names = file.names_in(group);
+  std::sort(names.begin(), names.end(), is_before_by_number);  // as labels in an array count them
+  std::set<std::string> others;                                // such as labels in the same group
+  for (const FoundDataset& dataset : found) {
+    if (!holds_a_file(dataset)) others.insert(dataset.object);
+  }
+  for (const std::string& name : names) {
+    const std::string object = (group == "/" ? "/" : group + "/") + name;
+    if (!others.contains(object)) split.encoded.push_back(object);
+  }
   split.n_images = static_cast<std::int64_t>(split.encoded.size());
   split.label_place = find_labels(*first, split);
   layout_.splits.push_back(std::move(split));

@@ -83,6 +83,30 @@ void split_joined_word(std::vector<std::string>& words) {
 
 }  // namespace
 
+bool is_before_by_number(std::string_view a, std::string_view b) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::string_view whole_a = a, whole_b = b;
+  const auto take_number = [&](std::string_view& rest) {
+    std::string_view number = rest.substr(0, rest.find_first_not_of(kDigits));
+    rest.remove_prefix(number.size());
+    number.remove_prefix(std::min(number.find_first_not_of('0'), number.size()));
+    return number;
+  };
+  const auto starts_with_digit = [&](std::string_view text) { return kDigits.find(text.front()) != kDigits.npos; };
+  while (!a.empty() && !b.empty()) {
+    if (starts_with_digit(a) && starts_with_digit(b)) {
+      const std::string_view first = take_number(a), second = take_number(b);
+      if (first.size() != second.size()) return first.size() < second.size();
+      if (first != second) return first < second;
+    } else {
+      if (a.front() != b.front()) return a.front() < b.front();
+      a.remove_prefix(1);
+      b.remove_prefix(1);
+    }
+  }
+  return a.empty() == b.empty() ? whole_a < whole_b : a.empty();
+}
+
 std::string lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {

@@ -20,6 +20,9 @@ struct ObjectName {
 /// the way count ("/train/images"). Case does not matter.
 ObjectName parse_object_name(std::string_view name);
 
+/// "2" before "10", and ISIC_9 before ISIC_10: numbers in names count as what they are.
+bool is_before_by_number(std::string_view a, std::string_view b);
+
 /// In lower case, ASCII only.
 std::string lower_case(std::string_view text);
 

@@ -41,6 +41,9 @@ except ImportError as error:
 
 LEARNING_RATE = 0.004  # xrai's for AdamW
 VIEW = {"mean": 0.48, "deviation": 0.23}  # ViewSettings of kernels/augment.h
+# Of a recipe: what is read below, and what has to be as it is written here.
+WRITTEN = {"model", "members", "image_size", "epochs", "batch_size", "optimizer", "schedule", "weight_decay", "class_weight",
+           "label_smoothing", "rotation", "scale", "aspect", "shift", "gamma", "contrast", "brightness", "flip", "crop"}
 RANGES = ("rotation", "scale", "aspect", "shift", "gamma", "contrast", "brightness")
 LARGEST_DIFFERENCE = 1e-3  # of a probability
 
@@ -60,6 +63,9 @@ def read_recipe(name):
                       ("label_smoothing", 0), ("flip", 0)):
         if recipe[key] != only:
             stop(f"{key} = {recipe[key]!r} is not written here, only {only!r}", 2)
+    unknown = sorted(set(recipe) - WRITTEN)
+    if unknown:
+        stop(f"{', '.join(unknown)} of the recipe {name}: not written here, so another recipe would be measured", 2)
     return recipe
 
 
@@ -238,7 +244,7 @@ def main():
             result["largest_difference"] = float(np.abs(here - validation).max())
     else:
         data = Split(file, "train")
-        size = recipe.get("image_size", min(max(data.pictures.shape[-1] * 3 // 4, 32), 64))
+        size = recipe.get("image_size", min(max(data.pictures.shape[-1] * 3 // 4 // 8 * 8, 32), 64))
         members = arguments.members or recipe["members"]
         began = time.monotonic()
         networks = []

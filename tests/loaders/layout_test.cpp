@@ -102,6 +102,25 @@ TEST(Layout, JpegFilesUnderTheirIdsAreDecoded) {
   EXPECT_EQ(pixels, square_picture(jpeg, {}).image.pixels);
 }
 
+TEST(Layout, PicturesUnderNumbersAreInTheOrderOfTheirLabels) {
+  const testing::TemporaryFolder folder;
+  constexpr int kMany = 12;
+  {
+    const LayoutFile file(folder / "a.h5");
+    for (int i = 0; i < kMany; ++i) {
+      file.bytes(std::to_string(i), testing::jpeg_bytes(testing::smooth_grey(30, 30, i), 30, 30));
+    }
+    std::vector<double> labels(kMany, 0);
+    labels[2] = labels[11] = 1;
+    file.numbers("/labels", {kMany}, labels, H5T_STD_I64LE);
+  }
+  const auto reader = open_dataset(folder / "a.h5");
+  EXPECT_EQ(reader->n_images("train"), kMany);
+  EXPECT_EQ(reader->sources("train")[2], "2");
+  EXPECT_EQ(reader->sources("train")[11], "11");
+  EXPECT_THAT(reader->labels("train"), ElementsAre(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1));
+}
+
 TEST(Layout, JpegFilesInRowsAreDecoded) {
   const testing::TemporaryFolder folder;
   const auto first = testing::jpeg_bytes(testing::smooth_grey(300, 260), 300, 260);

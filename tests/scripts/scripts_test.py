@@ -92,11 +92,15 @@ class Scripts(unittest.TestCase):
             self.assertEqual(done.returncode, 77)
             self.assertIn("apt-get install python3-torch", done.stderr)
             return
-        for arguments, code, words in ((["x.h5", "--recipe", "none"], 2, "none.toml"), (["/nonexistent.h5"], 3, "/nonexistent.h5")):
-            done = run("/usr/bin/python3", script, *arguments)
-            self.assertEqual(done.returncode, code, done.stderr)
-            self.assertIn(words, done.stderr)
-            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = pathlib.Path(folder) / "slow.toml"
+            recipe.write_text("[training]\nlr = 0.001\n")
+            for arguments, code, words in ((["x.h5", "--recipe", "none"], 2, "none.toml"), (["x.h5", "--recipe", recipe], 2, "lr of the recipe"),
+                                           (["/nonexistent.h5"], 3, "/nonexistent.h5")):
+                done = run("/usr/bin/python3", script, *map(str, arguments))
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(words, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_a_build_without_counters_is_not_taken_for_a_covered_one(self):
         with tempfile.TemporaryDirectory() as folder:
