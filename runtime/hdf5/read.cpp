@@ -57,6 +57,8 @@ void File::State::read_values(OpenDataset& dataset, hid_t type, hid_t memory_spa
   const hid_t how = transfer.get() < 0 ? H5P_DEFAULT : transfer.get();
   const herr_t status = H5Dread(dataset.id.get(), type, memory_space, file_space, how, out);
   check_unchanged(task);
+  for (const WatchedFile& other : dataset.others) require_as_opened(other, task);
+  if (dataset.sources) dataset.sources->require_unchanged(task);
   if (status < 0 && !dataset.missing_filter.empty()) fail_without_filter(dataset, task);
   check(status, task);
 }

@@ -133,6 +133,13 @@ void describe(OpenDataset& dataset, const File::State& state, const Task& task) 
   dataset.external = !parts.empty();
   dataset.elsewhere = layout == H5D_VIRTUAL || dataset.external || info.fileno != file_info.fileno;
   if (dataset.external) require_sound_raw_files(dataset, parts, state, task);
+  const std::filesystem::path home = dataset.elsewhere ? file_that_holds(dataset.id.get(), task) : state.path;
+  const auto watch = [&](const std::filesystem::path& path) {
+    struct stat now {};
+    if (stat(path.c_str(), &now) == 0) dataset.others.push_back({path, now});
+  };
+  if (home != state.path) watch(home);
+  for (const RawPart& part : parts) watch(home.parent_path() / part.file);
   if (layout == H5D_VIRTUAL) dataset.sources = std::make_shared<VirtualSources>(dataset, state, task);
 }
 
@@ -196,20 +203,25 @@ std::uint64_t File::State::elements_that_fit(OpenDataset& dataset, const Task& t
   return elements;
 }
 
-void File::State::check_unchanged(const Task& task) const {
+void require_as_opened(const WatchedFile& file, const Task& task) {
+  const struct stat& then = file.opened_as;
   struct stat now {};
-  if (!opened_as || stat(path.c_str(), &now) != 0) return;  // a removed file can still be read
+  if (stat(file.path.c_str(), &now) != 0) return;  // a removed file can still be read
   constexpr std::string_view kAdvice = "leave it alone while it is in use";
-  if (now.st_ino != opened_as->st_ino || now.st_dev != opened_as->st_dev) {
-    fail(task, "another file has taken its place since it was opened", kAdvice);
+  const Task of_file{task.verb, task.object, file.path, task.code};
+  if (now.st_ino != then.st_ino || now.st_dev != then.st_dev) {
+    fail(of_file, "another file has taken its place since it was opened", kAdvice);
   }
-  if (now.st_size != opened_as->st_size) {
-    fail(task, fmt::format("it had {} bytes when it was opened and has {} now", opened_as->st_size, now.st_size),
-         kAdvice);
+  if (now.st_size != then.st_size) {
+    fail(of_file, fmt::format("it had {} bytes when it was opened and has {} now", then.st_size, now.st_size), kAdvice);
   }
-  if (now.st_mtim.tv_sec != opened_as->st_mtim.tv_sec || now.st_mtim.tv_nsec != opened_as->st_mtim.tv_nsec) {
-    fail(task, "it was written to after it had been opened", kAdvice);
+  if (now.st_mtim.tv_sec != then.st_mtim.tv_sec || now.st_mtim.tv_nsec != then.st_mtim.tv_nsec) {
+    fail(of_file, "it was written to after it had been opened", kAdvice);
   }
+}
+
+void File::State::check_unchanged(const Task& task) const {
+  if (opened_as) require_as_opened({path, *opened_as}, task);
 }
 
 Handle File::State::select_rows(const OpenDataset& dataset, std::uint64_t first, std::uint64_t count,

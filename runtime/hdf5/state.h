@@ -15,6 +15,15 @@ class FileBytes;
 struct Storage;
 class VirtualSources;
 
+/// A file as the system described it when it was opened for reading.
+struct WatchedFile {
+  std::filesystem::path path;
+  struct stat opened_as;
+};
+/// Throws Error when the file was truncated, written to or replaced since. The library alone would not tell: it reads
+/// zeros past the end of a file that has become shorter.
+void require_as_opened(const WatchedFile& file, const Task& task);
+
 /// A data set that stays open between calls: opening one costs more than reading a radiograph from it.
 struct OpenDataset {
   std::shared_ptr<VirtualSources> sources;  // of a virtual data set, which is closed before them
@@ -23,9 +32,10 @@ struct OpenDataset {
   std::vector<hsize_t> shape;  // outermost first; empty: a scalar
   std::vector<hsize_t> chunk;  // empty: contiguous
   bool filtered = false;
-  std::string missing_filter;  // one that the library does not have: "blosc (32001)"; empty: it has all
-  bool external = false;       // values lie in files without any form
-  bool elsewhere = false;      // values lie in other files (virtual or external), so this file's size says nothing
+  std::string missing_filter;       // one that the library does not have: "blosc (32001)"; empty: it has all
+  bool external = false;            // values lie in files without any form
+  std::vector<WatchedFile> others;  // without any form, or led to by a link: files that values come from, besides
+  bool elsewhere = false;           // values lie in other files (virtual or external), so this file's size says nothing
   std::shared_ptr<const Storage> chunks;             // where they lie, once somebody asked; of files that are read
   std::optional<std::uint64_t> chunks_stored_bytes;  // of all of them together, the same
   std::shared_ptr<ChunkCheck> checked;               // of chunks, made when they are first read
@@ -116,8 +126,7 @@ struct File::State {
   /// Reads `n` elements of a selection (or all: H5S_ALL twice) converted to `type`.
   void read(OpenDataset& dataset, hid_t memory_space, hid_t file_space, std::uint64_t n, Type type, void* out,
             const Task& task) const;
-  /// Throws when a file opened for reading was truncated, written to or replaced since. The library alone would not
-  /// tell: it reads zeros past the end of a file that has become shorter.
+  /// The same of the file itself, when it was opened for reading.
   void check_unchanged(const Task& task) const;
   OpenDataset& make_dataset(std::string_view name, hid_t type, const std::vector<std::uint64_t>& shape,
                             const CreateOptions& options);

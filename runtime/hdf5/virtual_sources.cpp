@@ -100,6 +100,14 @@ File::State& VirtualSources::file_of(const Part& part, const Task& task) {
   return *known;
 }
 
+void VirtualSources::require_unchanged(const Task& task) const {
+  for (const auto& [name, file] : files_) {
+    if (!file) continue;
+    if (!std::filesystem::exists(file->path)) fail(task, fmt::format("its source {} is gone", file->path.string()));
+    file->check_unchanged(task);
+  }
+}
+
 OpenDataset& VirtualSources::open(Part& part, const Task& task) {
   if (part.source != nullptr) return *part.source;
   File::State& file = file_of(part, task);

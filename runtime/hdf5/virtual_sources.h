@@ -19,6 +19,9 @@ class VirtualSources {
 
   /// Looks at the sources of those rows, each once, and at the chunks that are read. Throws Error(kBadData).
   void require_sound(std::uint64_t first_row, std::uint64_t n_rows, const Task& task);
+  /// Of the files of sources that were looked at. Throws Error for one that is gone, too: the library would fill in
+  /// zeros.
+  void require_unchanged(const Task& task) const;
 
  private:
   struct Part;
