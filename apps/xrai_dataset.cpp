@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
     repack.register_options(options.command(
         "repack", "Writes a data set again in chunks that suit training: the same values, read faster."));
     hold_out.register_options(options.command(
-        "hold-out", "Divides a data set anew: one family of pictures for validation, never trained on."));
+        "hold-out",
+        "Divides a data set anew: one family of pictures, or the sharpest third, for validation, never trained on."));
     info.register_options(options.command("info", "Says what is in a data set and what to beware of."));
     if (!options.parse(argc, argv)) return 0;
     if (options.selected_command() == "import") return import.run();

@@ -20,8 +20,8 @@ void check_classes(const Pictures& part, std::string_view part_name, std::string
     const auto is_of_class = [&](const HoldOutPicture& p) { return p.label == static_cast<std::int32_t>(label); };
     if (std::any_of(part.begin(), part.end(), is_of_class)) continue;
     throw Error(ExitCode::kBadData,
-                fmt::format("with the family {} of {} held out there is no picture of class {} left for {}; hold out "
-                            "another family, or import with a val split (--splits train=0.85,val=0.15)",
+                fmt::format("with {} of {} held out there is no picture of class {} left for {}; hold out "
+                            "something else, or import with a val split (--splits train=0.85,val=0.15)",
                             family, where, classes[label], part_name));
   }
 }

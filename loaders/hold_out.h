@@ -1,6 +1,6 @@
-// Leave-one-family-out: a data set divided anew so that the pictures of one family (a machine, a hospital, a year) are
-// never trained on and validation asks how the network fares on them. Lives here: who goes where, and writing the file.
-// Not here: how a file name tells its family.
+// Leave-one-family-out: a data set divided anew so that the pictures of one family (a machine, a hospital, a year, or
+// a third by some figure) are never trained on and validation asks how the network fares on them. Lives here: who goes
+// where, and writing the file. Not here: how a file name tells its family.
 #pragma once
 
 #include <cstdint>

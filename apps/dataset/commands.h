@@ -59,7 +59,7 @@ struct RepackCommand : OutputOptions {
 
 struct HoldOutCommand : OutputOptions {
   std::filesystem::path input;
-  std::string family;
+  std::string family, statistic, third = "high";
 
   void register_options(CommandLine& options);
   int run() const;

@@ -6,6 +6,8 @@
 #include "apps/support/progress.h"
 #include "loaders/hold_out.h"
 #include "loaders/import.h"
+#include "loaders/stress/thirds.h"
+#include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
 #include "runtime/core/interrupt.h"
 
@@ -51,29 +53,49 @@ void HoldOutCommand::register_options(CommandLine& options) {
        .name = "family",
        .target = &family,
        .help = "never train on these pictures, validate on them: IM, NORMAL2, bacteria, virus ..., else a folder",
-       .value_name = "NAME",
-       .required = true});
-  options.set_examples("  xrai_dataset hold-out chest.h5 without_normal2.h5 --family NORMAL2\n");
+       .value_name = "NAME"});
+  options.add({.group = "Division",
+               .name = "statistic",
+               .target = &statistic,
+               .help = "the same with a third of each class by mean_grey, deviation, dark_rim, corners, sharpness, "
+                       "original_height, original_width or original_aspect (docs/stress.md)",
+               .value_name = "NAME"});
+  options.add({.group = "Division",
+               .name = "third",
+               .target = &third,
+               .help = "which third by --statistic",
+               .value_name = "NAME",
+               .allowed = {"low", "middle", "high"}});
+  options.set_examples(
+      "  xrai_dataset hold-out chest.h5 without_normal2.h5 --family NORMAL2\n"
+      "  xrai_dataset hold-out chest.h5 without_sharp.h5 --statistic sharpness --third high\n");
 }
 
 int HoldOutCommand::run() const {
+  if (family.empty() == statistic.empty()) {
+    throw Error(ExitCode::kUsage,
+                "what is held out: either --family NAME or --statistic NAME (xrai_dataset hold-out --help)");
+  }
   install_interrupt_handlers();
   check_output(output, force);
   const auto data = open_dataset(input);
-  const HoldOutPlan plan = plan_hold_out(hold_out_pictures(*data, family_of), family, data->classes(), input.string());
+  std::vector<HoldOutPicture> pictures = hold_out_pictures(*data, family_of);
+  if (!statistic.empty()) take_thirds_as_families(pictures, *data, statistic);
+  const std::string held_out = statistic.empty() ? family : third + " " + statistic;
+  const HoldOutPlan plan = plan_hold_out(pictures, held_out, data->classes(), input.string());
   const auto total = static_cast<std::int64_t>(plan.train.size() + plan.val.size());
   write_aside_and_rename(output, [&](const std::filesystem::path& aside) {
-    Progress bar("hold out " + family, total, "images", quiet);
+    Progress bar("hold out " + held_out, total, "images", quiet);
     write_hold_out(*data, plan, aside, creator_text(), [&](std::int64_t done) { bar.update(done); });
   });
   if (json) {
     print_json({{"file", output.string()},
-                {"held_out", family},
+                {"held_out", held_out},
                 {"train", part_json(plan.train, data->classes())},
                 {"val", part_json(plan.val, data->classes())},
                 {"dropped", plan.n_dropped}});
   } else {
-    fmt::print("{}: {} is held out for validation\n{}\n{}\n", output.string(), family,
+    fmt::print("{}: {} is held out for validation\n{}\n{}\n", output.string(), held_out,
                part_line("train", plan.train, data->classes()), part_line("val", plan.val, data->classes()));
     if (plan.n_dropped > 0) fmt::print("  {} pictures of patients who are in val were dropped\n", plan.n_dropped);
   }

@@ -38,16 +38,10 @@ ClusterPart judged(const Predictions& all, const Places& places, const Places& c
 
 Clustering thirds(const Predictions& predictions, const StatisticColumn& column, double threshold) {
   Clustering clustering{column.name, column.label, {}};
-  std::vector<double> sorted = column.values;
-  std::sort(sorted.begin(), sorted.end());
-  const std::size_t n = sorted.size();
-  if (n < 3) return clustering;
-  const double first_cut = sorted[n / 3], second_cut = sorted[2 * n / 3];
+  if (column.values.size() < 3) return clustering;
+  const std::vector<std::size_t> third_of = thirds_of(column.values);
   Places parts[3];
-  for (std::size_t i = 0; i < n; ++i) {
-    const double value = column.values[i];
-    parts[value < first_cut ? 0 : value < second_cut ? 1 : 2].push_back(i);
-  }
+  for (std::size_t i = 0; i < third_of.size(); ++i) parts[third_of[i]].push_back(i);
   for (const Places& places : parts) {
     if (places.empty()) continue;
     ClusterPart part = judged(predictions, places, {}, threshold);

@@ -93,6 +93,16 @@ std::vector<StatisticColumn> varying_columns(std::vector<StatisticColumn> column
   return columns;
 }
 
+std::vector<std::size_t> thirds_of(const std::vector<double>& values) {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::size_t> thirds;
+  for (const double value : values) {
+    thirds.push_back(value < sorted[sorted.size() / 3] ? 0 : value < sorted[2 * sorted.size() / 3] ? 1 : 2);
+  }
+  return thirds;
+}
+
 std::vector<StatisticColumn> split_statistics(DatasetReader& data, std::string_view split) {
   const std::int64_t n = data.n_images(split), height = data.height(split), width = data.width(split);
   std::vector<PictureStatistics> found(static_cast<std::size_t>(n));

@@ -33,6 +33,10 @@ struct StatisticColumn {
 /// Leaves out columns that are the same for all pictures: they tell nothing apart.
 std::vector<StatisticColumn> varying_columns(std::vector<StatisticColumn> columns);
 
+/// For each value the third that it is in, 0 to 2 in rising order. Thirds are of equal size, but equal values stay
+/// together, so that they can differ in size or be empty.
+std::vector<std::size_t> thirds_of(const std::vector<double>& values);
+
 /// The five above of every picture and, where the file tells the sizes that the pictures had before they were imported,
 /// "original_height", "original_width" (pixels) and "original_aspect" (width / height). Throws as read_rows does.
 std::vector<StatisticColumn> split_statistics(DatasetReader& data, std::string_view split);

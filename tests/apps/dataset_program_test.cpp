@@ -7,6 +7,7 @@
 #include <set>
 
 #include "loaders/hold_out.h"
+#include "loaders/stress/picture_statistics.h"
 #include "runtime/core/error.h"
 #include "tests/support/picture_files.h"
 #include "tests/support/run_command.h"
@@ -105,6 +106,43 @@ TEST(DatasetProgram, HoldOutTrainsOnNoPictureAndNoPatientOfTheFamily) {
   const auto unknown = run_command("xrai_dataset hold-out " + whole + " " + held + " --family NORMAL3 --force");
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.errors, HasSubstr("IM (")) << "says which families there are";
+}
+
+TEST(HoldOut, TakesAThirdOfEachClassByAStatistic) {
+  const TemporaryFolder folder;
+  const std::string whole = quoted(folder / "whole.h5"), held = quoted(folder / "held.h5");
+  ASSERT_EQ(run_command("xrai_dataset synth " + whole + " --images 120 --size 32 -q").exit_code, 0);
+  const auto result =
+      run_command("xrai_dataset hold-out " + whole + " " + held + " --statistic sharpness --third low --json");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(json::parse(result.output)["held_out"], "low sharpness");
+  const auto data = open_dataset(folder / "held.h5");
+  const auto sharpness = [&](const char* split) {
+    for (const StatisticColumn& column : split_statistics(*data, split)) {
+      if (column.name == "sharpness") return column.values;
+    }
+    return std::vector<double>{};
+  };
+  const auto trained_on = sharpness("train"), held_out = sharpness("val");
+  EXPECT_NEAR(static_cast<double>(held_out.size()), static_cast<double>(trained_on.size()) / 2, 12);
+  for (const std::int32_t label : {0, 1}) {
+    double sharpest = 0, least = 1e9;  // held out; trained on
+    for (std::size_t i = 0; i < held_out.size(); ++i) {
+      if (data->labels("val")[i] == label) sharpest = std::max(sharpest, held_out[i]);
+    }
+    for (std::size_t i = 0; i < trained_on.size(); ++i) {
+      if (data->labels("train")[i] == label) least = std::min(least, trained_on[i]);
+    }
+    EXPECT_LT(sharpest, least) << label;
+  }
+  const auto refusal = [&](const std::string& words) {
+    const auto refused = run_command("xrai_dataset hold-out " + whole + " " + held + " --force " + words);
+    EXPECT_EQ(refused.exit_code, 2) << words;
+    return refused.errors;
+  };
+  EXPECT_THAT(refusal("--statistic taste"), HasSubstr("no statistic taste, but mean_grey, deviation"));
+  EXPECT_THAT(refusal(""), HasSubstr("either --family NAME or --statistic NAME"));
+  EXPECT_THAT(refusal("--family IM --statistic sharpness"), HasSubstr("either --family NAME or --statistic NAME"));
 }
 
 TEST(HoldOut, RefusesWhatLeavesAClassOut) {
