@@ -37,6 +37,9 @@ if(SPNG_INCLUDE_DIR AND SPNG_LIBRARY)
 endif()
 xrai_need(SPNG_FOUND libspng-dev "libspng (reading and writing PNG)")
 
+find_package(ZLIB QUIET)
+xrai_need(ZLIB_FOUND zlib1g-dev "zlib (arrays of .npz files)")
+
 find_path(DEFLATE_INCLUDE_DIR libdeflate.h)
 find_library(DEFLATE_LIBRARY deflate)
 if(DEFLATE_INCLUDE_DIR AND DEFLATE_LIBRARY)

@@ -45,7 +45,7 @@ DirectRows::Plan DirectRows::plan(const hdf5::Storage& storage, const ChunkGeome
   std::uint64_t work_bytes = 0;  // of a chunk in work, without what it becomes: as it is stored, and between filters
   for (const hdf5::StoredChunk& chunk : storage.chunks) work_bytes = std::max<std::uint64_t>(work_bytes, chunk.bytes);
   work_bytes += chunk_bytes * std::min<std::uint64_t>(storage.filters.size() - 1, 2);
-  const std::uint64_t band_bytes = geometry.chunks_per_band() * chunk_bytes;
+  const std::uint64_t band_bytes = std::max<std::uint64_t>(1, geometry.chunks_per_band() * chunk_bytes);
   // One chunk that a batch ends with stays while the next ones are made.
   const auto fits = [&](std::uint64_t n) { return n * work_bytes + (n + 1) * band_bytes <= options.memory_bytes; };
   std::uint64_t at_once = n_threads;

@@ -106,6 +106,10 @@ void write_hold_out(DatasetReader& data, const HoldOutPlan& plan, const std::fil
       throw Error(ExitCode::kBadData, fmt::format("the pictures of {} are not squares of one size ({} x {} in {}); "
                                                   "import them with xrai_dataset import --size",
                                                   data.path().string(), data.height(split), data.width(split), split));
+  constexpr std::size_t kMostClasses = 256;  // a label is written as a byte
+  if (data.classes().size() > kMostClasses)
+    throw Error(ExitCode::kBadData, fmt::format("{} has {} classes; a data set of xrai's has {} at most",
+                                                data.path().string(), data.classes().size(), kMostClasses));
   DatasetWriter writer(output, description_of(data, creator));
   std::map<std::string, std::vector<std::string>> sources;
   std::map<std::string, std::vector<OriginalSize>> sizes;

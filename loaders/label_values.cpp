@@ -321,9 +321,10 @@ std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColu
   return labels;
 }
 
-std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images) {
+std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images,
+                                    std::uint64_t per_batch) {
   const std::string place = where(file, object);
-  const hdf5::DatasetInfo info = info_of_column(file, object, n_images, 0);
+  const hdf5::DatasetInfo info = info_of_column(file, object, n_images, per_batch);
   if (info.shape.empty() || !is_column(info) || info.shape[0] != static_cast<std::uint64_t>(n_images)) {
     refuse(place, fmt::format("its shape is {} for {} pictures", shape_text(info), n_images));
   }

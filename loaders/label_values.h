@@ -42,7 +42,8 @@ LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string&
 std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColumn>& columns,
                                                      std::vector<std::string>& classes);
 
-/// Strings or whole numbers, one a picture, as text. Throws Error(kBadData).
-std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images);
+/// Strings or whole numbers, one a picture, as text; `per_batch` as in PicturePart. Throws Error(kBadData).
+std::vector<std::string> read_texts(const hdf5::File& file, const std::string& object, std::int64_t n_images,
+                                    std::uint64_t per_batch);
 
 }  // namespace xrai

@@ -165,6 +165,7 @@ bool Decision::take_encoded_pictures() {
   const hdf5::File& file = *files_.front();
   const auto holds_a_file = [&](const FoundDataset& dataset) {
     const auto& shape = dataset.info.shape;
+    if (dataset.info.any_length) return false;  // a file would end at its first zero
     if (shape.size() > 1 || dataset.info.element_bytes * (shape.empty() ? 1 : shape[0]) < 4) return false;
     return dataset.info.type == hdf5::Type::kOpaque || dataset.info.type == hdf5::Type::kString ||
            dataset.info.type == hdf5::Type::kUint8 || dataset.info.type == hdf5::Type::kInt8;
@@ -227,7 +228,8 @@ void Decision::read_class_names() {
     const auto attribute = files_.front()->attribute("/", name);
     if (!attribute) continue;
     const auto* list = std::get_if<std::vector<std::string>>(&*attribute);
-    if (list == nullptr || list->size() < 2) {
+    if (list == nullptr) continue;  // of other people, how many there are
+    if (list->size() < 2) {
       throw Error(ExitCode::kBadData, fmt::format("attribute '{}' of {} cannot be used: it must list two or more class "
                                                   "names",
                                                   name, layout_.files.front().string()));

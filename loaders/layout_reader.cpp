@@ -135,7 +135,8 @@ std::int64_t LayoutReader::window_rows(std::string_view name) const {
 
 std::vector<std::string> LayoutReader::texts(const Split& split, const std::string& object) const {
   if (object.empty()) return {};
-  return read_texts(*files_[split.layout->parts.front().file], object, split.layout->n_images);
+  const PicturePart& pictures = split.layout->parts.front();
+  return read_texts(*files_[pictures.file], object, split.layout->n_images, pictures.per_batch);
 }
 
 std::vector<std::string> LayoutReader::groups(std::string_view name) const {

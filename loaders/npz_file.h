@@ -1,24 +1,50 @@
-// NumPy's archives of arrays (.npz): a ZIP file whose members are .npy files, stored or deflated. Every number taken
-// from the file is checked against its size.
+// NumPy's archives of arrays (.npz): a ZIP file whose members are .npy files. An array is read while it is inflated, so
+// memory does not grow with it.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "loaders/zip_archive.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
 
-struct NpyArray {
-  hdf5::DatasetInfo info;  // shape, type, byte order; it may stand where that of a data set does
-  std::vector<std::byte> values;
+/// An array of numbers. Errors are Error(kBadData, reason), without the file's name.
+class NpyArray {
+ public:
+  /// Throws when it does not hold numbers of NumPy's types in C's order, or is damaged.
+  explicit NpyArray(std::unique_ptr<ZipMember> member);
+
+  /// Shape, type and byte order; it may stand where that of a data set does.
+  [[nodiscard]] const hdf5::DatasetInfo& info() const { return info_; }
+  /// Rows [first, first + count) as they are stored, into count * info().row_bytes() bytes. Cheap for rows that follow
+  /// those read last; going back inflates from the beginning. Throws when they are damaged.
+  void read_rows(std::uint64_t first, std::uint64_t count, std::byte* out);
+
+ private:
+  std::unique_ptr<ZipMember> member_;
+  hdf5::DatasetInfo info_;
+  std::uint64_t values_at_ = 0;  // in the member
 };
 
-/// All arrays of numbers by their names without ".npy"; others are passed over. Throws Error(kBadData) when it is no
-/// such file, is damaged, or needs ZIP64 (arrays of more than 4 GiB).
-std::map<std::string, NpyArray> read_npz(const std::filesystem::path& path);
+/// The arrays of an archive by their names without ".npy".
+class NpzFile {
+ public:
+  /// Throws Error(kBadData, reason).
+  explicit NpzFile(std::filesystem::path path);
+
+  /// In order.
+  [[nodiscard]] std::vector<std::string> names() const;
+  [[nodiscard]] NpyArray open(const std::string& name) const;
+
+ private:
+  const std::filesystem::path path_;
+  std::map<std::string, ZipEntry> entries_;
+};
 
 }  // namespace xrai

@@ -1,8 +1,9 @@
 // From a .npz file with MedMNIST's names (train_images, train_labels, val_images, ...) to a data set file.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
-#include <set>
+#include <optional>
 
 #include "loaders/dataset_writer.h"
 #include "loaders/import.h"
@@ -11,29 +12,28 @@
 #include "loaders/picture_format.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/interrupt.h"
 
 namespace xrai {
 namespace {
 
 struct NpzSplit {
   SplitLayout layout;
-  const NpyArray* images = nullptr;
+  NpyArray images;
   std::vector<std::uint8_t> labels;  // (n_images)
 };
 
 class NpzImporter {
  public:
   NpzImporter(const ImportOptions& options, ImportReport& report)
-      : options_(options), report_(report), arrays_(read_npz(options.folder)) {
+      : options_(options), report_(report), arrays_(options.folder), names_(arrays_.names()) {
     for (const std::string name : {"train", "val", "test"}) {
-      const NpyArray* const images = find(name, Role::kPictures);
-      if (images != nullptr) splits_.emplace(name, read_split(name, *images));
+      if (auto images = find(name, Role::kPictures)) splits_.emplace(name, read_split(name, std::move(*images)));
     }
     if (splits_.empty()) {
-      std::vector<std::string> names;
-      for (const auto& [name, array] : arrays_) names.push_back(name);
-      refuse(fmt::format("it has no train_images with train_labels; it holds {}",
-                         names.empty() ? "no arrays" : fmt::format("{}", fmt::join(names, ", "))));
+      throw Error(ExitCode::kBadData,
+                  fmt::format("it has no train_images with train_labels; it holds {}",
+                              names_.empty() ? "no arrays" : fmt::format("{}", fmt::join(names_, ", "))));
     }
     for (int label = 0; label < std::max(n_classes_, 2); ++label) report_.classes.push_back(std::to_string(label));
   }
@@ -50,85 +50,94 @@ class NpzImporter {
                          options_.deflate_level);
     std::int64_t total = 0;
     for (const auto& [name, split] : splits_) total += split.layout.n_images;
-    for (const auto& [name, split] : splits_)
-      write_split(split, writer, [&] { progress(++report_.n_pictures, total); });
+    for (auto& [name, split] : splits_) write_split(split, writer, [&] { progress(++report_.n_pictures, total); });
     writer.close();
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const {
-    throw Error(ExitCode::kBadData, fmt::format("{} cannot be imported: {}", options_.folder.string(), why));
-  }
-
-  [[nodiscard]] const NpyArray* find(const std::string& split, Role role) const {
-    for (const auto& [name, array] : arrays_) {
+  [[nodiscard]] std::optional<NpyArray> find(const std::string& split, Role role) const {
+    for (const std::string& name : names_) {
       const ObjectName words = parse_object_name(name);
-      if (words.role == role && words.split == split && words.rest.empty()) return &array;
+      if (words.role == role && words.split == split && words.rest.empty()) return arrays_.open(name);
     }
-    return nullptr;
+    return std::nullopt;
   }
 
-  NpzSplit read_split(const std::string& name, const NpyArray& images) {
-    NpzSplit split;
-    split.images = &images;
+  NpzSplit read_split(const std::string& name, NpyArray images) {
+    NpzSplit split{{}, std::move(images), {}};
+    const hdf5::DatasetInfo& info = split.images.info();
+    const NpzSplit* const first = splits_.empty() ? nullptr : &splits_.begin()->second;
     split.layout.name = name;
-    split.layout.parts.push_back({0, name + "_images", images.info});
+    split.layout.parts.push_back({0, name + "_images", info});
     try {
-      split.layout.format = format_of_shape(images.info, "");
-      split.layout.n_images = static_cast<std::int64_t>(images.info.shape[0]);
+      split.layout.format = format_of_shape(info, "");
+      split.layout.n_images = static_cast<std::int64_t>(info.shape[0]);
       decide_range(
-          split.layout, "", splits_.empty() ? nullptr : &splits_.begin()->second.layout,
+          split.layout, "", first == nullptr ? nullptr : &first->layout,
           [&](std::span<const std::int64_t> rows, std::byte* out) {
-            for (const std::int64_t row : rows) out = std::copy_n(picture(images, row), images.info.row_bytes(), out);
+            for (const std::int64_t row : rows) {
+              split.images.read_rows(static_cast<std::uint64_t>(row), 1, out);
+              out += info.row_bytes();
+            }
           },
           report_.warnings);
     } catch (const Error& error) {
-      refuse(fmt::format("{}_images: {}", name, error.what()));
+      throw Error(ExitCode::kBadData, fmt::format("{}_images: {}", name, error.what()));
     }
     const PixelFormat& format = split.layout.format;
-    const PixelFormat& first = splits_.empty() ? format : splits_.begin()->second.layout.format;
-    if (format.height != format.width || format.width != first.width) {
-      refuse(fmt::format("{}_images are {} x {} pixels; square pictures of one size are imported", name, format.height,
-                         format.width));
+    if (format.height != format.width || (first != nullptr && format.width != first->layout.format.width)) {
+      throw Error(ExitCode::kBadData,
+                  fmt::format("{}_images are {} x {} pixels; square pictures of one size are imported", name,
+                              format.height, format.width));
     }
     read_labels(split);
     return split;
   }
 
   void read_labels(NpzSplit& split) {
+    constexpr std::uint64_t kLabelsAtATime = 65536;
     const std::string name = split.layout.name + "_labels";
-    const NpyArray* const labels = find(split.layout.name, Role::kLabels);
-    if (labels == nullptr) refuse(fmt::format("there is no {} for {}_images", name, split.layout.name));
-    const auto n = static_cast<std::int64_t>(labels->values.size() / labels->info.element_bytes);
-    if (n != split.layout.n_images || labels->info.shape[0] != static_cast<std::uint64_t>(n)) {
-      refuse(fmt::format("{} is ({}) for {} pictures; one label a picture is imported", name,
-                         fmt::join(labels->info.shape, ", "), split.layout.n_images));
+    std::optional<NpyArray> labels = find(split.layout.name, Role::kLabels);
+    if (!labels) throw Error(ExitCode::kBadData, fmt::format("there is no {} for {}_images", name, split.layout.name));
+    const hdf5::DatasetInfo& info = labels->info();
+    const auto n = static_cast<std::uint64_t>(split.layout.n_images);
+    if (info.shape[0] != n || info.row_bytes() != info.element_bytes) {
+      throw Error(ExitCode::kBadData, fmt::format("{} is ({}) for {} pictures; one label a picture is imported", name,
+                                                  fmt::join(info.shape, ", "), n));
     }
-    std::vector<double> numbers(static_cast<std::size_t>(n));
-    to_doubles(labels->info.type, labels->info.big_endian, labels->values.data(), n, numbers.data());
-    for (const double number : numbers) {
-      const bool is_class = number >= 0 && number <= 255 && number == static_cast<double>(static_cast<int>(number));
-      if (!is_class) refuse(fmt::format("label {} of {} is not a class number from 0 to 255", number, name));
-      split.labels.push_back(static_cast<std::uint8_t>(number));
-      n_classes_ = std::max(n_classes_, static_cast<int>(number) + 1);
+    std::vector<std::byte> stored;
+    std::vector<double> numbers;
+    for (std::uint64_t done = 0; done < n; done += numbers.size()) {
+      numbers.resize(std::min(kLabelsAtATime, n - done));
+      stored.resize(numbers.size() * info.element_bytes);
+      labels->read_rows(done, numbers.size(), stored.data());
+      to_doubles(info.type, info.big_endian, stored.data(), static_cast<std::int64_t>(numbers.size()), numbers.data());
+      for (const double number : numbers) split.labels.push_back(class_number(number, name));
     }
   }
 
-  [[nodiscard]] static const std::byte* picture(const NpyArray& images, std::int64_t row) {
-    return images.values.data() + static_cast<std::uint64_t>(row) * images.info.row_bytes();
+  std::uint8_t class_number(double number, const std::string& name) {
+    if (!(number >= 0 && number <= 255 && number == std::floor(number))) {
+      throw Error(ExitCode::kBadData, fmt::format("label {} of {} is not a class number from 0 to 255", number, name));
+    }
+    n_classes_ = std::max(n_classes_, static_cast<int>(number) + 1);
+    return static_cast<std::uint8_t>(number);
   }
 
   template <class Done>
-  void write_split(const NpzSplit& split, DatasetWriter& writer, Done done) {
+  void write_split(NpzSplit& split, DatasetWriter& writer, Done done) {
     const SplitLayout& layout = split.layout;
+    std::vector<std::byte> stored(split.images.info().row_bytes());
     std::vector<std::uint8_t> scratch(static_cast<std::size_t>(layout.format.elements()));
     SplitCount& count = report_.splits[layout.name];
     count.of_class.resize(report_.classes.size());
     count.n_groups = count.n_pictures = layout.n_images;  // whose pictures they are is not known
     for (std::int64_t row = 0; row < layout.n_images; ++row) {
+      if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted; nothing was written");
+      split.images.read_rows(static_cast<std::uint64_t>(row), 1, stored.data());
       std::vector<std::uint8_t> grey(static_cast<std::size_t>(layout.format.height * layout.format.width));
-      if (!to_grey8(layout.format, picture(*split.images, row), scratch.data(), grey.data())) {
-        refuse(fmt::format("picture {} of {}_images {}", row, layout.name, kNotNumbers));
+      if (!to_grey8(layout.format, stored.data(), scratch.data(), grey.data())) {
+        throw Error(ExitCode::kBadData, fmt::format("picture {} of {}_images {}", row, layout.name, kNotNumbers));
       }
       const std::uint8_t label = split.labels[static_cast<std::size_t>(row)];
       const std::string name = fmt::format("{}_images/{}", layout.name, row);
@@ -140,7 +149,8 @@ class NpzImporter {
 
   const ImportOptions& options_;
   ImportReport& report_;
-  const std::map<std::string, NpyArray> arrays_;
+  const NpzFile arrays_;
+  const std::vector<std::string> names_;
   std::map<std::string, NpzSplit> splits_;
   int n_classes_ = 0;
 };
@@ -151,8 +161,14 @@ ImportReport import_npz(const ImportOptions& options, const ImportProgress& prog
   const auto start = std::chrono::steady_clock::now();
   check_output(options.output, options.force);
   ImportReport report;
-  NpzImporter importer(options, report);
-  write_aside_and_rename(options.output, [&](const std::filesystem::path& aside) { importer.write(aside, progress); });
+  try {
+    NpzImporter importer(options, report);
+    write_aside_and_rename(options.output,
+                           [&](const std::filesystem::path& aside) { importer.write(aside, progress); });
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kBadData) throw;
+    throw Error(ExitCode::kBadData, fmt::format("{} cannot be imported: {}", options.folder.string(), error.what()));
+  }
   report.elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

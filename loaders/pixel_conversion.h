@@ -1,4 +1,5 @@
-// Stored numbers of any type to grey pixels of 8 bits. Which numbers mean black and white is decided in pixel_range.h.
+// Stored numbers of any type to grey pixels of 8 bits. Which numbers mean black and white is decided in
+// picture_format.h.
 #pragma once
 
 #include <cstddef>

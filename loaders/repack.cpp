@@ -75,7 +75,9 @@ class Repacker {
     const std::int64_t n = source->n_rows(), row_bytes = source->row_bytes();
     // Whole chunks of both files, so that none is inflated or compressed twice.
     const auto least = static_cast<std::int64_t>(std::max<std::uint64_t>(1, kBytesAtOnce / info.row_bytes()));
-    const std::int64_t in_chunks = std::max(static_cast<std::int64_t>(chunk[0]), source->rows_per_chunk());
+    const std::int64_t inflated = info.filters.empty() ? 1 : source->rows_per_chunk();
+    const std::int64_t compressed = options_.gzip > 0 ? static_cast<std::int64_t>(chunk[0]) : 1;
+    const std::int64_t in_chunks = std::max(inflated, compressed);
     const std::int64_t at_once = std::min(n, std::max<std::int64_t>(1, least / in_chunks) * in_chunks);
     std::vector<std::byte> bytes(static_cast<std::size_t>(at_once * row_bytes));
     std::vector<std::int64_t> rows;

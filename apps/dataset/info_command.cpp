@@ -16,7 +16,8 @@ std::string attribute_text(const hdf5::Attribute& value) {
   return std::visit(
       [](const auto& content) {
         using Content = std::remove_cvref_t<decltype(content)>;
-        if constexpr (std::is_same_v<Content, std::vector<std::string>>) {
+        if constexpr (std::is_same_v<Content, std::vector<std::string>> ||
+                      std::is_same_v<Content, std::vector<double>>) {
           return fmt::format("{}", fmt::join(content, ", "));
         } else {
           return fmt::format("{}", content);

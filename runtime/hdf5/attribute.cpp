@@ -43,15 +43,20 @@ struct Stored {
 Stored prepare(const Attribute& value, const Task& task) {
   Stored stored;
   const auto* list = std::get_if<std::vector<std::string>>(&value);
-  const hsize_t n = list == nullptr ? 1 : list->size();
-  stored.space = list == nullptr ? own(H5Screate(H5S_SCALAR), H5Sclose, task)
-                                 : own(H5Screate_simple(1, &n, nullptr), H5Sclose, task);
+  const auto* numbers = std::get_if<std::vector<double>>(&value);
+  const bool is_scalar = list == nullptr && numbers == nullptr;
+  const hsize_t n = list != nullptr ? list->size() : numbers != nullptr ? numbers->size() : 1;
+  stored.space =
+      is_scalar ? own(H5Screate(H5S_SCALAR), H5Sclose, task) : own(H5Screate_simple(1, &n, nullptr), H5Sclose, task);
   if (const auto* integer = std::get_if<std::int64_t>(&value)) {
     stored.type = own(H5Tcopy(H5T_STD_I64LE), H5Tclose, task);
     stored.values = integer;
   } else if (const auto* real = std::get_if<double>(&value)) {
     stored.type = own(H5Tcopy(H5T_IEEE_F64LE), H5Tclose, task);
     stored.values = real;
+  } else if (numbers != nullptr) {
+    stored.type = own(H5Tcopy(H5T_IEEE_F64LE), H5Tclose, task);
+    stored.values = numbers->data();
   } else {
     stored.type = string_type(task);
     if (const auto* text = std::get_if<std::string>(&value)) stored.pointers.push_back(text->c_str());
@@ -102,10 +107,14 @@ std::optional<Attribute> File::attribute(std::string_view object, const std::str
     if (H5Sget_simple_extent_type(space.get()) == H5S_SCALAR && strings.size() == 1) return strings[0];
     return strings;
   }
-  if (n != 1) fail(task, fmt::format("one number was expected, but it holds {}", n));
   const H5T_class_t number_class = H5Tget_class(type.get());
-  if (number_class == H5T_FLOAT) return read_number<double>(attribute.get(), type.get(), task);
-  if (element_bytes(kind) == 0) fail(task, "it is neither a number nor a string");
+  if (n == 1 && number_class == H5T_FLOAT) return read_number<double>(attribute.get(), type.get(), task);
+  if (element_bytes(kind) == 0) fail(task, "it holds neither numbers nor strings");
+  if (n != 1) {
+    std::vector<double> numbers(n);
+    if (n > 0) check(H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, numbers.data()), task);
+    return numbers;
+  }
   return read_number<std::int64_t>(attribute.get(), type.get(), task);
 }
 

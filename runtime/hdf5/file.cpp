@@ -153,6 +153,7 @@ DatasetInfo File::info(std::string_view name) const {
   info.type = classify(dataset.type.get());
   info.element_bytes = H5Tget_size(dataset.type.get());
   info.big_endian = is_big_endian(dataset.type.get());
+  info.any_length = H5Tis_variable_str(dataset.type.get()) > 0;
   info.stored_bytes = state().stored_bytes(dataset, task);
   const Handle creation = own(H5Dget_create_plist(dataset.id.get()), H5Pclose, task);
   const int n_filters = check(H5Pget_nfilters(creation.get()), task);

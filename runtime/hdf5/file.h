@@ -65,6 +65,7 @@ struct DatasetInfo {
   Type type = Type::kOther;
   std::uint64_t element_bytes = 0;
   bool big_endian = false;
+  bool any_length = false;                 // strings that are as long as each likes
   std::vector<std::uint64_t> chunk_shape;  // empty when contiguous
   std::vector<std::string> filters;        // e.g. "deflate(4)", "shuffle"
   std::uint64_t stored_bytes = 0;
@@ -79,7 +80,7 @@ struct CreateOptions {
   bool growable = false;                   // the first axis can be extended by append_rows (needs a chunk_shape)
 };
 
-using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::string>>;
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::string>, std::vector<double>>;
 
 /// Other files that a file may lead to, by external links, external values or virtual data sets.
 enum class Links { kInFolder, kAnywhere };

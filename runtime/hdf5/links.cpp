@@ -29,18 +29,6 @@ std::string place_of(const std::string& target, const std::string& group) {
   return place.empty() ? "/" : place;
 }
 
-herr_t look_at_link(const char* from, const char* /*group*/, const char* file, const char* /*object*/,
-                    unsigned* /*flags*/, hid_t /*access*/, void* data) {
-  try {
-    auto& guard = *static_cast<LinkGuard*>(data);
-    guard.led_to = linked_file(from, file);
-    if (guard.file == nullptr || is_in_folder(*guard.file, from, file)) return 0;
-    guard.refused = file;
-  } catch (...) {  // exceptions must not pass through the C library
-  }
-  return -1;
-}
-
 void refuse_in_words(const Task& task, const std::function<void()>& look) {
   try {
     look();
@@ -109,58 +97,49 @@ void fail_outside(const std::string& target, const Task& task) {
        "--allow-links follows it, if you trust the file");
 }
 
-hid_t File::State::guarded_way(const Task& task) const {
-  if (guarded.get() < 0) {
-    Handle made = own(H5Pcreate(H5P_LINK_ACCESS), H5Pclose, task);
-    check(H5Pset_elink_cb(made.get(), look_at_link, &guard), task);
-    guarded = std::move(made);
-  }
-  guard = {links == Links::kInFolder ? &opened_first() : nullptr, "", {}};
-  return guarded.get();
-}
-
 bool File::State::has(std::string_view object) const {
   int links_left = kMostLinks;
   return has(std::string(object), links_left);
 }
 
-// The library wants every group on the way checked before the next; and so do we, before it looks into one. What is at
-// the end is looked at, too.
+// The library would go all the way at once, through any number of groups, links and files. Here each group is looked
+// at before the library looks into it, and a link ends the way: what it means is looked for from the beginning, in the
+// file that it means, so that a link behind it is one of that file.
 bool File::State::has(const std::string& name, int& links_left) const {
   const Task task = reading(name);
-  if (--links_left < 0) return false;  // they go in circles
   std::string group = "/";
-  require_sound(group, task);
+  require_sound_object(group, task);
   for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
     const std::string part = name.substr(0, end);
-    if (H5Lexists(file.get(), part.c_str(), guarded_way(task)) <= 0 || !leads_somewhere(part, group, links_left) ||
-        H5Oexists_by_name(file.get(), part.c_str(), guarded_way(task)) <= 0) {
+    H5L_info_t link{};
+    if (H5Lexists(file.get(), part.c_str(), H5P_DEFAULT) <= 0 ||
+        H5Lget_info(file.get(), part.c_str(), &link, H5P_DEFAULT) < 0) {
       H5Eclear2(H5E_DEFAULT);
-      if (!guard.refused.empty()) fail_outside(guard.refused, task);
       return false;
     }
+    if (link.type != H5L_TYPE_HARD) {
+      const std::string rest = end == std::string::npos ? "" : name.substr(end);
+      return leads_somewhere(part, link, group, rest, links_left);
+    }
+    require_sound_object(part, task);
     if (end == std::string::npos) break;
     group = part;
   }
   return true;
 }
 
-// The library goes all the way of a link at once; each step of it is looked at here before.
-bool File::State::leads_somewhere(const std::string& name, const std::string& group, int& links_left) const {
+bool File::State::leads_somewhere(const std::string& name, const H5L_info_t& link, const std::string& group,
+                                  const std::string& rest, int& links_left) const {
   const Task task = reading(name);
-  H5L_info_t info{};
-  check(H5Lget_info(file.get(), name.c_str(), &info, H5P_DEFAULT), task);
-  if (info.type == H5L_TYPE_HARD) require_sound(name, task);
-  if (info.type != H5L_TYPE_SOFT && info.type != H5L_TYPE_EXTERNAL) return true;
-  std::vector<char> value(info.u.val_size + 1);
-  check(H5Lget_val(file.get(), name.c_str(), value.data(), info.u.val_size, H5P_DEFAULT), task);
-  if (info.type == H5L_TYPE_SOFT) {
-    return has(place_of(value.data(), group), links_left);
-  }
+  if (--links_left < 0) return false;  // they go in circles
+  if (link.type != H5L_TYPE_SOFT && link.type != H5L_TYPE_EXTERNAL) return false;
+  std::vector<char> value(link.u.val_size + 1);
+  check(H5Lget_val(file.get(), name.c_str(), value.data(), link.u.val_size, H5P_DEFAULT), task);
+  if (link.type == H5L_TYPE_SOFT) return has(place_of(value.data() + rest, group), links_left);
   const char *linked = nullptr, *object = nullptr;
   unsigned flags = 0;
-  check(H5Lunpack_elink_val(value.data(), info.u.val_size, &flags, &linked, &object), task);
-  if (links == Links::kInFolder && !is_in_folder(opened_first(), path, linked)) return true;  // the guard refuses it
+  check(H5Lunpack_elink_val(value.data(), link.u.val_size, &flags, &linked, &object), task);
+  if (links == Links::kInFolder && !is_in_folder(opened_first(), path, linked)) fail_outside(linked, task);
   require_unset("HDF5_EXT_PREFIX", task);
   State other;
   other.path = linked_file(path, linked);
@@ -169,22 +148,7 @@ bool File::State::leads_somewhere(const std::string& name, const std::string& gr
   other.file = open_linked(other.path, task);
   if (other.file.get() < 0) return false;
   other.opened_as.emplace();
-  return other.has(place_of(object, "/"), links_left);
-}
-
-// Asked for an object the library makes room for as much as its header says that it has, any number of bytes, before
-// anybody has looked at it; so where a link says the address, that is taken, and others are followed here first.
-haddr_t File::State::address_of(const std::string& name, const Task& task) const {
-  if (name != "/") {
-    H5L_info_t link{};
-    check(H5Lget_info(file.get(), name.c_str(), &link, guarded_way(task)), task);
-    if (link.type == H5L_TYPE_HARD) return link.u.address;
-    int links_left = kMostLinks;
-    (void)leads_somewhere(name, name.substr(0, std::min(name.rfind('/'), name.size())), links_left);
-  }
-  ObjectInfo info{};
-  check(H5Oget_info_by_name2(file.get(), name.c_str(), &info, H5O_INFO_BASIC, guarded_way(task)), task);
-  return info.addr;
+  return other.has(place_of(object + rest, "/"), links_left);
 }
 
 void require_sound_at(hid_t file, haddr_t address, const Task& task) {
@@ -192,17 +156,29 @@ void require_sound_at(hid_t file, haddr_t address, const Task& task) {
 }
 
 void File::State::require_sound(std::string_view name, const Task& task) const {
+  if (!opened_as || sound.contains(name)) return;
+  if (!has(name)) fail(task, "there is no such object in the file");
+  sound.emplace(name);
+}
+
+// Asked for an object the library makes room for as much as its header says that it has, any number of bytes, before
+// anybody has looked at it; so the address is taken from the link.
+void File::State::require_sound_object(const std::string& name, const Task& task) const {
   if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
-  const haddr_t address = address_of(std::string(name), task);
-  if (guard.led_to.empty()) {
-    refuse_in_words(task, [&] {
-      if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
-      require_sound_header(*bytes, address);
-    });
+  haddr_t address = 0;
+  if (name == "/") {
+    ObjectInfo info{};
+    check(H5Oget_info2(file.get(), &info, H5O_INFO_BASIC), task);
+    address = info.addr;
   } else {
-    const Handle other = open_linked(guard.led_to, task);
-    require_sound_at(check(other.get(), task), address, task);
+    H5L_info_t link{};
+    check(H5Lget_info(file.get(), name.c_str(), &link, H5P_DEFAULT), task);
+    address = link.u.address;
   }
+  refuse_in_words(task, [&] {
+    if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
+    require_sound_header(*bytes, address);
+  });
   sound.emplace(name);
 }
 

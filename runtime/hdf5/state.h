@@ -72,13 +72,6 @@ bool is_sound_file(const std::filesystem::path& path, const Task& task);
 /// How files are opened and made: without locks, readable by libraries since 1.8.
 Handle file_access(const Task& task);
 
-/// What the library tells of links to other files while it follows them.
-struct LinkGuard {
-  const std::filesystem::path* file = nullptr;  // whose folder must not be left; null: any file may be linked
-  std::string refused;                          // the file that was linked
-  std::filesystem::path led_to;                 // the last file on the way; empty: the way did not leave the first one
-};
-
 struct File::State {
   std::filesystem::path path;
   std::filesystem::path led_from;  // the file that was opened first, when a link led from there to this one
@@ -88,25 +81,23 @@ struct File::State {
   std::optional<int> written;            // descriptor of a file that was made, for writing around the library
   std::map<std::string, OpenDataset, std::less<>> datasets;
   mutable std::set<std::string, std::less<>> sound;  // objects whose headers were looked at
-  // Made when they are first needed, since making them takes as long as what they are made for.
-  mutable LinkGuard guard;
-  mutable Handle guarded;                          // properties by which the library tells the guard
-  mutable std::shared_ptr<const FileBytes> bytes;  // of a file that was opened for reading
+  mutable std::shared_ptr<const FileBytes> bytes;    // of a file that was opened for reading, once they are needed
 
   [[nodiscard]] Task reading(std::string_view object) const { return {"reading", object, path, ExitCode::kBadData}; }
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
 
   [[nodiscard]] const std::filesystem::path& opened_first() const { return led_from.empty() ? path : led_from; }
-  /// Follows links. Throws when one leads to a file that is not allowed.
+  /// Follows links; all that is met on the way and what is at its end is looked at. Throws when a link leads to a file
+  /// that is not allowed, or a header is not one to be given to the library (header_check.h).
   [[nodiscard]] bool has(std::string_view object) const;
   [[nodiscard]] bool has(const std::string& name, int& links_left) const;
-  /// Whether a link in `group` has something at its end, whose header is then looked at.
-  [[nodiscard]] bool leads_somewhere(const std::string& name, const std::string& group, int& links_left) const;
-  /// Properties for the way to an object, which tell `guard` what is met there. It has forgotten what was before.
-  [[nodiscard]] hid_t guarded_way(const Task& task) const;
-  [[nodiscard]] haddr_t address_of(const std::string& name, const Task& task) const;
-  /// Throws when the object's header is not one to be given to the library (header_check.h).
+  /// Whether a symbolic link in `group` leads to a place from where `rest` ("", "/images") leads to something.
+  [[nodiscard]] bool leads_somewhere(const std::string& name, const H5L_info_t& link, const std::string& group,
+                                     const std::string& rest, int& links_left) const;
+  /// The same as `has`, but throws when there is nothing; once for each name.
   void require_sound(std::string_view object, const Task& task) const;
+  /// One that can be reached without a symbolic link.
+  void require_sound_object(const std::string& name, const Task& task) const;
   /// A group, data set or type, looked at before it is opened.
   [[nodiscard]] Handle open_object(std::string_view object, const Task& task) const;
   /// Refuses what is not there, is not a data set, or has axes whose product overflows.

@@ -77,6 +77,13 @@ class LayoutFile {
     H5Sclose(space);
     H5Tclose(type);
   }
+  /// One string of any length, as h5py writes Python's.
+  void text(const std::string& name, const char* words) const {
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    write(name, {}, &words, type, type, 0, {});
+    H5Tclose(type);
+  }
   /// A scalar of opaque bytes, as h5py writes numpy.void.
   void bytes(const std::string& name, const Bytes& content) const {
     const hid_t type = H5Tcreate(H5T_OPAQUE, content.size());

@@ -5,7 +5,6 @@
 
 #include <cmath>
 
-#include "loaders/image_decoder.h"
 #include "loaders/reader.h"
 #include "tests/loaders/layout_files.h"
 #include "tests/support/errors.h"
@@ -82,70 +81,6 @@ TEST(Layout, DataSetsOfTheirOwnAreClasses) {
   EXPECT_EQ(pixels[kPixels], 4);
   EXPECT_EQ(pixels[2 * kPixels], 9);
   EXPECT_EQ(pixels[4 * kPixels - 1], 4);
-}
-
-TEST(Layout, JpegFilesUnderTheirIdsAreDecoded) {
-  const testing::TemporaryFolder folder;
-  const auto jpeg = testing::jpeg_bytes(testing::smooth_grey(300, 260), 300, 260);
-  {
-    const LayoutFile file(folder / "train-image.hdf5");
-    for (const char* id : {"ISIC_1", "ISIC_2", "ISIC_3"}) file.bytes(id, jpeg);
-  }
-  std::ofstream(folder / "train-metadata.csv") << "isic_id,target\nISIC_3,1\nISIC_9,1\nISIC_1,0\nISIC_2,1\n";
-  const auto reader = open_dataset(folder / "train-image.hdf5");
-  EXPECT_THAT(reader->labels("train"), ElementsAre(0, 1, 1));
-  EXPECT_THAT(reader->sources("train"), ElementsAre("ISIC_1", "ISIC_2", "ISIC_3"));
-  EXPECT_EQ(reader->height("train"), 224);
-  std::vector<std::uint8_t> pixels(224 * 224);
-  const std::int64_t row = 1;
-  reader->read_rows("train", {&row, 1}, pixels.data());
-  EXPECT_EQ(pixels, square_picture(jpeg, {}).image.pixels);
-}
-
-TEST(Layout, PicturesUnderNumbersAreInTheOrderOfTheirLabels) {
-  const testing::TemporaryFolder folder;
-  constexpr int kMany = 12;
-  {
-    const LayoutFile file(folder / "a.h5");
-    for (int i = 0; i < kMany; ++i) {
-      file.bytes(std::to_string(i), testing::jpeg_bytes(testing::smooth_grey(30, 30, i), 30, 30));
-    }
-    std::vector<double> labels(kMany, 0);
-    labels[2] = labels[11] = 1;
-    file.numbers("/labels", {kMany}, labels, H5T_STD_I64LE);
-  }
-  const auto reader = open_dataset(folder / "a.h5");
-  EXPECT_EQ(reader->n_images("train"), kMany);
-  EXPECT_EQ(reader->sources("train")[2], "2");
-  EXPECT_EQ(reader->sources("train")[11], "11");
-  EXPECT_THAT(reader->labels("train"), ElementsAre(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1));
-}
-
-TEST(Layout, JpegFilesInRowsAreDecoded) {
-  const testing::TemporaryFolder folder;
-  const auto first = testing::jpeg_bytes(testing::smooth_grey(300, 260), 300, 260);
-  const auto second = testing::jpeg_bytes(testing::smooth_grey(120, 240), 120, 240);
-  {
-    const LayoutFile file(folder / "a.h5");
-    for (const std::string split : {"train", "test"}) {
-      file.byte_rows("/" + split + "_images", {first, second, first, second, first, second});
-      file.labels("/" + split + "_labels");
-    }
-  }
-  const auto reader = open_dataset(folder / "a.h5");
-  EXPECT_THAT(reader->splits(), ElementsAre("train", "test"));
-  EXPECT_THAT(reader->labels("test"), ElementsAre(0, 1, 0, 1, 0, 1));
-  EXPECT_THAT(described(*reader),
-              HasSubstr("6 JPEG or PNG files in /train_images (6), decoded and scaled to 224 x 224"));
-  const std::vector<std::int64_t> rows{5, 0};
-  std::vector<std::uint8_t> pixels(2 * 224 * 224);
-  reader->read_rows("train", rows, pixels.data());
-  const auto expected = square_picture(second, {}).image.pixels;
-  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), pixels.begin()));
-  EXPECT_TRUE(std::equal(pixels.begin() + 224 * 224, pixels.end(), square_picture(first, {}).image.pixels.begin()));
-  LayoutFile(folder / "b.h5").byte_rows("/images", {{1, 2, 3, 4, 5, 6, 7, 8}});
-  EXPECT_THAT(refusal(folder / "b.h5"), HasSubstr("has no pictures; it holds /images"));
-  EXPECT_THAT(refusal(folder / "b.h5", {.images_key = "images"}), HasSubstr("not a JPEG or PNG file each"));
 }
 
 TEST(Layout, OnePictureOfMatlabIsNamedAsSuch) {
@@ -251,6 +186,19 @@ TEST(Layout, BatchesOfThreeAreToldFromChannelsByTheOption) {
   EXPECT_EQ(reader->n_images("train"), kPictures);
   EXPECT_THAT(reader->labels("train"), ElementsAre(0, 1, 0, 1, 0, 1));
   expect_pictures(*reader, "train");
+}
+
+TEST(Layout, PatientsStandInBatchesAsTheirPicturesDo) {
+  const testing::TemporaryFolder folder;
+  {
+    const LayoutFile file(folder / "a.h5");
+    file.numbers("/x", {3, 2, 10, 8}, pictures());
+    file.labels("/y", H5T_STD_I64LE, {3, 2});
+    file.numbers("/patient", {3, 2}, {7, 7, 8, 8, 9, 9}, H5T_STD_I64LE);
+  }
+  const auto reader = open_dataset(folder / "a.h5");
+  EXPECT_EQ(reader->n_images("train"), kPictures);
+  EXPECT_THAT(reader->groups("train"), ElementsAre("7", "7", "8", "8", "9", "9"));
 }
 
 TEST(Layout, ClassesMayBeCountedFromOne) {
