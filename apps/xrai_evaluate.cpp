@@ -195,8 +195,9 @@ int evaluate_checkpoint(const Options& o) {
                        "the network was trained on synthetic drawings: what it says of real radiographs means nothing";
   set_network(subject, predictor);
   subject.point = point_of(o, predictor, *data);
-  if (const std::string flatters = scoring_point_warning(subject.point, subject.split); !flatters.empty())
-    subject.warning += (subject.warning.empty() ? "" : "; ") + flatters;
+  for (const std::string& doubt : {scoring_point_warning(subject.point, subject.split),
+                                   fitted_for_others_warning(predictor.facts(), predictor.n_members())})
+    if (!doubt.empty()) subject.warning += (subject.warning.empty() ? "" : "; ") + doubt;
   if (!subject.warning.empty()) log::warning(subject.warning);
 
   if (predictor.n_members() > 1)

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "apps/report/heat_map_files.h"
 #include "apps/report/heat_map_picture.h"
 #include "apps/report/scored_pictures.h"
+#include "apps/report/scoring_point.h"
 #include "apps/support/command_line.h"
 #include "apps/support/common_options.h"
 #include "apps/support/devices.h"
@@ -159,9 +161,15 @@ void score_batch(Predictor& predictor, HeatMapWriter* heat_maps, int side, std::
   waiting.clear();
 }
 
-std::vector<ScoredPicture> score_pictures(Predictor& predictor, HeatMapWriter* heat_maps,
-                                          const std::vector<std::filesystem::path>& pictures,
-                                          const DecodeTarget& target, const Options& options) {
+/// `ended_by`: what ended it before the last picture, Ctrl-C or a disk that is full; scores are of those before.
+struct Scores {
+  std::vector<ScoredPicture> pictures;
+  std::optional<Error> ended_by;
+};
+
+Scores score_pictures(Predictor& predictor, HeatMapWriter* heat_maps,
+                      const std::vector<std::filesystem::path>& pictures, const DecodeTarget& target,
+                      const Options& options) {
   struct Decoded {
     GreyImage square;
     std::string failure;
@@ -175,28 +183,32 @@ std::vector<ScoredPicture> score_pictures(Predictor& predictor, HeatMapWriter* h
     }
     return decoded;
   };
-  std::vector<ScoredPicture> scores(pictures.size());
+  Scores scores{std::vector<ScoredPicture>(pictures.size()), std::nullopt};
   std::vector<std::uint8_t> pixels;  // (waiting, size, size)
   std::vector<std::size_t> waiting;
   const auto n = static_cast<std::int64_t>(pictures.size());
   const bool few = n <= kBatch;
   Progress bar("score", n, "images", options.quiet || few);
-  produce_in_parallel(n, options.jobs > 0 ? options.jobs : available_cores(), decode,
-                      [&](std::int64_t i, Decoded decoded) {
-                        if (interrupt_requested() != 0)
-                          throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures", i, n));
-                        const auto place = static_cast<std::size_t>(i);
-                        scores[place].path = pictures[place];
-                        scores[place].failure = decoded.failure;
-                        if (decoded.failure.empty()) {
-                          pixels.insert(pixels.end(), decoded.square.pixels.begin(), decoded.square.pixels.end());
-                          waiting.push_back(place);
-                        }
-                        if (static_cast<std::int64_t>(waiting.size()) == kBatch)
-                          score_batch(predictor, heat_maps, target.size, pixels, waiting, scores);
-                        bar.update(i + 1);
-                      });
-  score_batch(predictor, heat_maps, target.size, pixels, waiting, scores);
+  const auto take = [&](std::int64_t i, Decoded decoded) {
+    if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted");
+    const auto place = static_cast<std::size_t>(i);
+    scores.pictures[place].path = pictures[place];
+    scores.pictures[place].failure = decoded.failure;
+    if (decoded.failure.empty()) {
+      pixels.insert(pixels.end(), decoded.square.pixels.begin(), decoded.square.pixels.end());
+      waiting.push_back(place);
+    }
+    if (static_cast<std::int64_t>(waiting.size()) == kBatch)
+      score_batch(predictor, heat_maps, target.size, pixels, waiting, scores.pictures);
+    bar.update(i + 1);
+  };
+  try {
+    produce_in_parallel(n, options.jobs > 0 ? options.jobs : available_cores(), decode, take);
+    score_batch(predictor, heat_maps, target.size, pixels, waiting, scores.pictures);
+  } catch (const Error& error) {
+    scores.ended_by = error;
+  }
+  std::erase_if(scores.pictures, [](const ScoredPicture& s) { return s.failure.empty() && s.probabilities.empty(); });
   return scores;
 }
 
@@ -224,9 +236,11 @@ int run(const Options& options) {
   const std::unique_ptr<Device> device = make_device({options.device, 0, options.precision});
   Predictor predictor = Predictor::load(options.checkpoint, *device, kBatch);
   const DecodeTarget target = target_of(predictor.preprocessing());
+  if (const auto doubt = fitted_for_others_warning(predictor.facts(), predictor.n_members()); !doubt.empty())
+    log::warning(doubt);
   const std::vector<std::filesystem::path> pictures = all_pictures(options.pictures);
   const std::unique_ptr<HeatMapWriter> heat_maps = make_heat_map_writer(predictor, options, pictures);
-  const std::vector<ScoredPicture> scores = score_pictures(predictor, heat_maps.get(), pictures, target, options);
+  const auto [scores, ended_by] = score_pictures(predictor, heat_maps.get(), pictures, target, options);
   if (heat_maps) log::info(fmt::format("heat maps: {}", options.heat_maps.string()));
   if (options.json) {
     print_scores_json(predictor, scores);
@@ -243,6 +257,9 @@ int run(const Options& options) {
     log::warning(fmt::format("cannot score {}: {}", score.path.string(), score.failure));
     all_read = false;
   }
+  if (ended_by)
+    throw Error(ended_by->code(), fmt::format("{}; {} of {} pictures were scored, and the result is of these",
+                                              ended_by->what(), scores.size(), pictures.size()));
   return static_cast<int>(all_read ? ExitCode::kDone : ExitCode::kBadData);
 }
 

@@ -20,6 +20,7 @@ h1{font-size:28px;line-height:1.2;margin:0 0 6px;overflow-wrap:anywhere}
 h2{font-size:20px;margin:0 0 4px}
 h3{font-size:16px;margin:18px 0 2px}
 p{margin:0 0 10px}
+td small{display:block;color:var(--muted)}
 .lead,.small{color:var(--muted)}
 .small{font-size:14px}
 .facts{display:flex;flex-wrap:wrap;gap:8px;margin:14px 0 0;padding:0;list-style:none}

@@ -4,13 +4,16 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "apps/report/families.h"
+#include "apps/report/json_values.h"
 #include "apps/report/score_split.h"
 #include "apps/support/json_output.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/log.h"
 #include "runtime/train/checkpoint.h"
 
 namespace xrai {
@@ -21,6 +24,38 @@ std::string text_if_there(const std::filesystem::path& path) {
   std::ostringstream text;
   if (file) text << file.rdbuf();
   return text.str();
+}
+
+nlohmann::ordered_json json_if_there(const std::filesystem::path& path) {
+  return nlohmann::ordered_json::parse(text_if_there(path), nullptr, false);
+}
+
+/// "val", or "hospital-val" when that is another file than the run was validated on at its end. The run may have moved,
+/// and its data with it, so where they are not both there names decide.
+std::string result_name(const std::filesystem::path& run_folder, const EvaluationSubject& subject) {
+  const auto validated = json_if_there(run_folder / "eval" / "val.json");
+  if (!validated.is_object() || !validated.contains("data") || !validated["data"].is_string()) return subject.split;
+  const std::filesystem::path before = validated["data"].get<std::string>(), now = subject.data;
+  std::error_code ignored;
+  const bool same = std::filesystem::exists(before, ignored) ? std::filesystem::equivalent(before, now, ignored)
+                                                             : before.filename() == now.filename();
+  return same ? subject.split : now.stem().string() + "-" + subject.split;
+}
+
+/// Results that took minutes are not lost to a quick look.
+void keep_stress(const std::filesystem::path& run_folder, const std::filesystem::path& file,
+                 const EvaluationSubject& subject) {
+  const auto has_stress = [](const nlohmann::ordered_json& json) {
+    return json.is_object() && (json.contains("stress") || json.contains("shortcuts"));
+  };
+  if (has_stress(subject.further)) return;
+  if (!has_stress(json_if_there(file))) return;
+  const auto kept = file.parent_path() / (file.stem().string() + "-stress.json");
+  std::error_code problem;
+  std::filesystem::rename(file, kept, problem);
+  std::filesystem::rename(run_folder / "report.html", run_folder / "report-stress.html", problem);
+  log::info(fmt::format("what was measured with --stress and --shortcuts before is kept: {}, {}", kept.string(),
+                        (run_folder / "report-stress.html").string()));
 }
 
 // What makes the figures of validation pictures better than others would be.
@@ -78,16 +113,39 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
   return input;
 }
 
+nlohmann::ordered_json epoch_json(const EpochRecord& record) {
+  return {{"epoch", record.epoch},
+          {"train_loss", record.train_loss},
+          {"train_accuracy", record.train_accuracy},
+          {"val_loss", number_or_null(record.val_loss)},
+          {"val_accuracy", number_or_null(record.val_accuracy)},
+          {"val_auroc", number_or_null(record.val_auroc)},
+          {"images_per_second", record.images_per_second},
+          {"data_wait_fraction", record.data_wait_fraction}};
+}
+
 nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject) {
   auto json = evaluation_json(*report.evaluation, subject);
   json["score_histogram"] = score_histogram_json(report.predictions);
   json["families"] = nlohmann::ordered_json::array();
-  for (const FamilyResult& family : family_results(report.predictions, report.evaluation->threshold)) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  for (const FamilyResult& family : family_results(report.predictions, report.evaluation->threshold, kAll)) {
     const auto interval = wilson_interval(family.accuracy);
     json["families"].push_back({{"name", family.name}, {"n_images", family.accuracy.of}});
     json["families"].back()["accuracy"] = {{"value", family.accuracy.value().value_or(0.0)}, {"method", "wilson"}};
     if (interval) json["families"].back()["accuracy"]["ci95"] = {interval->low, interval->high};
   }
+  const std::vector<std::string>& classes = report.predictions.classes;
+  json["mistakes"] = nlohmann::ordered_json::array();
+  for (const Mistake& mistake : most_confident_mistakes(report.predictions, report.evaluation->threshold, kAll)) {
+    json["mistakes"].push_back({{"place", mistake.row},
+                                {"source", mistake.source},
+                                {"label", classes[static_cast<std::size_t>(mistake.label)]},
+                                {"called", classes[static_cast<std::size_t>(mistake.predicted)]},
+                                {"probability", mistake.probability}});
+  }
+  json["history"] = nlohmann::ordered_json::array();
+  for (const EpochRecord& record : report.history) json["history"].push_back(epoch_json(record));
   if (report.compared) json["comparison"] = comparison_json(*report.compared);
   if (report.pointing) json["pointing_game"] = pointing_json(*report.pointing);
   return json;
@@ -103,8 +161,9 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
                                                 (run_folder / "eval").string(), reason.message()));
   }
   if (report.evaluation) {
-    write_text_file(run_folder / "eval" / (subject.split + ".json"),
-                    json_text(finite_json(run_json(report, subject))) + "\n");
+    const auto file = run_folder / "eval" / (result_name(run_folder, subject) + ".json");
+    keep_stress(run_folder, file, subject);
+    write_text_file(file, json_text(finite_json(run_json(report, subject))) + "\n");
   }
   write_text_file(run_folder / "report.html", report_html(report));
 }

@@ -25,11 +25,16 @@ ReportInput run_report_input(const std::filesystem::path& run_folder, const Eval
                              const Evaluation& evaluation, const Predictions& predictions, Explanations explanations,
                              const std::string& config_toml);
 
-/// What xrai_evaluate --json prints: evaluation_json with what needs the predictions, or another network, beside it.
-/// The report must have an evaluation.
+/// One epoch's figures, as they stand in metrics.csv.
+nlohmann::ordered_json epoch_json(const EpochRecord& record);
+
+/// What xrai_evaluate --json prints: evaluation_json with what needs the predictions, the training's history, or
+/// another network, beside it. The report must have an evaluation.
 nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject);
 
-/// Writes RUN/eval/SPLIT.json and RUN/report.html. Throws Error(kStorage).
+/// Writes RUN/eval/SPLIT.json and RUN/report.html; of another file than the run was trained on, eval/FILE-SPLIT.json.
+/// Results under stress that stand there and are not measured again are kept as SPLIT-stress.json and
+/// report-stress.html. Throws Error(kStorage).
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 

@@ -56,4 +56,13 @@ std::string scoring_point_warning(const OperatingPoint& point, const std::string
       point.rule);
 }
 
+std::string fitted_for_others_warning(const CheckpointFacts& facts, std::int64_t n_networks) {
+  if (facts.fitted_networks == n_networks) return {};
+  return fmt::format(
+      "The temperature and the threshold were chosen for the mean of {} networks, and {} scored: their probabilities "
+      "may "
+      "be off.",
+      facts.fitted_networks, n_networks == 1 ? "one alone is" : fmt::format("{} are", n_networks));
+}
+
 }  // namespace xrai

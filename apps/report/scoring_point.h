@@ -20,4 +20,8 @@ OperatingPoint scoring_point(const std::string& rule, const CheckpointFacts& fac
 /// What must be said when the split that is scored may be the one the threshold was chosen on; else empty.
 std::string scoring_point_warning(const OperatingPoint& point, const std::string& split);
 
+/// What must be said when temperature and threshold were chosen for the mean of another number of networks than these
+/// `n_networks` (one of an ensemble alone, or an ensemble of which some are gone); else empty.
+std::string fitted_for_others_warning(const CheckpointFacts& facts, std::int64_t n_networks);
+
 }  // namespace xrai

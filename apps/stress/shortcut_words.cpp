@@ -161,7 +161,7 @@ std::string shortcuts_text(const ShortcutResult& r) {
                       "", "AUROC (95 % interval)", "change of p", "flipped");
   for (const MaskResult& m : r.masks)
     text += fmt::format("  {:<26}{:<26}{:>12.3f}{:>10.1f} %\n", m.mask.label, area_with_interval(m.auroc, m.ci95),
-                        m.mean_change, 100.0 * m.flipped);
+                        m.mean_change, 100.0 * m.flipped.value().value_or(0.0));
   text += fmt::format("\n  {:<26}{:<26}{:<26}change of p\n", "one class alone taken", r.classes[0] + " only",
                       r.classes[1] + " only");
   for (const AcquisitionResult& a : r.acquisitions)
@@ -203,7 +203,9 @@ nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
     Json one{{"name", m.mask.name}};
     one.update(area_json(m.auroc, m.ci95));
     one["mean_change"] = m.mean_change;
-    one["flipped"] = m.flipped;
+    one["mean_change_ci95"] = interval_json(m.change_ci95);
+    one["flipped"] = number_or_null(m.flipped.value());
+    one["flipped_ci95"] = interval_json(wilson_interval(m.flipped));
     json["masks"].push_back(one);
   }
   json["acquisitions"] = Json::array();
@@ -212,6 +214,7 @@ nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
     for (std::size_t label = 0; label < 2; ++label) {
       one["only"][r.classes[label]] = area_json(a.auroc[label], a.ci95[label]);
       one["only"][r.classes[label]]["mean_change"] = a.mean_change[label];
+      one["only"][r.classes[label]]["mean_change_ci95"] = interval_json(a.change_ci95[label]);
     }
     json["acquisitions"].push_back(one);
   }

@@ -10,6 +10,7 @@
 #include "apps/report/families.h"
 #include "apps/stress/variant_scores.h"
 #include "runtime/core/error.h"
+#include "runtime/train/confidence.h"
 #include "runtime/train/logistic_regression.h"
 
 namespace xrai {
@@ -30,9 +31,10 @@ std::vector<std::uint8_t> is_positive(const std::vector<std::int32_t>& labels) {
   return positive;
 }
 
-std::vector<float> positive_scores(const Predictions& p) {
+/// probabilities: (n, 2).
+std::vector<float> positive_scores(const std::vector<float>& probabilities) {
   std::vector<float> scores;
-  for (std::size_t i = 1; i < p.probabilities.size(); i += 2) scores.push_back(p.probabilities[i]);
+  for (std::size_t i = 1; i < probabilities.size(); i += 2) scores.push_back(probabilities[i]);
   return scores;
 }
 
@@ -48,7 +50,7 @@ StatisticResult judge_statistic(const StatisticColumn& column, const Predictions
     result.auroc = 1.0 - *found.value;
     if (found.ci95) result.ci95 = Interval{1.0 - found.ci95->high, 1.0 - found.ci95->low};
   }
-  const std::vector<float> scores = positive_scores(p);
+  const std::vector<float> scores = positive_scores(p.probabilities);
   for (std::size_t label = 0; label < 2; ++label) {
     std::vector<double> values, of_class;
     for (std::size_t i = 0; i < p.labels.size(); ++i) {
@@ -89,39 +91,61 @@ std::optional<StatisticsModel> statistics_model(DatasetReader& data, const std::
   return StatisticsModel{data.n_images("train"), model.weights(), found.value, found.ci95};
 }
 
-MaskResult judge_mask(const MaskDescription& mask, const Predictions& clean, const Predictions& masked,
-                      double threshold) {
-  const std::vector<float> before = positive_scores(clean), after = positive_scores(masked);
-  const Area found = area(after, is_positive(clean.labels));
-  MaskResult result{mask, found.value, found.ci95};
-  const auto called_before = decide(clean.probabilities, 2, threshold);
-  const auto called_after = decide(masked.probabilities, 2, threshold);
-  const double n = std::max<double>(1.0, static_cast<double>(before.size()));
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    result.mean_change += std::abs(static_cast<double>(after[i]) - static_cast<double>(before[i])) / n;
-    result.flipped += called_before[i] != called_after[i] ? 1.0 / n : 0.0;
+/// Of a mean over pictures, by patient.
+std::optional<Interval> mean_interval(const std::vector<double>& values, const std::vector<std::string>& groups) {
+  constexpr std::int64_t kResamples = 1000;
+  const GroupBootstrap bootstrap(std::ssize(values), groups, EvaluationOptions{}.seed);
+  if (bootstrap.n_groups() < 2) return std::nullopt;
+  std::vector<std::int32_t> weights(values.size());
+  std::vector<std::optional<double>> means;
+  for (std::int64_t r = 0; r < kResamples; ++r) {
+    bootstrap.resample(r, weights);
+    means.push_back(mean(values, weights));
   }
+  return percentile_interval(means);
+}
+
+MaskResult judge_mask(const MaskDescription& mask, const Predictions& clean, const std::vector<float>& masked,
+                      double threshold) {
+  const std::vector<float> before = positive_scores(clean.probabilities), after = positive_scores(masked);
+  const Area found = area(after, is_positive(clean.labels));
+  MaskResult result;
+  result.mask = mask;
+  result.auroc = found.value;
+  result.ci95 = found.ci95;
+  const auto called_before = decide(clean.probabilities, 2, threshold);
+  const auto called_after = decide(masked, 2, threshold);
+  std::vector<double> changes;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    changes.push_back(std::abs(static_cast<double>(after[i]) - static_cast<double>(before[i])));
+    result.flipped.hits += called_before[i] != called_after[i] ? 1 : 0;
+    ++result.flipped.of;
+  }
+  result.mean_change = mean(changes).value_or(0.0);
+  result.change_ci95 = mean_interval(changes, clean.groups);
   return result;
 }
 
 AcquisitionResult judge_acquisition(const Acquisition& acquisition, const Predictions& clean,
-                                    const Predictions& changed) {
-  const std::vector<float> before = positive_scores(clean), after = positive_scores(changed);
-  AcquisitionResult result{acquisition, {}, {}};
+                                    const std::vector<float>& changed) {
+  const std::vector<float> before = positive_scores(clean.probabilities), after = positive_scores(changed);
+  AcquisitionResult result;
+  result.acquisition = acquisition;
   for (std::size_t label = 0; label < 2; ++label) {
     std::vector<float> scores = before;
-    double sum = 0;
-    std::int64_t n = 0;
+    std::vector<double> changes;
+    std::vector<std::string> groups;
     for (std::size_t i = 0; i < scores.size(); ++i) {
       if (clean.labels[i] != static_cast<std::int32_t>(label)) continue;
-      sum += static_cast<double>(after[i]) - static_cast<double>(before[i]);
+      changes.push_back(static_cast<double>(after[i]) - static_cast<double>(before[i]));
+      if (!clean.groups.empty()) groups.push_back(clean.groups[i]);
       scores[i] = after[i];
-      ++n;
     }
     const Area found = area(scores, is_positive(clean.labels));
     result.auroc[label] = found.value;
     result.ci95[label] = found.ci95;
-    result.mean_change[label] = n > 0 ? sum / static_cast<double>(n) : 0.0;
+    result.mean_change[label] = mean(changes).value_or(0.0);
+    result.change_ci95[label] = mean_interval(changes, groups);
   }
   return result;
 }
@@ -171,7 +195,7 @@ ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, 
   require_two_classes(data, clean);
   ShortcutResult result;
   result.classes = clean.classes;
-  const Area network = area(positive_scores(clean), is_positive(clean.labels));
+  const Area network = area(positive_scores(clean.probabilities), is_positive(clean.labels));
   result.auroc = network.value;
   result.ci95 = network.ci95;
   for (const StatisticColumn& column : columns) result.statistics.push_back(judge_statistic(column, clean));
@@ -181,7 +205,7 @@ ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, 
     changes.emplace_back([&mask](const PictureBlock& block) { mask_pictures(mask.mask, block); });
   for (const Acquisition& acquisition : acquisitions())
     changes.emplace_back([&acquisition](const PictureBlock& block) { change_acquisition(acquisition, block); });
-  const auto variants = score_variants(data, split, clean, changes, predict, on_images);
+  const auto variants = score_variants(data, split, changes, predict, on_images);
   const std::size_t n_masks = picture_masks().size();
   for (std::size_t i = 0; i < variants.size(); ++i)
     if (i < n_masks)

@@ -44,8 +44,9 @@ struct MaskResult {
   MaskDescription mask;
   std::optional<double> auroc;
   std::optional<Interval> ci95;
-  double mean_change = 0.0;  // mean |change of the probability of the positive class|
-  double flipped = 0.0;      // share of pictures that are called otherwise than before
+  double mean_change = 0.0;             // mean |change of the probability of the positive class|
+  std::optional<Interval> change_ci95;  // bootstrap by group
+  Rate flipped;                         // pictures that are called otherwise than before
 };
 
 /// AUROC when the pictures of one class alone are changed in a way that says nothing of lungs, as when that class came
@@ -54,7 +55,8 @@ struct AcquisitionResult {
   Acquisition acquisition;
   std::array<std::optional<double>, 2> auroc;
   std::array<std::optional<Interval>, 2> ci95;
-  std::array<double, 2> mean_change{};  // mean change of the probability of the positive class, by class
+  std::array<double, 2> mean_change{};                 // mean change of the probability of the positive class, by class
+  std::array<std::optional<Interval>, 2> change_ci95;  // bootstrap by group
 };
 
 struct FamilyErrors {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "apps/report/html.h"
 #include "apps/stress/shortcut_words.h"
@@ -15,52 +16,61 @@ namespace {
 /// A cell whose ink says how much of `before` is lost; a loss of `most` and more has all the ink that leaves the words
 /// readable.
 std::string heat_cell(const std::string& words, const std::optional<double>& before, const std::optional<double>& after,
-                      double most) {
+                      double most, const std::string& interval = {}) {
   const double lost = before && after ? std::clamp((*before - *after) / most, 0.0, 1.0) : 0.0;
-  return fmt::format("<td class=\"wrong\" style=\"--share:{:.0f}%\">{}</td>", 60.0 * lost, words);
+  const std::string title = interval.empty() ? "" : fmt::format(" title=\"95 % interval: {}\"", interval);
+  return fmt::format("<td class=\"wrong\" style=\"--share:{:.0f}%\"{}>{}</td>", 60.0 * lost, title, words);
 }
 
-std::string auroc_cell(const StressFigures& clean, const StressFigures& f) {
-  return heat_cell(area_text(f.auroc), clean.auroc, f.auroc, 0.1);
+std::string auroc_cell(const StressFigures& clean, const JudgedFigures& f) {
+  return heat_cell(area_text(f.auroc), clean.auroc, f.auroc, 0.1, stress_interval_texts(f)[0]);
 }
 
-std::string rates_cell(const StressFigures& clean, const StressFigures& f) {
+std::string rates_cell(const StressFigures& clean, const JudgedFigures& f) {
   const auto whole = [](const std::optional<double>& rate) {
     return rate ? fmt::format("{:.0f}", 100.0 * *rate) : "-";
   };
+  const auto intervals = stress_interval_texts(f);
   return heat_cell(whole(f.sensitivity) + " / " + whole(f.specificity), clean.balanced_accuracy, f.balanced_accuracy,
-                   0.25);
+                   0.25, intervals[3].empty() ? "" : intervals[3] + " / " + intervals[4]);
 }
 
-/// Corruptions by severities, twice side by side: AUROC, and sensitivity over specificity.
+std::string accuracy_cell(const StressFigures& clean, const JudgedFigures& f) {
+  return heat_cell(percent_text(f.accuracy), clean.accuracy, f.accuracy, 0.25, stress_interval_texts(f)[1]);
+}
+
+/// Corruptions by severities, twice side by side: AUROC, and sensitivity over specificity; then the mean accuracy.
 std::string heat_map(const StressResult& stress) {
   std::string severities, body;
   for (int severity = 1; severity <= kSeverities; ++severity)
     severities += fmt::format("<th scope=\"col\">{}</th>", severity);
   severities += "<th scope=\"col\">mean</th>";
-  const auto row = [&](std::string_view name, const auto& by_severity, const StressFigures& mean) {
+  const auto row = [&](std::string_view name, const auto& by_severity, const JudgedFigures& mean) {
     body += fmt::format("<tr><th scope=\"row\">{}</th>", html_escape(name));
     for (const auto cell : {auroc_cell, rates_cell}) {
-      for (const StressFigures& f : by_severity) body += cell(stress.clean, f);
+      for (const JudgedFigures& f : by_severity) body += cell(stress.clean, f);
       body += cell(stress.clean, mean);
     }
-    body += "</tr>\n";
+    body += accuracy_cell(stress.clean, mean) + "</tr>\n";
   };
   for (const CorruptionResult& c : stress.corruptions) row(c.corruption.label, c.by_severity, c.mean);
   row("mean", stress.by_severity, stress.mean);
   return fmt::format(
       "<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th><th scope=\"colgroup\" colspan=\"{0}\">AUROC at "
-      "severity</th><th scope=\"colgroup\" colspan=\"{0}\">sensitivity / specificity at severity, %</th></tr>\n<tr><th "
-      "scope=\"col\">corruption</th>{1}{1}</tr></thead>\n<tbody>\n{2}</tbody></table></div>\n",
+      "severity</th><th scope=\"colgroup\" colspan=\"{0}\">sensitivity / specificity at severity, %</th><th>accuracy, "
+      "%</th></tr>\n<tr><th scope=\"col\">corruption</th>{1}{1}<th "
+      "scope=\"col\">mean</th></tr></thead>\n<tbody>\n{2}</tbody></table></div>\n",
       kSeverities + 1, severities, body);
 }
 
-std::string headline_row(std::string_view name, const StressFigures& f) {
-  return fmt::format(
-      "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{} %</td><td class=\"num\">"
-      "{} %</td><td class=\"num\">{} %</td></tr>\n",
-      name, area_text(f.auroc), percent_text(f.balanced_accuracy), percent_text(f.sensitivity),
-      percent_text(f.specificity));
+std::string headline_row(std::string_view name, const JudgedFigures& f) {
+  const auto intervals = stress_interval_texts(f);
+  const std::array values{area_text(f.auroc), percent_text(f.accuracy) + " %", percent_text(f.balanced_accuracy) + " %",
+                          percent_text(f.sensitivity) + " %", percent_text(f.specificity) + " %"};
+  std::string row = fmt::format("<tr><th scope=\"row\">{}</th>", name);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    row += fmt::format("<td class=\"num\">{}<small>{}</small></td>", values[i], intervals[i]);
+  return row + "</tr>\n";
 }
 
 std::string area_cell(const std::optional<double>& value, const std::optional<Interval>& interval) {
@@ -95,10 +105,16 @@ std::string statistics_table(const ShortcutResult& r) {
 
 std::string masks_table(const ShortcutResult& r) {
   std::string rows;
-  for (const MaskResult& m : r.masks)
+  for (const MaskResult& m : r.masks) {
+    const auto flipped = wilson_interval(m.flipped);
     rows += fmt::format(
-        "<tr><th scope=\"row\">{}</th>{}<td class=\"num\">{:.3f}</td><td class=\"num\">{:.1f} %</td></tr>\n",
-        m.mask.label, area_cell(m.auroc, m.ci95), m.mean_change, 100.0 * m.flipped);
+        "<tr><th scope=\"row\">{}</th>{}<td class=\"num\">{:.3f}<small>{}</small></td>"
+        "<td class=\"num\">{:.1f} %<small>{}</small></td></tr>\n",
+        m.mask.label, area_cell(m.auroc, m.ci95), m.mean_change,
+        m.change_ci95 ? fmt::format("{:.3f} to {:.3f}", m.change_ci95->low, m.change_ci95->high) : "",
+        100.0 * m.flipped.value().value_or(0.0),
+        flipped ? fmt::format("{:.1f} to {:.1f}", 100.0 * flipped->low, 100.0 * flipped->high) : "");
+  }
   return fmt::format(
       "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">picture</th><th scope=\"col\" class=\"num\">"
       "AUROC</th><th scope=\"col\" class=\"num optional\">95 % interval</th><th scope=\"col\" class=\"num\">"
@@ -112,9 +128,14 @@ std::string acquisitions_table(const ShortcutResult& r) {
   for (const AcquisitionResult& a : r.acquisitions) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", a.acquisition.label);
     for (std::size_t label = 0; label < 2; ++label)
-      rows += heat_cell(area_text(a.auroc[label]), r.auroc, a.auroc[label], 0.1);
-    rows += fmt::format("<td class=\"num\">{:+.3f}</td><td class=\"num\">{:+.3f}</td></tr>\n", a.mean_change[0],
-                        a.mean_change[1]);
+      rows += heat_cell(area_text(a.auroc[label]), r.auroc, a.auroc[label], 0.1,
+                        a.ci95[label] ? fmt::format("{:.3f} to {:.3f}", a.ci95[label]->low, a.ci95[label]->high) : "");
+    for (std::size_t label = 0; label < 2; ++label) {
+      const auto& interval = a.change_ci95[label];
+      rows += fmt::format("<td class=\"num\">{:+.3f}<small>{}</small></td>", a.mean_change[label],
+                          interval ? fmt::format("{:+.3f} to {:+.3f}", interval->low, interval->high) : "");
+    }
+    rows += "</tr>\n";
   }
   const std::string first = html_escape(r.classes[0]), second = html_escape(r.classes[1]);
   return fmt::format(
@@ -134,9 +155,12 @@ std::string stress_section(const StressResult& stress) {
       "five "
       "steps of {} corruptions, and <b>stressed</b> views with a little of everything at once ({} random draws, "
       "averaged). "
-      "At severity 5 a reader still makes the diagnosis. The ink shows what is lost against the clean images.</p>\n"
+      "At severity 5 a reader still makes the diagnosis. The ink shows what is lost against the clean images; small, "
+      "and "
+      "under the pointer, stand 95 % intervals.</p>\n"
       "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">images</th><th scope=\"col\" class=\"num\">AUROC</th>"
-      "<th scope=\"col\" class=\"num\">balanced accuracy</th><th scope=\"col\" class=\"num\">sensitivity</th><th "
+      "<th scope=\"col\" class=\"num\">accuracy</th><th scope=\"col\" class=\"num\">balanced accuracy</th><th "
+      "scope=\"col\" class=\"num\">sensitivity</th><th "
       "scope=\"col\" class=\"num\">specificity</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table></div>\n"
       "{}</section>\n",
       stress.n_images, stress.corruptions.size(), stress.stressed_draws.size(),

@@ -1,13 +1,16 @@
 // See stress_suite.h.
 #include "apps/stress/stress_suite.h"
 
+#include <algorithm>
+#include <span>
+#include <string_view>
+
 #include "apps/stress/variant_scores.h"
+#include "runtime/train/confidence.h"
+#include "runtime/train/judge.h"
 
 namespace xrai {
 namespace {
-
-constexpr std::optional<double> StressFigures::*kFigures[] = {&StressFigures::auroc, &StressFigures::balanced_accuracy,
-                                                              &StressFigures::sensitivity, &StressFigures::specificity};
 
 std::vector<Change> all_changes(std::uint64_t seed) {
   std::vector<Change> changes;
@@ -19,33 +22,85 @@ std::vector<Change> all_changes(std::uint64_t seed) {
   return changes;
 }
 
-void add_means(StressResult& result) {
-  result.stressed = mean_figures(result.stressed_draws);
-  std::vector<StressFigures> all;
-  for (CorruptionResult& corruption : result.corruptions) {
-    corruption.mean = mean_figures({corruption.by_severity.begin(), corruption.by_severity.end()});
-    all.insert(all.end(), corruption.by_severity.begin(), corruption.by_severity.end());
+/// Figures of one variant, or the mean of some, over all pictures and over every resample of them.
+struct Resampled {
+  StressFigures all;
+  std::vector<StressFigures> resamples;
+  StressIntervals by_formula{};
+};
+
+StressIntervals formula_intervals(const Judge& judge) {
+  const ConfusionMatrix matrix = judge.confusion({});
+  const auto of_accuracy = wilson_interval(accuracy(matrix));
+  if (judge.positive_classes().size() > 1) return {std::nullopt, of_accuracy};
+  return {auroc_interval(judge.scores(1), judge.is_positive(1)), of_accuracy, std::nullopt,
+          wilson_interval(sensitivity(matrix, 1)), wilson_interval(specificity(matrix, 1))};
+}
+
+StressFigures figures_of(const Judge& judge, std::span<const std::int32_t> weights) {
+  const MetricValues values = judge.values(weights);
+  const auto named = [&](std::string_view name) {
+    return values[static_cast<std::size_t>(std::ranges::find(kMetricNames, name) - kMetricNames.begin())];
+  };
+  return {named("auroc"), named("accuracy"), named("balanced_accuracy"), named("sensitivity"), named("specificity")};
+}
+
+/// Judges variants of one split on the same resamples.
+class VariantJudge {
+ public:
+  VariantJudge(const Predictions& clean, double threshold)
+      : variant_(clean), threshold_(threshold), bootstrap_(clean.n_images(), clean.groups, EvaluationOptions{}.seed) {}
+
+  Resampled judge(std::vector<float> probabilities) {
+    constexpr std::int64_t kResamples = 1000;
+    variant_.probabilities = std::move(probabilities);
+    require_sound(variant_);
+    const Judge judge(variant_, threshold_);
+    Resampled result{figures_of(judge, {}), {}, formula_intervals(judge)};
+    if (bootstrap_.n_groups() < 2) return result;  // one patient resampled is the same patient
+    std::vector<std::int32_t> weights(variant_.labels.size());
+    for (std::int64_t r = 0; r < kResamples; ++r) {
+      bootstrap_.resample(r, weights);
+      result.resamples.push_back(figures_of(judge, weights));
+    }
+    return result;
   }
-  result.mean = mean_figures(all);
-  for (std::size_t severity = 0; severity < kSeverities; ++severity) {
-    std::vector<StressFigures> of_severity;
-    for (const CorruptionResult& corruption : result.corruptions)
-      of_severity.push_back(corruption.by_severity[severity]);
-    result.by_severity[severity] = mean_figures(of_severity);
+
+ private:
+  Predictions variant_;
+  const double threshold_;
+  const GroupBootstrap bootstrap_;
+};
+
+Resampled mean_of(const std::vector<const Resampled*>& some) {
+  const auto mean = [&](auto figures_of_one) {
+    std::vector<StressFigures> figures;
+    for (const Resampled* one : some) figures.push_back(figures_of_one(*one));
+    return mean_figures(figures);
+  };
+  Resampled result{mean([](const Resampled& one) { return one.all; }), {}};
+  for (std::size_t r = 0; r < some.front()->resamples.size(); ++r)
+    result.resamples.push_back(mean([r](const Resampled& one) { return one.resamples[r]; }));
+  return result;
+}
+
+JudgedFigures with_intervals(const Resampled& figures) {
+  JudgedFigures judged{figures.all, {}};
+  for (std::size_t i = 0; i < kStressFigures.size(); ++i) {
+    judged.ci95[i] = figures.by_formula[i];
+    if (!(figures.all.*kStressFigures[i]) || judged.ci95[i]) continue;
+    std::vector<std::optional<double>> values;
+    for (const StressFigures& resample : figures.resamples) values.push_back(resample.*kStressFigures[i]);
+    judged.ci95[i] = percentile_interval(values);
   }
+  return judged;
 }
 
 }  // namespace
 
-StressFigures stress_figures(const Predictions& predictions, double threshold) {
-  const Evaluation e = evaluate(predictions, {.threshold = threshold, .n_resamples = 0});
-  return {e.metric("auroc").value, e.metric("balanced_accuracy").value, e.metric("sensitivity").value,
-          e.metric("specificity").value};
-}
-
 StressFigures mean_figures(const std::vector<StressFigures>& figures) {
   StressFigures mean;
-  for (const auto figure : kFigures) {
+  for (const auto figure : kStressFigures) {
     double sum = 0;
     int n = 0;
     for (const StressFigures& one : figures) {
@@ -65,21 +120,43 @@ std::int64_t stress_variants() {
 StressResult measure_stress(DatasetReader& data, const std::string& split, const Predictions& clean, double threshold,
                             std::uint64_t seed, const Predict& predict,
                             const std::function<void(std::int64_t)>& on_images) {
-  const auto variants = score_variants(data, split, clean, all_changes(seed), predict, on_images);
+  auto variants = score_variants(data, split, all_changes(seed), predict, on_images);
+  VariantJudge judge(clean, threshold);
   StressResult result;
   result.seed = seed;
   result.n_images = clean.n_images();
   result.threshold = threshold;
-  result.clean = stress_figures(clean, threshold);
-  auto variant = variants.begin();
-  for (int draw = 0; draw < kStressedDraws; ++draw)
-    result.stressed_draws.push_back(stress_figures(*variant++, threshold));
+  result.clean = with_intervals(judge.judge(clean.probabilities));
+  std::vector<Resampled> judged;  // in the order of all_changes
+  for (std::vector<float>& probabilities : variants) judged.push_back(judge.judge(std::move(probabilities)));
+  const auto mean = [&](const auto& places) {
+    std::vector<const Resampled*> some;
+    for (const std::size_t place : places) some.push_back(&judged[place]);
+    return with_intervals(mean_of(some));
+  };
+  std::vector<std::size_t> draws, corrupted;
+  std::array<std::vector<std::size_t>, kSeverities> of_severity;
+  for (std::size_t draw = 0; draw < kStressedDraws; ++draw) {
+    result.stressed_draws.push_back(with_intervals(judged[draw]));
+    draws.push_back(draw);
+  }
   for (const Corruption& corruption : corruption_suite()) {
     CorruptionResult& of_corruption = result.corruptions.emplace_back();
     of_corruption.corruption = corruption;
-    for (StressFigures& figures : of_corruption.by_severity) figures = stress_figures(*variant++, threshold);
+    std::vector<std::size_t> of_this;
+    for (std::size_t severity = 0; severity < kSeverities; ++severity) {
+      const std::size_t place = draws.size() + corrupted.size();
+      of_corruption.by_severity[severity] = with_intervals(judged[place]);
+      of_this.push_back(place);
+      corrupted.push_back(place);
+      of_severity[severity].push_back(place);
+    }
+    of_corruption.mean = mean(of_this);
   }
-  add_means(result);
+  result.stressed = mean(draws);
+  result.mean = mean(corrupted);
+  for (std::size_t severity = 0; severity < kSeverities; ++severity)
+    result.by_severity[severity] = mean(of_severity[severity]);
   return result;
 }
 

@@ -18,28 +18,38 @@ namespace xrai {
 
 /// What is reported of each variant of the split, at the network's threshold; absent where the data do not define it.
 struct StressFigures {
-  std::optional<double> auroc, balanced_accuracy, sensitivity, specificity;
+  std::optional<double> auroc, accuracy, balanced_accuracy, sensitivity, specificity;
 };
-StressFigures stress_figures(const Predictions& predictions, double threshold);
+inline constexpr std::array kStressFigures{&StressFigures::auroc, &StressFigures::accuracy,
+                                           &StressFigures::balanced_accuracy, &StressFigures::sensitivity,
+                                           &StressFigures::specificity};
 /// Figure by figure over those that are defined; absent when none is.
 StressFigures mean_figures(const std::vector<StressFigures>& figures);
 
+using StressIntervals = std::array<std::optional<Interval>, kStressFigures.size()>;  // in the order of kStressFigures
+
+/// With 95 % intervals: DeLong's and Wilson's of one variant, as evaluate() has them; of means over variants, and where
+/// there is no formula, from a bootstrap by group (GroupBootstrap) that takes the same resamples of every variant.
+struct JudgedFigures : StressFigures {
+  StressIntervals ci95;
+};
+
 struct CorruptionResult {
   Corruption corruption{};
-  std::array<StressFigures, kSeverities> by_severity;
-  StressFigures mean;  // over the severities
+  std::array<JudgedFigures, kSeverities> by_severity;
+  JudgedFigures mean;  // over the severities
 };
 
 struct StressResult {
   std::uint64_t seed = 0;
   std::int64_t n_images = 0;
   double threshold = 0.5;
-  StressFigures clean;
-  std::vector<StressFigures> stressed_draws;  // everything at once, one random draw a picture each
-  StressFigures stressed;                     // mean over the draws
+  JudgedFigures clean;
+  std::vector<JudgedFigures> stressed_draws;  // everything at once, one random draw a picture each
+  JudgedFigures stressed;                     // mean over the draws
   std::vector<CorruptionResult> corruptions;
-  std::array<StressFigures, kSeverities> by_severity;  // mean over the corruptions
-  StressFigures mean;                                  // over corruptions and severities
+  std::array<JudgedFigures, kSeverities> by_severity;  // mean over the corruptions
+  JudgedFigures mean;                                  // over corruptions and severities
 };
 
 inline constexpr int kStressedDraws = 5;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "apps/report/json_values.h"
 
@@ -12,16 +13,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json figures_json(const StressFigures& f) {
-  return {{"auroc", number_or_null(f.auroc)},
-          {"balanced_accuracy", number_or_null(f.balanced_accuracy)},
-          {"sensitivity", number_or_null(f.sensitivity)},
-          {"specificity", number_or_null(f.specificity)}};
+constexpr std::array<const char*, kStressFigures.size()> kFigureNames{"auroc", "accuracy", "balanced_accuracy",
+                                                                      "sensitivity", "specificity"};
+
+Json figures_json(const JudgedFigures& f) {
+  Json json;
+  for (std::size_t i = 0; i < kFigureNames.size(); ++i) {
+    json[kFigureNames[i]] = number_or_null(f.*kStressFigures[i]);
+    json[kFigureNames[i] + std::string("_ci95")] = interval_json(f.ci95[i]);
+  }
+  return json;
 }
 
-std::string summary_line(const std::string& name, const StressFigures& f) {
-  return fmt::format("  {:<26}{:>8}{:>15} %{:>13} %{:>13} %\n", name, area_text(f.auroc),
-                     percent_text(f.balanced_accuracy), percent_text(f.sensitivity), percent_text(f.specificity));
+std::string summary_lines(const std::string& name, const JudgedFigures& f) {
+  const auto intervals = stress_interval_texts(f);
+  return fmt::format("  {:<22}{:>16}{:>17}{:>17}{:>17}\n  {:<22}{:>16}{:>17}{:>17}{:>17}\n", name, area_text(f.auroc),
+                     percent_text(f.accuracy) + " %", percent_text(f.sensitivity) + " %",
+                     percent_text(f.specificity) + " %", "", intervals[0], intervals[1], intervals[3], intervals[4]);
 }
 
 /// A line for each corruption, a column for each severity, then the mean; `cell` writes one field.
@@ -57,16 +65,28 @@ std::string percent_text(const std::optional<double>& value) {
   return value ? fmt::format("{:.1f}", 100.0 * *value) : "-";
 }
 
+std::array<std::string, kStressFigures.size()> stress_interval_texts(const JudgedFigures& f) {
+  std::array<std::string, kStressFigures.size()> texts;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!f.ci95[i]) continue;
+    const auto [low, high] = *f.ci95[i];
+    texts[i] = i == 0 ? fmt::format("{:.3f} to {:.3f}", low, high)
+                      : fmt::format("{:.1f} to {:.1f}", 100.0 * low, 100.0 * high);
+  }
+  return texts;
+}
+
 std::string part_text(const ClusterPart& part) {
   return part.name.empty() ? fmt::format("{:.4g} to {:.4g}", part.from, part.to) : part.name;
 }
 
 std::string stress_text(const StressResult& stress) {
-  std::string text =
-      fmt::format("\nUnder stress (threshold {:.3g}, seed {})\n\n  {:<26}{:>8}{:>17}{:>15}{:>15}\n", stress.threshold,
-                  stress.seed, "", "AUROC", "bal. accuracy", "sensitivity", "specificity");
-  text += summary_line(fmt::format("stressed, {} draws", stress.stressed_draws.size()), stress.stressed);
-  text += summary_line("mean of the suite", stress.mean) + summary_line("clean", stress.clean);
+  std::string text = fmt::format(
+      "\nUnder stress (threshold {:.3g}, seed {}; below each figure its 95 % interval)\n\n"
+      "  {:<22}{:>16}{:>17}{:>17}{:>17}\n",
+      stress.threshold, stress.seed, "", "AUROC", "accuracy", "sensitivity", "specificity");
+  text += summary_lines(fmt::format("stressed, {} draws", stress.stressed_draws.size()), stress.stressed);
+  text += summary_lines("mean of the suite", stress.mean) + summary_lines("clean", stress.clean);
   text += severity_table(stress, "AUROC at severity", [](const StressFigures& f) { return area_text(f.auroc); });
   return text + severity_table(stress, "sensitivity/specificity, %", rates_text);
 }
@@ -95,10 +115,10 @@ nlohmann::ordered_json stress_json(const StressResult& stress) {
   Json json{{"seed", stress.seed}, {"threshold", stress.threshold}, {"clean", figures_json(stress.clean)}};
   json["stressed"] = figures_json(stress.stressed);
   json["stressed"]["draws"] = Json::array();
-  for (const StressFigures& draw : stress.stressed_draws) json["stressed"]["draws"].push_back(figures_json(draw));
+  for (const JudgedFigures& draw : stress.stressed_draws) json["stressed"]["draws"].push_back(figures_json(draw));
   json["mean"] = figures_json(stress.mean);
   json["by_severity"] = Json::array();
-  for (const StressFigures& mean : stress.by_severity) json["by_severity"].push_back(figures_json(mean));
+  for (const JudgedFigures& mean : stress.by_severity) json["by_severity"].push_back(figures_json(mean));
   json["corruptions"] = Json::array();
   for (const CorruptionResult& result : stress.corruptions) {
     Json severities = Json::array();

@@ -13,6 +13,8 @@ namespace xrai {
 /// "0.987" or "-" when absent; "97.1" for percentages.
 std::string area_text(const std::optional<double>& value);
 std::string percent_text(const std::optional<double>& value);
+/// "0.871 to 0.912" of the AUROC, the others in percent; empty where there is none.
+std::array<std::string, kStressFigures.size()> stress_interval_texts(const JudgedFigures& figures);
 /// "1.00 to 2.50" for thirds, the name for families.
 std::string part_text(const ClusterPart& part);
 

@@ -17,11 +17,10 @@ std::int64_t rows_at_once(const DatasetReader& data, const std::string& split) {
 
 }  // namespace
 
-std::vector<Predictions> score_variants(DatasetReader& data, const std::string& split, const Predictions& clean,
-                                        const std::vector<Change>& changes, const Predict& predict,
-                                        const std::function<void(std::int64_t)>& on_images) {
-  std::vector<Predictions> variants(changes.size(), clean);
-  for (Predictions& variant : variants) variant.probabilities.clear();
+std::vector<std::vector<float>> score_variants(DatasetReader& data, const std::string& split,
+                                               const std::vector<Change>& changes, const Predict& predict,
+                                               const std::function<void(std::int64_t)>& on_images) {
+  std::vector<std::vector<float>> variants(changes.size());
   const std::int64_t n_images = data.n_images(split), at_once = std::min(rows_at_once(data, split), n_images);
   PictureBlock block{.height = data.height(split), .width = data.width(split)};
   const std::int64_t image_bytes = block.height * block.width;
@@ -37,7 +36,7 @@ std::vector<Predictions> score_variants(DatasetReader& data, const std::string& 
     for (std::size_t i = 0; i < changes.size(); ++i) {
       changes[i](block);
       const auto scores = predict(changed.data(), block.n, block.height, block.width);
-      variants[i].probabilities.insert(variants[i].probabilities.end(), scores.begin(), scores.end());
+      variants[i].insert(variants[i].end(), scores.begin(), scores.end());
       on_images(done += block.n);
     }
   }

@@ -14,11 +14,10 @@ namespace xrai {
 /// Changes a block of pictures.
 using Change = std::function<void(const PictureBlock&)>;
 
-/// Predictions of the split under each of the changes, in their order. `clean`: the predictions of the split itself,
-/// whose labels and names the others share. `on_images` is told how many pictures were scored, over all changes.
-/// Throws what reading, `changes` and `predict` throw.
-std::vector<Predictions> score_variants(DatasetReader& data, const std::string& split, const Predictions& clean,
-                                        const std::vector<Change>& changes, const Predict& predict,
-                                        const std::function<void(std::int64_t)>& on_images);
+/// Probabilities (n, classes) of the split under each of the changes, in their order. `on_images` is told how many
+/// pictures were scored, over all changes. Throws what reading, `changes` and `predict` throw.
+std::vector<std::vector<float>> score_variants(DatasetReader& data, const std::string& split,
+                                               const std::vector<Change>& changes, const Predict& predict,
+                                               const std::function<void(std::int64_t)>& on_images);
 
 }  // namespace xrai

@@ -39,9 +39,10 @@ class CommandLine {
   /// Throws Error(kUsage): unknown flag or key (naming the nearest), wrong value, missing option.
   [[nodiscard]] bool parse(int argc, const char* const* argv);
   /// Reads another configuration file for the options that are still at their defaults (a resumed run's own one).
-  void apply_config_file(const std::filesystem::path& path);
+  /// Returns those that are in it and that a file before has set.
+  std::vector<std::string> apply_config_file(const std::filesystem::path& path);
   /// The same with the text of one; `source` names it in errors.
-  void apply_config_text(std::string_view toml, const std::string& source);
+  std::vector<std::string> apply_config_text(std::string_view toml, const std::string& source);
 
   [[nodiscard]] ValueSource source_of(std::string_view name) const;
   [[nodiscard]] bool given(std::string_view name) const { return source_of(name) != ValueSource::kDefault; }

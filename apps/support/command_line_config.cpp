@@ -118,7 +118,8 @@ class ConfigReader {
     for (const std::string& group : groups) group_keys_.push_back(group_key(group));
   }
 
-  void read(std::string_view text) {
+  /// Names of the options that an earlier file has set and that keep its values.
+  std::vector<std::string> read(std::string_view text) {
     const toml::table file = parse_toml(text, source_);
     for (const auto& [key, node] : file) {
       if (const toml::table* table = node.as_table()) {
@@ -127,6 +128,7 @@ class ConfigReader {
         read_key(std::string(key.str()), node);
       }
     }
+    return std::move(kept_);
   }
 
  private:
@@ -143,16 +145,15 @@ class ConfigReader {
     });
     if (entry == options_.end()) refuse(node, fmt::format("there is no option {}", key), nearest(key, option_names()));
     if (!seen_.insert(key).second) refuse(node, fmt::format("{} is given twice", key), std::nullopt);
-    if (entry->source == ValueSource::kCommandLine || already_configured(*entry)) return;
+    if (entry->source == ValueSource::kCommandLine) return;
+    if (entry->source == ValueSource::kConfigFile) {
+      kept_.push_back(key);
+      return;
+    }
     const std::string given_as = fmt::format("{} in line {} of {}", key, node.source().begin.line, source_);
     if (!set_from_node(entry->option, node, given_as))
       throw Error(ExitCode::kUsage, fmt::format("{} must be {}", given_as, kind_name(kind_of(entry->option))));
     entry->source = ValueSource::kConfigFile;
-  }
-
-  // An option that an earlier file has set keeps that file's value; the keys of this file are told apart by seen_.
-  [[nodiscard]] static bool already_configured(const RegisteredOption& entry) {
-    return entry.source == ValueSource::kConfigFile;
   }
 
   [[nodiscard]] std::vector<std::string> option_names() const {
@@ -171,17 +172,18 @@ class ConfigReader {
   std::deque<RegisteredOption>& options_;
   std::string source_;
   std::vector<std::string> group_keys_;
-  std::set<std::string> seen_;
+  std::set<std::string> seen_;  // keys of this file
+  std::vector<std::string> kept_;
 };
 
 }  // namespace
 
-void CommandLine::apply_config_file(const std::filesystem::path& path) {
-  apply_config_text(read_text(path), path.string());
+std::vector<std::string> CommandLine::apply_config_file(const std::filesystem::path& path) {
+  return apply_config_text(read_text(path), path.string());
 }
 
-void CommandLine::apply_config_text(std::string_view toml, const std::string& source) {
-  ConfigReader(state_->options, state_->group_names(), source).read(toml);
+std::vector<std::string> CommandLine::apply_config_text(std::string_view toml, const std::string& source) {
+  return ConfigReader(state_->options, state_->group_names(), source).read(toml);
 }
 
 std::string CommandLine::resolved_toml() const {

@@ -18,8 +18,8 @@ struct Recipe {
 std::vector<Recipe> built_in_recipes();
 
 /// Gives the recipe's values to all options that neither the command line nor a configuration file has set. `recipe`: a
-/// built-in name, or a TOML file. "default" says what the defaults are and changes nothing. Throws Error(kUsage): no
-/// such recipe (naming the nearest), or a file that is none.
+/// built-in name, or a TOML file. Warns of the values that a configuration file has set otherwise. Throws
+/// Error(kUsage): no such recipe (naming the nearest), or a file that is none.
 void apply_recipe(const std::string& recipe, CommandLine& command_line);
 
 }  // namespace xrai

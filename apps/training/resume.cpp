@@ -107,8 +107,10 @@ std::vector<std::string> take_over_configuration(CommandLine& command_line, Trai
   return changes;
 }
 
-void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, const std::vector<std::string>& classes,
-                      std::int64_t n_train, std::int64_t batch_size) {
+void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, const TrainingData& data,
+                      std::int64_t batch_size) {
+  const std::vector<std::string> classes = data.reader->classes();
+  const auto n_train = static_cast<std::int64_t>(data.train_rows.size());
   const std::string task = "cannot resume from " + checkpoint.path.string();
   if (to_toml(checkpoint.model) != to_toml(model))
     throw Error(
@@ -129,6 +131,22 @@ void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, cons
         fmt::format("{}: its {} steps do not fit {} training pictures in batches of {}; give the --data of that "
                     "run, unchanged",
                     task, s.step, n_train, batch_size));
+  if (const std::string& then = checkpoint.facts.data_fingerprint; !then.empty() && then != data.fingerprint)
+    throw Error(ExitCode::kBadData,
+                fmt::format("{}: {} has other pictures or labels than its run had, or they are read in another way; "
+                            "give the --data of that run, unchanged, with its --range, --layout and keys",
+                            task, data.file->path().string()));
+}
+
+void refuse_fewer_members(const Checkpoint& checkpoint, std::int64_t members) {
+  const fs::path run = run_of_checkpoint(checkpoint.path);
+  if (run.empty()) return;
+  const fs::path next = member_folder(run, members + 1);
+  if (!fs::exists(next)) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("cannot resume with --members {}: {} is one more network of the run, and all that are there "
+                          "are averaged; move it away, or leave --members out",
+                          members, next.string()));
 }
 
 void bring_history(const Checkpoint& checkpoint, const fs::path& new_run) {
@@ -139,6 +157,12 @@ void bring_history(const Checkpoint& checkpoint, const fs::path& new_run) {
   // A network of later epochs is none of this run's past.
   if (fs::exists(best) && read_checkpoint(best).state.step <= checkpoint.state.step)
     copy_if_there(best, new_run / "checkpoints" / "best.h5");
+  if (!fs::exists(old_run / "members")) return;
+  std::error_code problem;
+  fs::copy(old_run / "members", new_run / "members", fs::copy_options::recursive, problem);
+  if (problem)
+    throw Error(ExitCode::kStorage, fmt::format("cannot copy {} to {}: {}", (old_run / "members").string(),
+                                                (new_run / "members").string(), problem.message()));
 }
 
 }  // namespace xrai

@@ -9,6 +9,7 @@
 
 #include "apps/support/command_line.h"
 #include "apps/training/train_options.h"
+#include "apps/training/training_data.h"
 #include "runtime/train/checkpoint.h"
 
 namespace xrai {
@@ -26,15 +27,20 @@ bool continues_in_place(const TrainOptions& options, const Checkpoint& checkpoin
 std::vector<std::string> take_over_configuration(CommandLine& command_line, TrainOptions& options,
                                                  const Checkpoint& checkpoint);
 
-/// Throws Error(kUsage) for another --model, Error(kBadData) for a data set with other classes or another number of
-/// training pictures: its place in the epoch would mean something else.
-void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, const std::vector<std::string>& classes,
-                      std::int64_t n_train, std::int64_t batch_size);
+/// Throws Error(kUsage) for another --model, Error(kBadData) for a data set with other classes, other pictures or
+/// another number of them: its place in the epoch would mean something else.
+void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, const TrainingData& data,
+                      std::int64_t batch_size);
+
+/// Throws Error(kUsage) when the run that is gone on with has more networks than `members`: all that are there are
+/// averaged.
+void refuse_fewer_members(const Checkpoint& checkpoint, std::int64_t members);
 
 /// The run folder whose checkpoints/ the file lies in; empty when it lies elsewhere.
 std::filesystem::path run_of_checkpoint(const std::filesystem::path& checkpoint);
 
-/// A run that goes on in a new folder takes the figures and the best checkpoint that it has so far with it.
+/// A run that goes on in a new folder takes the figures, the best checkpoint and the further networks that it has so
+/// far with it.
 /// Throws Error(kStorage).
 void bring_history(const Checkpoint& checkpoint, const std::filesystem::path& new_run);
 

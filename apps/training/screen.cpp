@@ -6,6 +6,8 @@
 #include <cctype>
 
 #include "apps/report/curves.h"
+#include "apps/report/json_values.h"
+#include "apps/report/run_report.h"
 #include "runtime/core/log.h"
 
 namespace xrai {
@@ -19,23 +21,6 @@ std::string quoted_for_shell(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
-}
-
-nlohmann::ordered_json number(const std::optional<double>& value) {
-  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
-}
-
-nlohmann::ordered_json epoch_json(const EpochRecord& record) {
-  nlohmann::ordered_json json;
-  json["epoch"] = record.epoch;
-  json["train_loss"] = record.train_loss;
-  json["train_accuracy"] = record.train_accuracy;
-  json["val_loss"] = number(record.val_loss);
-  json["val_accuracy"] = number(record.val_accuracy);
-  json["val_auroc"] = number(record.val_auroc);
-  json["images_per_second"] = record.images_per_second;
-  json["data_wait_fraction"] = record.data_wait_fraction;
-  return json;
 }
 
 }  // namespace
@@ -110,7 +95,9 @@ nlohmann::ordered_json training_result(const std::filesystem::path& run_folder, 
   for (const EpochRecord& record : history.epochs())
     if (record.epoch == state.best_epoch) result["best"] = epoch_json(record);
   if (validation) {
-    for (const Metric& metric : validation->metrics) result["validation"][metric.name] = number(metric.value);
+    for (const Metric& metric : validation->metrics) result["validation"][metric.name] = number_or_null(metric.value);
+    for (const Metric& metric : validation->metrics)
+      if (metric.ci95) result["validation"]["ci95"][metric.name] = {metric.ci95->low, metric.ci95->high};
     result["validation"]["n_images"] = validation->n_images;
     result["report"] = (run_folder / "report.html").string();
   }

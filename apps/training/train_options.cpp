@@ -47,7 +47,8 @@ void add_model_options(CommandLine& c, TrainOptions& o) {
          .name = "recipe",
          .target = &o.recipe,
          .help = "set of values for all that is not given: default, fast, best (recipes/), or a TOML file",
-         .value_name = "NAME|FILE.toml"});
+         .value_name = "NAME|FILE.toml",
+         .in_resolved = false});
   c.add({.group = "Model",
          .name = "model",
          .target = &o.model,

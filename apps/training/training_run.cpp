@@ -53,7 +53,10 @@ void TrainingRun::prepare() {
   RunFolder::refuse_second_writer(options_.out);
   start_ = checkpoint_to_resume(options_);
   const bool model_asked_for = command_line_.given("model");
-  if (start_) changes_ = take_over_configuration(command_line_, options_, *start_);
+  if (start_) {
+    changes_ = take_over_configuration(command_line_, options_, *start_);
+    refuse_fewer_members(*start_, options_.members);
+  }
   if (!start_ || !continues_in_place(options_, *start_)) RunFolder::refuse_occupied(options_.out);
   refuse_contradictions(options_);
   require_device({options_.device, options_.threads, options_.precision});
@@ -77,13 +80,17 @@ void TrainingRun::prepare() {
       std::min(scoring_batch(picture_bytes(reader, data_.validation_split)), n_validation);
   // A run that goes on has its network with it: the model file may have been changed or moved since.
   spec_ = start_ && !model_asked_for ? start_->model : find_model(options_.model);
-  if (start_)
-    refuse_other_run(*start_, spec_, reader.classes(), static_cast<std::int64_t>(data_.train_rows.size()),
-                     settings_.batch_size);
+  if (start_) refuse_other_run(*start_, spec_, data_, settings_.batch_size);
   picture_ = {1, settings_.input.image_size, settings_.input.image_size, 1};
   summary_ = summary_table(spec_, picture_, n_classes);
   threads_ = options_.threads > 0 ? options_.threads : available_cores();
-  config_ = command_line_.resolved_toml();
+  config_ = configuration();
+}
+
+// Its values are all there, so that the file can be read back where the recipe's own is not.
+std::string TrainingRun::configuration() const {
+  const std::string text = command_line_.resolved_toml();
+  return options_.recipe == "default" ? text : fmt::format("# by the recipe {}\n{}", options_.recipe, text);
 }
 
 void TrainingRun::start_folder(int argc, char** argv) {
@@ -143,7 +150,7 @@ void TrainingRun::make_model() {
 // From here on as if the number had been asked for.
 void TrainingRun::take_batch_size(std::int64_t batch_size) {
   options_.batch_size = settings_.batch_size = batch_size;
-  config_ = command_line_.resolved_toml();
+  config_ = configuration();
   log::info(fmt::format("--batch-size auto: {}", batch_size));
 }
 

@@ -39,6 +39,7 @@ class TrainingRun {
   void write_trace() const;
   void write_trace_if_possible() const;
   void make_model();
+  [[nodiscard]] std::string configuration() const;
   void take_batch_size(std::int64_t batch_size);
   RunEnd train();
   void forget_training();

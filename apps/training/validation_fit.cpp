@@ -78,6 +78,7 @@ Predictions fit_on_validation(const TrainingData& data, const std::filesystem::p
   Predictions predictions = uncalibrated_predictions(data, kept);
   rewrite_facts(kept.checkpoint_path(), [&](CheckpointFacts& facts) {
     facts.validation = {predictions.labels, predictions.probabilities};
+    facts.fitted_networks = kept.n_members();
     calibrate(predictions, class_weights, facts);
     if (facts.temperature) apply_temperature(predictions.probabilities, predictions.n_classes(), *facts.temperature);
     choose_point(predictions, rule, facts);

@@ -7,23 +7,10 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "runtime/train/mid_ranks.h"
+
 namespace xrai {
 namespace {
-
-/// Ranks from 1, equal values sharing their mean rank.
-std::vector<double> mid_ranks(std::span<const double> values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
-  std::vector<double> ranks(values.size());
-  for (std::size_t first = 0; first < order.size();) {
-    std::size_t end = first + 1;
-    while (end < order.size() && values[order[end]] == values[order[first]]) ++end;
-    for (std::size_t i = first; i < end; ++i) ranks[order[i]] = 0.5 * static_cast<double>(first + end + 1);
-    first = end;
-  }
-  return ranks;
-}
 
 std::optional<double> pearson(const std::vector<double>& x, const std::vector<double>& y) {
   const auto n = static_cast<double>(x.size());

@@ -314,7 +314,7 @@ std::vector<std::filesystem::path> find_checkpoints(const std::filesystem::path&
           fmt::format("network {} of {} was stopped in epoch {} of {} and is left out; xrai_gpu_train --resume "
                       "finishes it",
                       member, run_or_checkpoint.string(), *finished + 1, *wanted));
-      break;
+      continue;
     }
     found.push_back(path);
   }

@@ -38,7 +38,9 @@ Attributes attributes_of(const CheckpointFacts& facts, const TrainingState& s) {
   if (!facts.threshold_note.empty()) a["threshold_note"] = facts.threshold_note;
   if (facts.temperature) a["temperature"] = *facts.temperature;
   if (!facts.temperature_note.empty()) a["temperature_note"] = facts.temperature_note;
+  a["fitted_networks"] = facts.fitted_networks;
   a["synthetic"] = std::int64_t{facts.synthetic_data};
+  if (!facts.data_fingerprint.empty()) a["data_fingerprint"] = facts.data_fingerprint;
   a["step"] = s.step;
   a["epoch"] = s.epoch;
   a["position"] = s.position;
@@ -85,7 +87,9 @@ void read_attributes(const hdf5::File& file, Checkpoint& c) {
   if (file.attribute("/", "threshold_note")) f.threshold_note = needed<std::string>(file, "threshold_note");
   if (file.attribute("/", "temperature")) f.temperature = needed<double>(file, "temperature");
   if (file.attribute("/", "temperature_note")) f.temperature_note = needed<std::string>(file, "temperature_note");
+  if (file.attribute("/", "fitted_networks")) f.fitted_networks = needed<std::int64_t>(file, "fitted_networks");
   f.synthetic_data = needed<std::int64_t>(file, "synthetic") != 0;
+  if (file.attribute("/", "data_fingerprint")) f.data_fingerprint = needed<std::string>(file, "data_fingerprint");
   TrainingState& s = c.state;
   s.step = needed<std::int64_t>(file, "step");
   s.epoch = needed<std::int64_t>(file, "epoch");

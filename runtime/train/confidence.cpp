@@ -9,26 +9,12 @@
 #include <unordered_map>
 
 #include "kernels/philox.h"
+#include "runtime/train/mid_ranks.h"
 
 namespace xrai {
 namespace {
 
 constexpr std::uint32_t kBootstrapStream = 0x626F6F74;  // keeps these draws apart from the training's random numbers
-
-/// Ranks from 1 in rising order; equal values share the mean of their ranks.
-std::vector<double> mid_ranks(std::span<const float> values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
-  std::vector<double> ranks(values.size());
-  for (std::size_t begin = 0; begin < order.size();) {
-    std::size_t end = begin;
-    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
-    for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = 0.5 * static_cast<double>(begin + 1 + end);
-    begin = end;
-  }
-  return ranks;
-}
 
 /// Sample variance with n - 1 below.
 double variance(std::span<const double> values) {
@@ -49,7 +35,8 @@ Placements placements(std::span<const float> scores, std::span<const std::uint8_
   std::vector<float> scores_of[2];
   for (std::size_t i = 0; i < scores.size(); ++i) scores_of[positive[i] != 0].push_back(scores[i]);
   const auto ranks = mid_ranks(scores);
-  const std::vector<double> own_ranks[2] = {mid_ranks(scores_of[0]), mid_ranks(scores_of[1])};
+  const std::vector<double> own_ranks[2] = {mid_ranks(std::span<const float>(scores_of[0])),
+                                            mid_ranks(std::span<const float>(scores_of[1]))};
   Placements result;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const int kind = positive[i] != 0 ? 1 : 0;

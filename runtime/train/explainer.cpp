@@ -10,9 +10,6 @@
 namespace xrai {
 namespace {
 
-// Explaining keeps more than scoring does, and nobody explains thousands.
-constexpr std::int64_t kBatch = 16;
-
 // Each picture is looked at four times, moved by a quarter of a cell either way, and the four maps are averaged on
 // cells half as large, as in the shift-and-stitch of Long et al., CVPR 2015, section 3.2: where in a cell the evidence
 // lies is lost in one map and not in four. On the lesions of drawn pictures the highest place lies in 74 % of the maps
@@ -21,6 +18,7 @@ struct Move {
   int down, right;  // quarters of a cell
 };
 constexpr std::array<Move, 4> kMoves{{{-1, -1}, {-1, 1}, {1, -1}, {1, 1}}};
+constexpr std::int64_t kViews = std::ssize(kMoves);  // explaining keeps more than scoring does: one picture at a time
 
 std::int64_t pixels_of_quarter_cell(std::int64_t side, float crop, std::int64_t cells) {
   return std::llround(0.25 * static_cast<double>(side) * crop / static_cast<double>(cells));
@@ -58,16 +56,17 @@ class Explainer::Network {
   Network(const ExplainedNetwork& network, const std::string& layer)
       : model_(network.model),
         input_(network.input),
-        grad_cam_(model_, kBatch, layer),
-        sample_ids_(model_.device().allocate(kBatch * sizeof(std::int64_t))) {}
+        grad_cam_(model_, kViews, layer),
+        sample_ids_(model_.device().allocate(kViews * sizeof(std::int64_t))) {}
 
   [[nodiscard]] const GradCam& grad_cam() const { return grad_cam_; }
   std::vector<HeatMap> explain(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
                                std::span<const std::int32_t> classes);
 
  private:
-  void explain_batch(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
-                     std::span<const std::int32_t> classes, std::vector<HeatMap>& maps);
+  /// Of kViews pictures.
+  std::vector<HeatMap> explain_views(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
+                                     std::int32_t of_class);
 
   Model& model_;
   InputSettings input_;
@@ -82,46 +81,43 @@ std::vector<HeatMap> Explainer::Network::explain(const std::uint8_t* pixels, std
   const std::int64_t fine_height = 2 * cells_down, fine_width = 2 * cells_right;
   std::vector<HeatMap> maps(classes.size(), {fine_height, fine_width, crop,
                                              std::vector<float>(static_cast<std::size_t>(fine_height * fine_width))});
-  std::vector<std::uint8_t> moved;
-  for (std::size_t first = 0; first < classes.size(); first += kBatch) {
-    const auto some = classes.subspan(first, std::min<std::size_t>(kBatch, classes.size() - first));
-    moved.resize(some.size() * static_cast<std::size_t>(height * width));
-    for (const Move& move : kMoves) {
-      const Offset by{move.down * pixels_of_quarter_cell(height, input_.view.crop, cells_down),
-                      move.right * pixels_of_quarter_cell(width, input_.view.crop, cells_right)};
-      for (std::size_t i = 0; i < some.size(); ++i) {
-        const auto at = static_cast<std::int64_t>(i) * height * width;
-        move_picture(pixels + static_cast<std::int64_t>(first) * height * width + at, height, width, by,
-                     moved.data() + at);
-      }
-      std::vector<HeatMap> of_moved;
-      explain_batch(moved.data(), height, width, some, of_moved);
-      for (std::size_t i = 0; i < some.size(); ++i)
-        add_moved(of_moved[i], static_cast<double>(by.down) / static_cast<double>(height),
-                  static_cast<double>(by.right) / static_cast<double>(width), maps[first + i]);
+  const auto picture_bytes = static_cast<std::size_t>(height * width);
+  std::vector<std::uint8_t> moved(kMoves.size() * picture_bytes);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    std::array<Offset, kMoves.size()> by{};
+    for (std::size_t m = 0; m < kMoves.size(); ++m) {
+      by[m] = {kMoves[m].down * pixels_of_quarter_cell(height, input_.view.crop, cells_down),
+               kMoves[m].right * pixels_of_quarter_cell(width, input_.view.crop, cells_right)};
+      move_picture(pixels + i * picture_bytes, height, width, by[m], moved.data() + m * picture_bytes);
     }
+    const std::vector<HeatMap> of_moved = explain_views(moved.data(), height, width, classes[i]);
+    for (std::size_t m = 0; m < kMoves.size(); ++m)
+      add_moved(of_moved[m], static_cast<double>(by[m].down) / static_cast<double>(height),
+                static_cast<double>(by[m].right) / static_cast<double>(width), maps[i]);
   }
   return maps;
 }
 
-void Explainer::Network::explain_batch(const std::uint8_t* pixels, std::int64_t height, std::int64_t width,
-                                       std::span<const std::int32_t> classes, std::vector<HeatMap>& maps) {
+std::vector<HeatMap> Explainer::Network::explain_views(const std::uint8_t* pixels, std::int64_t height,
+                                                       std::int64_t width, std::int32_t of_class) {
   Device& device = model_.device();
-  const auto n = static_cast<std::int64_t>(classes.size());
-  const auto bytes = static_cast<std::size_t>(n * height * width);
+  const auto bytes = static_cast<std::size_t>(kViews * height * width);
   if (pixels_.size_bytes() < bytes) pixels_ = device.allocate(bytes);
   device.upload(pixels_.data(), pixels, bytes, Queue::kCompute);
-  kernels::AugmentArguments view = evaluation_view(input_, pixels_.as<std::uint8_t>(), n, height, width);
+  kernels::AugmentArguments view = evaluation_view(input_, pixels_.as<std::uint8_t>(), kViews, height, width);
   view.sample_ids = sample_ids_.as<std::int64_t>();
   view.out = grad_cam_.input();
   device.augment(view);
+  const std::vector<std::int32_t> classes(kViews, of_class);
   const std::vector<float> values = grad_cam_.maps(classes);
   const std::int64_t cells_down = grad_cam_.height(), cells_right = grad_cam_.width();
   const std::int64_t cells = cells_down * cells_right;
-  for (std::int64_t i = 0; i < n; ++i) {
+  std::vector<HeatMap> maps;
+  for (std::int64_t i = 0; i < kViews; ++i) {
     const auto from = values.begin() + static_cast<std::ptrdiff_t>(i * cells);
     maps.push_back({cells_down, cells_right, input_.view.crop, {from, from + static_cast<std::ptrdiff_t>(cells)}});
   }
+  return maps;
 }
 
 Explainer::Explainer(std::span<const ExplainedNetwork> networks, const std::string& layer) {

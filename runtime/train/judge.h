@@ -1,5 +1,5 @@
 // Every metric of one network's predictions, over all images or a resample of them: what is sorted and decided once is
-// kept. Only evaluation.cpp and comparison.cpp include this.
+// kept. For evaluation.cpp, comparison.cpp and the stress suite; others call evaluate().
 #pragma once
 
 #include <array>

@@ -137,6 +137,42 @@ TEST_F(EvaluateProgram, StressAndShortcutsStandInTextJsonAndReportAndChangeNothi
   EXPECT_EQ(json, nlohmann::json::parse(plain.output));
   const Answer words = evaluate("--split val --shortcuts");
   EXPECT_NE(words.output.find("Shortcuts: what could be known"), std::string::npos) << words.output;
+  // A quick look afterwards keeps them.
+  EXPECT_EQ(evaluate("--split val").exit_code, 0);
+  const fs::path eval = fs::path(run_folder()) / "eval";
+  EXPECT_TRUE(nlohmann::json::parse(text(eval / "val-stress.json")).contains("shortcuts"));
+  EXPECT_FALSE(nlohmann::json::parse(text(eval / "val.json")).contains("shortcuts"));
+  EXPECT_NE(text(fs::path(run_folder()) / "report-stress.html").find("Shortcuts"), std::string::npos);
+}
+
+TEST_F(EvaluateProgram, AnotherFilesResultStandsBesideThatOfTheRunsOwn) {
+  const fs::path other = folder() / "hospital.h5", eval = fs::path(run_folder()) / "eval";
+  ASSERT_EQ(run("xrai_dataset synth " + other.string() + " --images 40 --size 48 --seed 4").exit_code, 0);
+  ASSERT_EQ(evaluate("--split val").exit_code, 0);
+  const std::string own = text(eval / "val.json");
+  const Answer answer =
+      run("xrai_evaluate --checkpoint " + run_folder() + " --data " + other.string() + " --split val --device cpu");
+  ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
+  EXPECT_EQ(text(eval / "val.json"), own);
+  EXPECT_EQ(nlohmann::json::parse(text(eval / "hospital-val.json"))["data"], other.string());
+}
+
+TEST_F(EvaluateProgram, JsonNamesEveryMistakeAndTheCourseOfTheTraining) {
+  const auto json = nlohmann::json::parse(evaluate("--split train --json").output);
+  std::int64_t wrong = 0, n = 0;
+  for (std::size_t label = 0; label < 2; ++label)
+    for (std::size_t called = 0; called < 2; ++called) {
+      const auto count = json["confusion_matrix"][label][called].get<std::int64_t>();
+      wrong += label == called ? 0 : count;
+      n += count;
+    }
+  ASSERT_EQ(std::ssize(json["mistakes"]), wrong);
+  for (const auto& mistake : json["mistakes"]) {
+    EXPECT_NE(mistake["label"], mistake["called"]);
+    EXPECT_LT(mistake["place"].get<std::int64_t>(), n);
+  }
+  ASSERT_FALSE(json["history"].empty());
+  EXPECT_EQ(json["history"][0]["epoch"], 1);
 }
 
 TEST_F(EvaluateProgram, ScoresPicturesOfAnotherSizeThanTheTrainingOnes) {

@@ -19,6 +19,7 @@ namespace predict_program_test {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::run_command;
 using testing::write_bytes;
@@ -127,6 +128,19 @@ TEST_F(PredictProgram, DrawsAHeatMapForEachPictureAndSaysWhere) {
   EXPECT_EQ(predict(two + to + " --force --heatmap-class OTHER").exit_code, 2);
   EXPECT_EQ(predict(two + to + " --force --heatmap-layer dense").exit_code, 2);
   EXPECT_EQ(predict(two + " --heatmap-class NORMAL").exit_code, 2);
+}
+
+TEST_F(PredictProgram, WhatWasScoredBeforeAFailureIsPrinted) {
+  const std::string two =
+      quoted(*folder_ / "pictures/NORMAL/IM-0-1.jpeg") + " " + quoted(*folder_ / "pictures/PNEUMONIA/person1-1.jpeg");
+  fs::create_directories(*folder_ / "half" / "person1-1-heatmap.png");  // where a file is to be written
+  const auto result = predict(two + " --force --json --heatmap " + quoted(*folder_ / "half"));
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("person1-1-heatmap.png"), HasSubstr("2 of 2 pictures were scored")));
+  const json answer = json::parse(result.output);
+  ASSERT_EQ(answer["predictions"].size(), 2U);
+  EXPECT_TRUE(answer["predictions"][0].contains("heatmap"));
+  EXPECT_FALSE(answer["predictions"][1].contains("heatmap"));
 }
 
 TEST_F(PredictProgram, MistakesLeaveWithTheirCodes) {

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::quoted;
 using testing::run_command;
 using testing::text_of;
@@ -113,6 +114,36 @@ TEST_F(Members, CtrlCInTheSecondNetworkSavesItAndSaysHowToGoOn) {
   EXPECT_EQ(find_checkpoints(run("r")).size(), 2U);
 }
 
+TEST_F(Members, ComeAlongIntoANewFolder) {
+  ASSERT_EQ(run_command(new_run("r", kTwo)).exit_code, 0);
+  const auto on = run_command(command("n", "--resume " + quoted(run("r"))));
+  ASSERT_EQ(on.exit_code, 0) << on.errors;
+  EXPECT_EQ(read_checkpoint(run("r") / "members/2/checkpoints/best.h5").checksum,
+            read_checkpoint(run("n") / "members/2/checkpoints/best.h5").checksum);
+  EXPECT_EQ(predicted_by(run("r")), predicted_by(run("n")));
+}
+
+TEST_F(Members, AreNotLeftOutByAResumeWithFewer) {
+  ASSERT_EQ(run_command(new_run("r", kTwo)).exit_code, 0);
+  const auto fewer = run_command(command("r", "--resume auto --members 1"));
+  EXPECT_EQ(fewer.exit_code, 2);
+  EXPECT_THAT(fewer.errors, HasSubstr((run("r") / "members" / "2").string() + " is one more network of the run"));
+}
+
+TEST_F(Members, OneAloneIsToldFromTheMeanThatItsTemperatureIsOf) {
+  ASSERT_EQ(run_command(new_run("r", kTwo)).exit_code, 0);
+  const auto evaluated = [&](const fs::path& run_or_checkpoint) {
+    const auto result = run_command("xrai_evaluate --device cpu --data " + quoted(data()) + " --checkpoint " +
+                                    quoted(run_or_checkpoint));
+    EXPECT_EQ(result.exit_code, 0) << result.errors;
+    return result.errors;
+  };
+  EXPECT_THAT(evaluated(run("r") / "checkpoints" / "best.h5"), HasSubstr("chosen for the mean of 2 networks"));
+  EXPECT_THAT(evaluated(run("r")), Not(HasSubstr("chosen for the mean of")));
+  fs::remove_all(run("r") / "members");
+  EXPECT_THAT(evaluated(run("r")), HasSubstr("chosen for the mean of 2 networks"));
+}
+
 TEST_F(Members, OneThatHasNoCheckpointYetEndsTheList) {
   ASSERT_EQ(run_command(new_run("r", kTwo)).exit_code, 0);
   fs::create_directories(run("r") / "members" / "3" / "checkpoints");
@@ -152,6 +183,10 @@ TEST(Recipes, TheCommandLineBeatsThem) {
   EXPECT_THAT(resolved("fast", {"--epochs", "77"}), HasSubstr("\nepochs = 77\n"));
 }
 
+TEST(Recipes, AreNotInTheConfigurationThatTheyMade) {
+  EXPECT_THAT(resolved("fast"), Not(HasSubstr("recipe")));
+}
+
 TEST(Recipes, AnUnknownOneIsRefusedWithTheNearestName) {
   try {
     resolved("fsat");
@@ -169,6 +204,24 @@ TEST_F(Members, ARecipeOfOnesOwnIsAFile) {
   ASSERT_EQ(trained.exit_code, 0) << trained.errors;
   EXPECT_EQ(read_history(run("r")).size(), 3U);
   EXPECT_THAT(text_of(run("r") / "config.toml"), HasSubstr("\nrotation = 2.0\n"));
+  // The run can be repeated where the recipe's file is not.
+  fs::remove(folder_ / "mine.toml");
+  const auto again = run_command("xrai_gpu_train --config " + quoted(run("r") / "config.toml") + " --threads 1 --out " +
+                                 quoted(run("again")));
+  ASSERT_EQ(again.exit_code, 0) << again.errors;
+  EXPECT_EQ(read_checkpoint(run("again") / "checkpoints" / "last.h5").tensors,
+            read_checkpoint(run("r") / "checkpoints" / "last.h5").tensors);
+}
+
+TEST_F(Members, ARecipeThatAConfigurationBeatsIsSaid) {
+  std::ofstream(folder_ / "mine.toml") << "[training]\nepochs = 1\nbatch_size = 8\n";
+  std::ofstream(folder_ / "recipe.toml") << "[training]\nepochs = 2\nlr = 0.001\n";
+  const auto trained = run_command(
+      new_run("r", "--recipe " + quoted(folder_ / "recipe.toml") + " --config " + quoted(folder_ / "mine.toml")));
+  ASSERT_EQ(trained.exit_code, 0) << trained.errors;
+  EXPECT_EQ(read_history(run("r")).size(), 1U);
+  EXPECT_THAT(trained.errors,
+              AllOf(HasSubstr("--config sets epochs, and what it sets beats"), HasSubstr("recipe.toml")));
 }
 
 }  // namespace train_members_test

@@ -151,6 +151,19 @@ TEST_F(Resume, AnotherDataSetIsRefused) {
   EXPECT_THAT(result.errors, HasSubstr("do not fit"));
 }
 
+TEST_F(Resume, OtherPicturesOfTheSameNumberAreRefused) {
+  ASSERT_EQ(run_command(new_run("r", std::string(kFour) + "--max-steps 9")).exit_code, 0);
+  const auto refusal = [&](const std::string& flags) {
+    const auto result = run_command(command("r", "--resume auto " + flags));
+    EXPECT_EQ(result.exit_code, 3) << flags;
+    return result.errors;
+  };
+  EXPECT_THAT(refusal("--range 0-200"), HasSubstr("they are read in another way"));
+  ASSERT_EQ(run_command("xrai_dataset synth " + quoted(data()) + " --images 60 --size 32 --seed 77 --force").exit_code,
+            0);
+  EXPECT_THAT(refusal(""), HasSubstr("has other pictures or labels than its run had"));
+}
+
 TEST_F(Resume, ANetworkOfLaterEpochsDoesNotComeAlong) {
   ASSERT_EQ(run_command(new_run("r", std::string(kFour) + "--max-steps 9")).exit_code, 0);
   const fs::path early = folder_ / "early" / "checkpoints", later = run("r") / "checkpoints";

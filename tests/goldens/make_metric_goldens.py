@@ -198,6 +198,20 @@ def temperature_cases(rng):
             temperature_case("three classes, not sure enough", three_labels, three, [1.0, 0.8, 1.3])]
 
 
+def newcombe(area, n_positive, n_negative):
+    """Method 5 of Newcombe, Stat. Med. 25:559 (2006): the score interval with the variance of Hanley and McNeil (1982), both
+    sample sizes in it replaced by their mean."""
+    mean_size = (n_positive + n_negative) / 2
+
+    def excess(theta):
+        q1, q2 = theta / (2 - theta), 2 * theta**2 / (1 + theta)
+        variance = (theta * (1 - theta) + (mean_size - 1) * (q1 - theta**2 + q2 - theta**2)) / (n_positive * n_negative)
+        return (area - theta) ** 2 - scipy.stats.norm.ppf(0.975) ** 2 * variance
+    low = 0.0 if area == 0 else scipy.optimize.brentq(excess, 1e-12, area - 1e-12, xtol=1e-15)
+    high = 1.0 if area == 1 else scipy.optimize.brentq(excess, area + 1e-12, 1 - 1e-12, xtol=1e-15)
+    return {"auroc": area, "n_positive": n_positive, "n_negative": n_negative, "ci95": [low, high]}
+
+
 def scored(rng, n_negative, n_positive, separation, decimals):
     labels = np.r_[np.zeros(n_negative, int), np.ones(n_positive, int)]
     rng.shuffle(labels)
@@ -222,7 +236,9 @@ def main():
     comparisons = [comparison_case("few disagreements", rng, 120, 200, 4.0, 0.35, 0.5),
                    comparison_case("many disagreements", rng, 234, 390, 2.5, 1.2, 0.375)]
     recorded = {"recorded_with": versions, "cases": cases, "comparisons": comparisons,
-                "temperatures": temperature_cases(rng)}
+                "temperatures": temperature_cases(rng),
+                "newcombe": [newcombe(*case) for case in [(1.0, 3, 3), (1.0, 40, 60), (1.0, 390, 234), (0.0, 12, 7),
+                                                          (0.75, 1, 20), (0.9, 1, 10)]]}
     path.write_text(json.dumps(recorded, indent=None) + "\n")
 
 

@@ -40,6 +40,25 @@ TEST(AurocInterval, StaysInsideTheScaleForAPerfectRanking) {
   EXPECT_LT(interval->low, 0.8);
 }
 
+// Of rankings whose variance by DeLong says nothing: perfect ones, and a single image of a kind. The script solves the
+// equation as the paper has it, with SciPy.
+TEST(AurocInterval, IsNewcombesWhereDeLongsVarianceSaysNothing) {
+  for (const auto& golden : metric_goldens("newcombe")) {
+    const int n_positive = golden["n_positive"], n_negative = golden["n_negative"];
+    const double area = golden["auroc"];
+    std::vector<float> scores;
+    std::vector<std::uint8_t> positive;
+    for (int i = 0; i < n_negative; ++i) scores.push_back(static_cast<float>(i)), positive.push_back(0);
+    // Above that share of the negative ones.
+    const auto place = static_cast<float>(area * n_negative - 0.5);
+    for (int i = 0; i < n_positive; ++i) scores.push_back(place), positive.push_back(1);
+    ASSERT_NEAR(*RankedScores(scores, positive).auroc(), area, 1e-12);
+    const auto interval = *auroc_interval(scores, positive);
+    EXPECT_NEAR(interval.low, golden["ci95"][0].get<double>(), 1e-9) << golden;
+    EXPECT_NEAR(interval.high, golden["ci95"][1].get<double>(), 1e-9) << golden;
+  }
+}
+
 TEST(AurocInterval, OfReversedScoresIsTheMirrorImage) {
   const std::vector<float> scores = {0.1f, 0.4f, 0.3f, 0.8f, 0.35f, 0.95f, 0.5f};
   const std::vector<std::uint8_t> positive = {0, 0, 0, 1, 1, 1, 0};
