@@ -101,7 +101,7 @@ void gather_bytes(const std::byte* planes, std::size_t n, std::byte* elements) {
 }
 
 /// Bytes were stored by their place in the element: all first bytes, then all second ones; a rest shorter than an
-/// element follows as it is.
+/// element follows as it is. That may be all: a file can say that elements have billions of bytes.
 void unshuffle(std::span<const std::byte> bytes, std::size_t element_bytes, std::byte* out) {
   const std::size_t n = bytes.size() / element_bytes;
   if (element_bytes == 2) {
@@ -110,7 +110,7 @@ void unshuffle(std::span<const std::byte> bytes, std::size_t element_bytes, std:
     gather_bytes<4>(bytes.data(), n, out);
   } else if (element_bytes == 8) {
     gather_bytes<8>(bytes.data(), n, out);
-  } else {
+  } else if (n > 0) {
     for (std::size_t byte = 0; byte < element_bytes; ++byte) {
       for (std::size_t i = 0; i < n; ++i) out[i * element_bytes + byte] = bytes[byte * n + i];
     }
