@@ -15,6 +15,7 @@
 #include "apps/support/progress.h"
 #include "apps/support/run_program.h"
 #include "apps/support/waiting_threads.h"
+#include "loaders/data_fingerprint.h"
 #include "loaders/reader.h"
 #include "runtime/core/device.h"
 #include "runtime/core/error.h"
@@ -188,6 +189,8 @@ int evaluate_checkpoint(const Options& o) {
   subject.checkpoint = predictor.checkpoint_path().string();
   subject.device = device->name();
   if (device->precision() == Precision::kInt8) subject.device += ", int8";
+  if (const std::string& trained_on = predictor.facts().data_fingerprint; !trained_on.empty())
+    subject.of_another_file = trained_on != data_fingerprint(*data);
   subject.synthetic = data_is_synthetic(*data);
   subject.warning = split_warning(*data, subject.split);
   if (predictor.trained_on_synthetic() && !subject.synthetic)

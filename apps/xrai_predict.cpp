@@ -154,9 +154,10 @@ void score_batch(Predictor& predictor, HeatMapWriter* heat_maps, int side, std::
     const auto first = probabilities.begin() + static_cast<std::ptrdiff_t>(i * n_classes);
     score.probabilities.assign(first, first + static_cast<std::ptrdiff_t>(n_classes));
     score.verdict = verdict_of(predictor, score.probabilities);
-    const auto square = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-    if (heat_maps != nullptr) heat_maps->write(std::span(pixels).subspan(i * square, square), side, waiting[i], score);
   }
+  const auto square = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+  for (std::size_t i = 0; heat_maps != nullptr && i < waiting.size(); ++i)
+    heat_maps->write(std::span(pixels).subspan(i * square, square), side, waiting[i], scores[waiting[i]]);
   pixels.clear();
   waiting.clear();
 }
@@ -257,9 +258,12 @@ int run(const Options& options) {
     log::warning(fmt::format("cannot score {}: {}", score.path.string(), score.failure));
     all_read = false;
   }
-  if (ended_by)
+  if (ended_by) {
+    const auto n_scored = std::count_if(scores.begin(), scores.end(),
+                                        [](const ScoredPicture& score) { return !score.probabilities.empty(); });
     throw Error(ended_by->code(), fmt::format("{}; {} of {} pictures were scored, and the result is of these",
-                                              ended_by->what(), scores.size(), pictures.size()));
+                                              ended_by->what(), n_scored, pictures.size()));
+  }
   return static_cast<int>(all_read ? ExitCode::kDone : ExitCode::kBadData);
 }
 

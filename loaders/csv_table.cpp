@@ -1,6 +1,7 @@
 #include "loaders/csv_table.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "loaders/file_reading.h"
@@ -16,10 +17,20 @@ constexpr std::uintmax_t kMostBytes = std::uintmax_t{256} << 20;
   throw Error(ExitCode::kBadData, fmt::format("{} cannot be used: {}", path.string(), why));
 }
 
+/// Blanks around a field that has no quotes say nothing.
+void trim(std::string& field) {
+  field.erase(std::min(field.find_last_not_of(" \t") + 1, field.size()));
+  field.erase(0, std::min(field.find_first_not_of(" \t"), field.size()));
+}
+
 /// Fields of the row that begins at `at`, which moves behind it.
-std::vector<std::string> next_row(std::string_view text, std::size_t& at) {
+std::vector<std::string> next_row(std::string_view text, char separator, std::size_t& at) {
   std::vector<std::string> fields(1);
-  bool quoted = false;
+  bool quoted = false, was_quoted = false;
+  const auto end_field = [&] {
+    if (!was_quoted) trim(fields.back());
+    was_quoted = false;
+  };
   for (; at < text.size(); ++at) {
     const char c = text[at];
     if (quoted) {
@@ -31,21 +42,38 @@ std::vector<std::string> next_row(std::string_view text, std::size_t& at) {
         quoted = false;
       }
     } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
+      trim(fields.back());
+      quoted = was_quoted = true;
+    } else if (c == separator) {
+      end_field();
       fields.emplace_back();
     } else if (c == '\n') {
       ++at;
       break;
-    } else if (c != '\r') {
+    } else if (c != '\r' && !(was_quoted && (c == ' ' || c == '\t'))) {
       fields.back() += c;
     }
   }
+  end_field();
   return fields;
 }
 
-std::string without_extension(const std::string& name) {
-  return std::filesystem::path(name).stem().string();
+/// What most often stands in the first line: a comma, a semicolon where that is the decimal point, or a tab.
+char separator_of(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const auto count = [&](char c) { return std::count(line.begin(), line.end(), c); };
+  if (count(';') > count(',') && count(';') >= count('\t')) return ';';
+  return count('\t') > count(',') ? '\t' : ',';
+}
+
+/// "p0" of "train/p0.jpg"; what stands behind the points of other names (1.2.840.10008) is no extension.
+std::string stem(std::string_view name) {
+  constexpr std::array<std::string_view, 9> kPictures{".jpg", ".jpeg", ".png", ".dcm", ".dicom",
+                                                      ".tif", ".tiff", ".bmp", ".gif"};
+  const std::filesystem::path path(name);
+  const std::string extension = lower_case(path.extension().string());
+  const bool is_picture = std::find(kPictures.begin(), kPictures.end(), extension) != kPictures.end();
+  return (is_picture ? path.stem() : path.filename()).string();
 }
 
 }  // namespace
@@ -66,7 +94,7 @@ std::vector<std::string> CsvTable::values(std::size_t column, std::span<const st
     for (const auto& row : rows) found.push_back(row[column]);
     return found;
   }
-  const auto same = [&](const std::string& field) { return field == ids[0] || without_extension(field) == ids[0]; };
+  const auto same = [&](const std::string& field) { return field == ids[0] || stem(field) == stem(ids[0]); };
   std::size_t id_column = 0;
   while (id_column < header.size() &&
          std::none_of(rows.begin(), rows.end(), [&](const auto& row) { return same(row[id_column]); })) {
@@ -76,12 +104,12 @@ std::vector<std::string> CsvTable::values(std::size_t column, std::span<const st
   std::map<std::string_view, std::size_t> row_of;
   for (std::size_t row = 0; row < rows.size(); ++row) row_of.emplace(rows[row][id_column], row);
   std::map<std::string, std::size_t> row_of_stem;
-  for (const auto& [id, row] : row_of) row_of_stem.emplace(without_extension(std::string(id)), row);
+  for (const auto& [id, row] : row_of) row_of_stem.emplace(stem(id), row);
   for (const std::string& id : ids) {
     const auto exact = row_of.find(id);
-    const auto stem = row_of_stem.find(id);
-    if (exact == row_of.end() && stem == row_of_stem.end()) refuse(path, fmt::format("it has no row for {}", id));
-    found.push_back(rows[exact != row_of.end() ? exact->second : stem->second][column]);
+    const auto by_stem = row_of_stem.find(stem(id));
+    if (exact == row_of.end() && by_stem == row_of_stem.end()) refuse(path, fmt::format("it has no row for {}", id));
+    found.push_back(rows[exact != row_of.end() ? exact->second : by_stem->second][column]);
   }
   return found;
 }
@@ -100,9 +128,10 @@ CsvTable read_csv_table(const std::filesystem::path& path) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::size_t at = 0;
-  table.header = next_row(text, at);
+  const char separator = separator_of(text);
+  table.header = next_row(text, separator, at);
   while (at < text.size()) {
-    std::vector<std::string> row = next_row(text, at);
+    std::vector<std::string> row = next_row(text, separator, at);
     if (row.size() == 1 && row[0].empty()) continue;
     if (row.size() != table.header.size()) {
       refuse(path, fmt::format("row {} has {} fields, the header {}", table.rows.size() + 1, row.size(),

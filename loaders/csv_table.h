@@ -18,14 +18,15 @@ struct CsvTable {
 
   /// Place of a column; the case of its name does not matter.
   [[nodiscard]] std::optional<std::size_t> column(std::string_view name) const;
-  /// Values of a column: in the order of `ids`, which some other column holds, with or without an extension; without
-  /// ids, of all rows, which must be n. Throws Error(kBadData) for what is missing.
+  /// Values of a column: in the order of `ids`, which some other column holds, either with or without folders and the
+  /// extension of a picture; without ids, of all rows, which must be n. Throws Error(kBadData) for what is missing.
   [[nodiscard]] std::vector<std::string> values(std::size_t column, std::span<const std::string> ids,
                                                 std::int64_t n) const;
 };
 
-/// Throws Error(kBadData) when it cannot be read, is larger than 256 MiB, or a row has more or fewer fields than the
-/// header.
+/// Fields are separated by commas, semicolons or tabs, whichever the header has most of; blanks around them are left
+/// out. Throws Error(kBadData) when it cannot be read, is larger than 256 MiB, or a row has more or fewer fields than
+/// the header.
 CsvTable read_csv_table(const std::filesystem::path& path);
 
 }  // namespace xrai

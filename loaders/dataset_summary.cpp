@@ -52,8 +52,9 @@ class PixelSums {
 PixelStatistics pixel_statistics(DatasetReader& data, const std::string& split, const Progress& progress) {
   const std::int64_t n = data.n_images(split), picture_pixels = data.height(split) * data.width(split);
   const std::int64_t chunk_rows = data.rows_per_chunk(split);
-  const std::int64_t chunks = std::max<std::int64_t>(1, kBytesAtATime / (chunk_rows * picture_pixels));
-  const std::int64_t block = std::min(n, chunks * chunk_rows);
+  // Whole chunks, unless one is too large: it stays in the reader while its parts are looked at.
+  const std::int64_t most = std::max<std::int64_t>(1, kBytesAtATime / picture_pixels);
+  const std::int64_t block = std::min(n, most >= chunk_rows ? most / chunk_rows * chunk_rows : most);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(block * picture_pixels));
   std::vector<std::int64_t> rows;
   PixelSums sums;

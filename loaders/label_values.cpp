@@ -32,6 +32,14 @@ struct Table {
   [[nodiscard]] double at(std::int64_t row, std::int64_t column) const {
     return values[static_cast<std::size_t>(row * columns + column)];
   }
+  /// From (columns, n).
+  void turn() {
+    std::vector<double> turned(values.size());
+    for (std::int64_t row = 0; row < n; ++row)
+      for (std::int64_t column = 0; column < columns; ++column)
+        turned[static_cast<std::size_t>(row * columns + column)] = values[static_cast<std::size_t>(column * n + row)];
+    values = std::move(turned);
+  }
 };
 
 /// "3", and "3.0" as tables are written that had gaps.
@@ -148,6 +156,12 @@ void check_rows(const hdf5::DatasetInfo& info, std::int64_t n_images, const std:
   }
 }
 
+/// MATLAB's table of a column a class stands in HDF5 with a row a class.
+bool is_turned(const hdf5::DatasetInfo& info, std::int64_t n_images) {
+  const auto n = static_cast<std::uint64_t>(n_images);
+  return info.shape.size() == 2 && info.shape[0] != n && info.shape[1] == n && info.shape[0] > 1;
+}
+
 /// The data set's shape; a row (1, N), as MATLAB's columns stand in HDF5, as a column, and so batches of labels.
 hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& object, std::int64_t n_images,
                                  std::uint64_t per_batch) {
@@ -158,6 +172,7 @@ hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& obje
       info.shape.size() > 1 && info.shape.back() == static_cast<std::uint64_t>(n_images) &&
       std::all_of(info.shape.begin(), info.shape.end() - 1, [](std::uint64_t axis) { return axis == 1; });
   if (is_row) info.shape = {info.shape.back()};
+  if (is_turned(info, n_images)) std::swap(info.shape[0], info.shape[1]);
   return info;
 }
 
@@ -178,12 +193,31 @@ std::vector<std::string> classes_of_words(const std::vector<LabelColumn>& column
   return {distinct.begin(), distinct.end()};
 }
 
+/// 0, 1 and a stray 255 are no 256 classes.
+void refuse_gaps(const std::vector<LabelColumn>& columns, std::int64_t n_classes) {
+  constexpr std::int64_t kFew = 16, kShare = 4;
+  if (n_classes <= kFew) return;
+  std::set<std::int64_t> distinct;
+  for (const LabelColumn& column : columns) distinct.insert(column.numbers.begin(), column.numbers.end());
+  if (static_cast<std::int64_t>(distinct.size()) * kShare >= n_classes) return;
+  const std::int64_t largest = *distinct.rbegin();
+  for (const LabelColumn& column : columns) {
+    const auto found = std::find(column.numbers.begin(), column.numbers.end(), largest);
+    if (found == column.numbers.end()) continue;
+    refuse(column.where,
+           fmt::format("label {} of picture {} would make {} classes, of which {} occur; labels are class "
+                       "numbers from 0 on, or words",
+                       largest, found - column.numbers.begin(), n_classes, distinct.size()));
+  }
+}
+
 // A label without a name is its own name. Classes that are counted from 1, as MATLAB does, leave out 0.
 std::vector<std::string> classes_of_numbers(const std::vector<LabelColumn>& columns, std::int64_t first) {
   std::int64_t largest = first + 1;
   for (const LabelColumn& column : columns) {
     for (const std::int64_t number : column.numbers) largest = std::max(largest, number);
   }
+  refuse_gaps(columns, largest - first + 1);
   std::vector<std::string> classes;
   for (std::int64_t number = first; number <= largest; ++number) classes.push_back(fmt::format("{}", number));
   return classes;
@@ -261,6 +295,7 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
   }
   Table table{file.read<double>(object), n_images};
   table.columns = static_cast<std::int64_t>(table.values.size()) / n_images;
+  if (is_turned(file.info(object), n_images)) table.turn();
   if (is_column(info)) {
     labels.numbers = whole_numbers(table, 0, labels.where);
     if (!column.empty() && column != "0") name_finding(labels, column);

@@ -8,6 +8,7 @@
 
 #include "loaders/file_survey.h"
 #include "loaders/layout.h"
+#include "runtime/core/error.h"
 
 namespace xrai {
 
@@ -16,6 +17,10 @@ inline constexpr const char* kWhatXraiReads =
     "train/images and train/labels, or X_train and y_train; --images-key and --labels-key name others";
 
 using Candidates = std::vector<const FoundDataset*>;
+
+struct NoLabels : Error {
+  explicit NoLabels(const std::string& sentence) : Error(ExitCode::kBadData, sentence) {}
+};
 
 /// Whether one of the names in `keys`, with commas between, means this object: its path or the last parts of it.
 bool is_meant(const std::string& object, const std::string& keys);
@@ -44,6 +49,8 @@ class Decision {
   void add_split(const std::string& name, const Candidates& candidates);
   void add_part(SplitLayout& split, const FoundDataset& dataset) const;
   [[nodiscard]] bool has_labels(const Candidates& candidates) const;
+  /// All that may be meant, where nothing says which; companion() takes the first.
+  [[nodiscard]] Candidates companions(const FoundDataset& pictures, Role role) const;
   [[nodiscard]] const FoundDataset* companion(const FoundDataset& pictures, Role role) const;
   LabelPlace find_labels(const FoundDataset& pictures, const SplitLayout& split);
   [[nodiscard]] std::optional<LabelPlace> labels_as_asked(const FoundDataset& pictures) const;

@@ -14,15 +14,30 @@ bool Decision::has_labels(const Candidates& candidates) const {
 }
 
 // What goes with these pictures: of the same split and, where there are several, with the same other words.
-const FoundDataset* Decision::companion(const FoundDataset& pictures, Role role) const {
-  const FoundDataset* best = nullptr;
+Candidates Decision::companions(const FoundDataset& pictures, Role role) const {
+  Candidates same, least;
   for (const FoundDataset& dataset : found_[pictures.file]) {
     if (dataset.name.role != role || dataset.name.split != pictures.name.split || &dataset == &pictures) continue;
-    if (dataset.name.rest == pictures.name.rest) return &dataset;
+    std::vector<std::string> rest = dataset.name.rest;
+    if (role == Role::kGroups) std::erase_if(rest, [](const auto& word) { return word == "id" || word == "ids"; });
+    if (rest == pictures.name.rest) same.push_back(&dataset);
     if (role != Role::kLabels) continue;  // a patient list of something else would be believed
-    if (best == nullptr || dataset.name.rest.size() < best->name.rest.size()) best = &dataset;
+    if (!least.empty() && rest.size() < least.front()->name.rest.size()) least.clear();
+    if (least.empty() || rest.size() == least.front()->name.rest.size()) least.push_back(&dataset);
   }
-  return best;
+  Candidates found = same.empty() ? least : same;
+  // One data set a finding.
+  const auto is_of_finding = [](const FoundDataset* dataset) {
+    return !dataset->name.rest.empty() && dataset->name.rest.back() == kFinding;
+  };
+  const auto of_finding = std::find_if(found.begin(), found.end(), is_of_finding);
+  if (found.size() > 1 && std::count_if(found.begin(), found.end(), is_of_finding) == 1) return {*of_finding};
+  return found;
+}
+
+const FoundDataset* Decision::companion(const FoundDataset& pictures, Role role) const {
+  const Candidates found = companions(pictures, role);
+  return found.empty() ? nullptr : found.front();
 }
 
 std::optional<LabelPlace> Decision::labels_as_asked(const FoundDataset& pictures) const {
@@ -76,8 +91,14 @@ std::optional<LabelPlace> Decision::labels_in_table_beside(const FoundDataset& p
 
 LabelPlace Decision::find_labels(const FoundDataset& pictures, const SplitLayout& split) {
   if (const auto asked = labels_as_asked(pictures)) return *asked;
-  if (const FoundDataset* labels = companion(pictures, Role::kLabels)) {
-    return {.file = labels->file, .object = labels->object};
+  const Candidates labels = companions(pictures, Role::kLabels);
+  if (labels.size() == 1) return {.file = labels[0]->file, .object = labels[0]->object};
+  if (labels.size() > 1) {
+    std::string names;
+    for (const FoundDataset* dataset : labels) names += (names.empty() ? "" : ", ") + dataset->object;
+    throw Error(ExitCode::kBadData,
+                fmt::format("several data sets of {} may be the labels of {}: {}; name one with --labels-key",
+                            layout_.files[pictures.file].string(), pictures.object, names));
   }
   for (const FoundDataset& dataset : found_[pictures.file]) {
     const bool is_column = !dataset.info.shape.empty() && dataset.info.shape[0] == pictures.info.shape[0];
@@ -88,10 +109,10 @@ LabelPlace Decision::find_labels(const FoundDataset& pictures, const SplitLayout
   }
   if (const auto beside = labels_in_file_beside(pictures)) return *beside;
   if (const auto table = labels_in_table_beside(pictures, split)) return *table;
-  throw Error(ExitCode::kBadData,
-              fmt::format("no labels were found for {} of {}; name them with --labels-key, a data set or "
-                          "FILE.csv:COLUMN. {}",
-                          pictures.object, layout_.files[pictures.file].string(), kWhatXraiReads));
+  throw NoLabels(
+      fmt::format("no labels were found for {} of {}; name them with --labels-key, a data set or "
+                  "FILE.csv:COLUMN. {}",
+                  pictures.object, layout_.files[pictures.file].string(), kWhatXraiReads));
 }
 
 }  // namespace xrai

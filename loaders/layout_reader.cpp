@@ -102,6 +102,10 @@ void LayoutReader::read_labels() {
   }
   auto labels = number_labels(columns, layout_.classes);
   for (std::size_t i = 0; i < splits_.size(); ++i) splits_[i].labels = std::move(labels[i]);
+  // Names are printed, and what they hold for terminals is not meant for ours.
+  for (std::string& name : layout_.classes)
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
 }
 
 std::vector<std::string> LayoutReader::splits() const {

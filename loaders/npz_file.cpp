@@ -94,7 +94,7 @@ NpzFile::NpzFile(std::filesystem::path path) : path_(std::move(path)) {
   for (ZipEntry& entry : zip_entries(path_)) {
     if (!entry.name.ends_with(kSuffix)) continue;
     std::string name = entry.name.substr(0, entry.name.size() - kSuffix.size());
-    entries_.emplace(std::move(name), std::move(entry));
+    entries_.insert_or_assign(std::move(name), std::move(entry));  // of two the last one, as NumPy does
   }
 }
 

@@ -1,5 +1,5 @@
-// NumPy's archives of arrays (.npz): a ZIP file whose members are .npy files. An array is read while it is inflated, so
-// memory does not grow with it.
+// NumPy's archives of arrays (.npz): a ZIP file whose members are .npy files. An array is read while it is inflated,
+// and never held whole here.
 #pragma once
 
 #include <cstddef>

@@ -108,12 +108,17 @@ class NpzImporter {
     std::vector<std::byte> stored;
     std::vector<double> numbers;
     for (std::uint64_t done = 0; done < n; done += numbers.size()) {
+      stop_if_interrupted();
       numbers.resize(std::min(kLabelsAtATime, n - done));
       stored.resize(numbers.size() * info.element_bytes);
       labels->read_rows(done, numbers.size(), stored.data());
       to_doubles(info.type, info.big_endian, stored.data(), static_cast<std::int64_t>(numbers.size()), numbers.data());
       for (const double number : numbers) split.labels.push_back(class_number(number, name));
     }
+  }
+
+  static void stop_if_interrupted() {
+    if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted; nothing was written");
   }
 
   std::uint8_t class_number(double number, const std::string& name) {
@@ -133,7 +138,7 @@ class NpzImporter {
     count.of_class.resize(report_.classes.size());
     count.n_groups = count.n_pictures = layout.n_images;  // whose pictures they are is not known
     for (std::int64_t row = 0; row < layout.n_images; ++row) {
-      if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted; nothing was written");
+      stop_if_interrupted();
       split.images.read_rows(static_cast<std::uint64_t>(row), 1, stored.data());
       std::vector<std::uint8_t> grey(static_cast<std::size_t>(layout.format.height * layout.format.width));
       if (!to_grey8(layout.format, stored.data(), scratch.data(), grey.data())) {

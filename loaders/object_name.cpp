@@ -20,10 +20,11 @@ constexpr std::array kRoleWords{
     RoleWord{"xray", Role::kPictures},    RoleWord{"xrays", Role::kPictures},    RoleWord{"y", Role::kLabels},
     RoleWord{"label", Role::kLabels},     RoleWord{"labels", Role::kLabels},     RoleWord{"target", Role::kLabels},
     RoleWord{"targets", Role::kLabels},   RoleWord{"group", Role::kGroups},      RoleWord{"groups", Role::kGroups},
-    RoleWord{"patient", Role::kGroups},   RoleWord{"patients", Role::kGroups},   RoleWord{"source", Role::kSources},
-    RoleWord{"sources", Role::kSources},  RoleWord{"filename", Role::kSources},  RoleWord{"filenames", Role::kSources},
-    RoleWord{"path", Role::kSources},     RoleWord{"paths", Role::kSources},     RoleWord{"class", Role::kLabels},
-    RoleWord{"classes", Role::kClasses},  RoleWord{"names", Role::kClasses},     RoleWord{"outputs", Role::kLabels},
+    RoleWord{"subject", Role::kGroups},   RoleWord{"subjects", Role::kGroups},   RoleWord{"patient", Role::kGroups},
+    RoleWord{"patients", Role::kGroups},  RoleWord{"source", Role::kSources},    RoleWord{"sources", Role::kSources},
+    RoleWord{"filename", Role::kSources}, RoleWord{"filenames", Role::kSources}, RoleWord{"path", Role::kSources},
+    RoleWord{"paths", Role::kSources},    RoleWord{"class", Role::kLabels},      RoleWord{"classes", Role::kClasses},
+    RoleWord{"names", Role::kClasses},    RoleWord{"outputs", Role::kLabels},
 };
 
 struct SplitWord {

@@ -127,6 +127,7 @@ std::optional<Range> parse_range(const std::string& text) {
 
 /// Whole numbers: the bits that are in use say where white is. Detectors have 10, 12, 14 or 16.
 Range range_of_integers(const Sample& sample) {
+  if (sample.low >= -128 && sample.low < 0 && sample.high <= 127) return {-128, 127, "-128 to 127"};
   if (sample.low < 0) {
     const bool is_scaled = sample.low >= -1024 && sample.high <= 1024;
     const Range range =
@@ -163,8 +164,15 @@ Range range_of_floats(const Sample& sample) {
             fmt::format("standardised, {:.4g} to {:.4g} in the rows looked at", sample.low, sample.high)};
   }
   if (within(0, 255)) return {0, 255, "0 to 255"};
-  if (within(-1024, 1024)) return {-1024, 1024, "-1024 to 1024"};
-  return range_of_integers(sample);
+  if (sample.low < 0 && within(-1024, 1024)) return {-1024, 1024, "-1024 to 1024"};
+  Range range = range_of_integers(sample);
+  if (sample.low >= 0 && sample.high < range.high / 256) {  // of 32 bits nearly all would be black
+    refuse(
+        fmt::format("its values lie between {} and {}, which is no range of detectors; say which values are black and "
+                    "white with --range LOW-HIGH",
+                    sample.low, sample.high));
+  }
+  return range;
 }
 
 Range range_of(const PixelFormat& format, const Sample& sample) {
@@ -242,8 +250,10 @@ void decide_range(SplitLayout& split, const std::string& range, const SplitLayou
                     "OpenCV have blue first) and turned to grey",
                     split.parts.front().object));
   }
-  if (is_byte && range.empty()) return;
+  const bool is_yes_or_no = format.type == hdf5::Type::kInt8 && sample.low >= 0 && sample.high <= 1;  // NumPy's bool
+  if (is_byte && range.empty() && !is_yes_or_no) return;
   const Range decided = !range.empty()    ? parse_range(range).value()
+                        : is_yes_or_no    ? Range{0, 1, "0 to 1"}
                         : like != nullptr ? Range{like->format.low, like->format.high, like->range}
                                           : range_of(format, sample);
   format.low = decided.low;

@@ -1,7 +1,9 @@
-// Walks the groups of the old file; pictures go through readers of rows, everything else is copied by the library.
+// Walks the groups of the old file; pictures go through readers of rows, everything else is copied as it is. What has
+// two names is written once.
 #include "loaders/repack.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "loaders/row_source.h"
@@ -14,7 +16,7 @@ namespace {
 constexpr std::uint64_t kPlainChunkBytes = 1 << 20;
 constexpr std::uint64_t kCompressedChunkBytes = 64 << 10;  // what one picture of a shuffled epoch has inflated
 constexpr std::uint64_t kBytesAtOnce = 8 << 20;
-constexpr int kDeepest = 32;  // groups in groups; more is a circle of links
+constexpr int kDeepest = 32;  // groups in groups
 
 class Repacker {
  public:
@@ -23,6 +25,7 @@ class Repacker {
       : from_(hdf5::File::open(input)), to_(hdf5::File::create(output)), options_(options), progress_(progress) {}
 
   std::vector<Repacked> run() {
+    written_.emplace(from_.address("/"), "/");
     copy_group("/", 0);
     to_.close();
     return std::move(repacked_);
@@ -31,14 +34,20 @@ class Repacker {
  private:
   void copy_group(const std::string& group, int depth) {
     if (depth > kDeepest) {
-      throw Error(ExitCode::kBadData, fmt::format("{} has groups in groups without end at {}; its links go in a circle",
-                                                  from_.path().string(), group));
+      throw Error(ExitCode::kBadData, fmt::format("{} has groups in groups, more than {} of them, at {}",
+                                                  from_.path().string(), kDeepest, group));
     }
     to_.create_group_like(from_, group);
     for (const std::string& name : from_.names_in(group)) {
+      if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted; nothing was written");
       const std::string object = (group == "/" ? "" : group) + "/" + name;
       if (from_.is_link(object)) {
         to_.copy(from_, object);
+        continue;
+      }
+      const auto [known, is_new] = written_.emplace(from_.address(object), object);
+      if (!is_new) {
+        to_.link(known->second, object);
       } else if (from_.is_group(object)) {
         copy_group(object, depth + 1);
       } else if (from_.is_dataset(object) && holds_pictures(from_.info(object))) {
@@ -54,7 +63,11 @@ class Repacker {
     return numbers && info.shape.size() >= 3 && info.shape[0] > 1 && info.row_bytes() > 0;
   }
 
-  [[nodiscard]] std::vector<std::uint64_t> chunk_shape(const hdf5::DatasetInfo& info) const {
+  [[nodiscard]] std::vector<std::uint64_t> chunk_shape(const std::string& object, const hdf5::DatasetInfo& info) const {
+    if (info.row_bytes() > UINT32_MAX) {
+      throw Error(ExitCode::kBadData, fmt::format("{} of {} has rows of {} MB, more than a chunk can hold", object,
+                                                  from_.path().string(), info.row_bytes() >> 20));
+    }
     std::vector<std::uint64_t> chunk = info.shape;
     const std::uint64_t wanted = options_.gzip > 0 ? kCompressedChunkBytes : kPlainChunkBytes;
     chunk[0] = options_.chunk_rows > 0 ? options_.chunk_rows : std::max<std::uint64_t>(1, wanted / info.row_bytes());
@@ -69,11 +82,12 @@ class Repacker {
 
   void copy_rows(const std::string& object) {
     const hdf5::DatasetInfo info = from_.info(object);
-    const std::vector<std::uint64_t> chunk = chunk_shape(info);
+    const std::vector<std::uint64_t> chunk = chunk_shape(object, info);
+    from_.require_plausible(object);
     to_.create_dataset_like(from_, object, {.chunk_shape = chunk, .deflate_level = options_.gzip});
     const auto source = open_rows(from_, object);
     const std::int64_t n = source->n_rows(), row_bytes = source->row_bytes();
-    // Whole chunks of both files, so that none is inflated or compressed twice.
+    // Whole chunks of the file whose compressed chunks are larger, so that few are inflated or compressed twice.
     const auto least = static_cast<std::int64_t>(std::max<std::uint64_t>(1, kBytesAtOnce / info.row_bytes()));
     const std::int64_t inflated = info.filters.empty() ? 1 : source->rows_per_chunk();
     const std::int64_t compressed = options_.gzip > 0 ? static_cast<std::int64_t>(chunk[0]) : 1;
@@ -95,6 +109,7 @@ class Repacker {
   hdf5::File from_, to_;
   const RepackOptions options_;
   const RepackProgress& progress_;
+  std::map<std::uint64_t, std::string> written_;  // names of objects by their addresses in the old file
   std::vector<Repacked> repacked_;
 };
 

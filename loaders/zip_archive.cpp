@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kStored = 0, kDeflated = 8;
 constexpr std::uint64_t kElsewhere16 = 0xFFFF, kElsewhere32 = 0xFFFFFFFF;  // the number stands in a 64-bit field
+constexpr std::uint64_t kMostInflation = 1033;                             // deflate reaches at most 1032 : 1
 constexpr std::uint64_t kLargestDirectory = std::uint64_t{64} << 20;       // half a million arrays
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 
@@ -155,6 +156,7 @@ ZipMember::ZipMember(const std::filesystem::path& path, const ZipEntry& entry) :
                        entry.method));
   }
   if (entry.method == kStored && entry.stored_bytes != entry.bytes) refuse_damage();
+  if (entry.bytes / kMostInflation > entry.stored_bytes) refuse_damage();
   file_ = file.take();
   rewind();
 }

@@ -29,6 +29,7 @@ struct EvaluationSubject {
   OperatingPoint point{};                                             // that is scored at
   std::optional<double> temperature{};
   std::string temperature_note{};  // what it was fitted on, or why there is none
+  bool of_another_file = false;    // than the network was trained on
 };
 
 /// What the run says of its network or networks: operating point, calibration, how many they are.

@@ -13,7 +13,6 @@
 #include "apps/support/json_output.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
-#include "runtime/core/log.h"
 #include "runtime/train/checkpoint.h"
 
 namespace xrai {
@@ -26,36 +25,10 @@ std::string text_if_there(const std::filesystem::path& path) {
   return text.str();
 }
 
-nlohmann::ordered_json json_if_there(const std::filesystem::path& path) {
-  return nlohmann::ordered_json::parse(text_if_there(path), nullptr, false);
-}
-
-/// "val", or "hospital-val" when that is another file than the run was validated on at its end. The run may have moved,
-/// and its data with it, so where they are not both there names decide.
-std::string result_name(const std::filesystem::path& run_folder, const EvaluationSubject& subject) {
-  const auto validated = json_if_there(run_folder / "eval" / "val.json");
-  if (!validated.is_object() || !validated.contains("data") || !validated["data"].is_string()) return subject.split;
-  const std::filesystem::path before = validated["data"].get<std::string>(), now = subject.data;
-  std::error_code ignored;
-  const bool same = std::filesystem::exists(before, ignored) ? std::filesystem::equivalent(before, now, ignored)
-                                                             : before.filename() == now.filename();
-  return same ? subject.split : now.stem().string() + "-" + subject.split;
-}
-
-/// Results that took minutes are not lost to a quick look.
-void keep_stress(const std::filesystem::path& run_folder, const std::filesystem::path& file,
-                 const EvaluationSubject& subject) {
-  const auto has_stress = [](const nlohmann::ordered_json& json) {
-    return json.is_object() && (json.contains("stress") || json.contains("shortcuts"));
-  };
-  if (has_stress(subject.further)) return;
-  if (!has_stress(json_if_there(file))) return;
-  const auto kept = file.parent_path() / (file.stem().string() + "-stress.json");
-  std::error_code problem;
-  std::filesystem::rename(file, kept, problem);
-  std::filesystem::rename(run_folder / "report.html", run_folder / "report-stress.html", problem);
-  log::info(fmt::format("what was measured with --stress and --shortcuts before is kept: {}, {}", kept.string(),
-                        (run_folder / "report-stress.html").string()));
+/// "val", or "hospital-val" of another file than the run was trained on.
+std::string result_name(const EvaluationSubject& subject) {
+  return subject.of_another_file ? std::filesystem::path(subject.data).stem().string() + "-" + subject.split
+                                 : subject.split;
 }
 
 // What makes the figures of validation pictures better than others would be.
@@ -160,12 +133,17 @@ void write_run_evaluation(const std::filesystem::path& run_folder, const ReportI
                                                 "to, or use --report FILE.html",
                                                 (run_folder / "eval").string(), reason.message()));
   }
-  if (report.evaluation) {
-    const auto file = run_folder / "eval" / (result_name(run_folder, subject) + ".json");
-    keep_stress(run_folder, file, subject);
-    write_text_file(file, json_text(finite_json(run_json(report, subject))) + "\n");
+  const std::string page = report_html(report);
+  write_text_file(run_folder / "report.html", page);
+  if (!report.evaluation) return;
+  const std::string name = result_name(subject), text = json_text(finite_json(run_json(report, subject))) + "\n";
+  write_text_file(run_folder / "eval" / (name + ".json"), text);
+  // What took minutes is not lost to a quick look afterwards.
+  for (const char* what : {"stress", "shortcuts"}) {
+    if (!subject.further.contains(what)) continue;
+    write_text_file(run_folder / "eval" / fmt::format("{}-{}.json", name, what), text);
+    write_text_file(run_folder / fmt::format("report-{}-{}.html", name, what), page);
   }
-  write_text_file(run_folder / "report.html", report_html(report));
 }
 
 Evaluation write_validation_report(const std::filesystem::path& run_folder, Predictor& predictor,

@@ -33,8 +33,8 @@ nlohmann::ordered_json epoch_json(const EpochRecord& record);
 nlohmann::ordered_json run_json(const ReportInput& report, const EvaluationSubject& subject);
 
 /// Writes RUN/eval/SPLIT.json and RUN/report.html; of another file than the run was trained on, eval/FILE-SPLIT.json.
-/// Results under stress that stand there and are not measured again are kept as SPLIT-stress.json and
-/// report-stress.html. Throws Error(kStorage).
+/// With --stress or --shortcuts also eval/SPLIT-stress.json, report-SPLIT-stress.html and their like, which stay until
+/// that is measured again. Throws Error(kStorage).
 void write_run_evaluation(const std::filesystem::path& run_folder, const ReportInput& report,
                           const EvaluationSubject& subject);
 

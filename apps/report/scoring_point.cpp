@@ -57,12 +57,12 @@ std::string scoring_point_warning(const OperatingPoint& point, const std::string
 }
 
 std::string fitted_for_others_warning(const CheckpointFacts& facts, std::int64_t n_networks) {
-  if (facts.fitted_networks == n_networks) return {};
+  if (!facts.fitted_networks || facts.fitted_networks == n_networks) return {};
+  const std::string fitted =
+      facts.fitted_networks == 1 ? "one network alone" : fmt::format("the mean of {} networks", *facts.fitted_networks);
   return fmt::format(
-      "The temperature and the threshold were chosen for the mean of {} networks, and {} scored: their probabilities "
-      "may "
-      "be off.",
-      facts.fitted_networks, n_networks == 1 ? "one alone is" : fmt::format("{} are", n_networks));
+      "The temperature and the threshold were chosen for {}, and {} scored: the probabilities may be off.", fitted,
+      n_networks == 1 ? "one alone is" : fmt::format("{} are", n_networks));
 }
 
 }  // namespace xrai

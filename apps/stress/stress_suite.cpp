@@ -27,22 +27,45 @@ struct Resampled {
   StressFigures all;
   std::vector<StressFigures> resamples;
   StressIntervals by_formula{};
+  StressIntervals otherwise{};  // where the resamples are all alike, which says nothing
 };
 
-StressIntervals formula_intervals(const Judge& judge) {
-  const ConfusionMatrix matrix = judge.confusion({});
-  const auto of_accuracy = wilson_interval(accuracy(matrix));
-  if (judge.positive_classes().size() > 1) return {std::nullopt, of_accuracy};
-  return {auroc_interval(judge.scores(1), judge.is_positive(1)), of_accuracy, std::nullopt,
-          wilson_interval(sensitivity(matrix, 1)), wilson_interval(specificity(matrix, 1))};
-}
-
 StressFigures figures_of(const Judge& judge, std::span<const std::int32_t> weights) {
+  const ConfusionMatrix matrix = judge.confusion(weights);
+  StressFigures figures;
+  figures.accuracy = accuracy(matrix).value();
+  figures.balanced_accuracy = balanced_accuracy(matrix);
+  if (judge.positive_classes().size() == 1) {
+    figures.auroc = judge.ranked(0).auroc(weights);
+    figures.sensitivity = sensitivity(matrix, 1).value();
+    figures.specificity = specificity(matrix, 1).value();
+    return figures;
+  }
   const MetricValues values = judge.values(weights);
   const auto named = [&](std::string_view name) {
     return values[static_cast<std::size_t>(std::ranges::find(kMetricNames, name) - kMetricNames.begin())];
   };
-  return {named("auroc"), named("accuracy"), named("balanced_accuracy"), named("sensitivity"), named("specificity")};
+  figures.auroc = named("auroc");
+  figures.sensitivity = named("sensitivity");
+  figures.specificity = named("specificity");
+  return figures;
+}
+
+void add_formula_intervals(const Judge& judge, Resampled& result) {
+  const ConfusionMatrix matrix = judge.confusion({});
+  result.by_formula[1] = wilson_interval(accuracy(matrix));
+  if (judge.positive_classes().size() == 1) {
+    const auto of_sensitivity = wilson_interval(sensitivity(matrix, 1)),
+               of_specificity = wilson_interval(specificity(matrix, 1));
+    result.by_formula[0] = auroc_interval(judge.scores(1), judge.is_positive(1));
+    result.by_formula[3] = of_sensitivity;
+    result.by_formula[4] = of_specificity;
+    if (of_sensitivity && of_specificity)
+      result.otherwise[2] = Interval{0.5 * (of_sensitivity->low + of_specificity->low),
+                                     0.5 * (of_sensitivity->high + of_specificity->high)};
+  }
+  for (std::size_t i = 0; i < kStressFigures.size(); ++i)
+    if (result.by_formula[i]) result.otherwise[i] = result.by_formula[i];
 }
 
 /// Judges variants of one split on the same resamples.
@@ -52,14 +75,14 @@ class VariantJudge {
       : variant_(clean), threshold_(threshold), bootstrap_(clean.n_images(), clean.groups, EvaluationOptions{}.seed) {}
 
   Resampled judge(std::vector<float> probabilities) {
-    constexpr std::int64_t kResamples = 1000;
     variant_.probabilities = std::move(probabilities);
     require_sound(variant_);
     const Judge judge(variant_, threshold_);
-    Resampled result{figures_of(judge, {}), {}, formula_intervals(judge)};
+    Resampled result{figures_of(judge, {}), {}};
+    add_formula_intervals(judge, result);
     if (bootstrap_.n_groups() < 2) return result;  // one patient resampled is the same patient
     std::vector<std::int32_t> weights(variant_.labels.size());
-    for (std::int64_t r = 0; r < kResamples; ++r) {
+    for (std::int64_t r = 0; r < EvaluationOptions{}.n_resamples; ++r) {
       bootstrap_.resample(r, weights);
       result.resamples.push_back(figures_of(judge, weights));
     }
@@ -81,6 +104,17 @@ Resampled mean_of(const std::vector<const Resampled*>& some) {
   Resampled result{mean([](const Resampled& one) { return one.all; }), {}};
   for (std::size_t r = 0; r < some.front()->resamples.size(); ++r)
     result.resamples.push_back(mean([r](const Resampled& one) { return one.resamples[r]; }));
+  // As if its parts were right and wrong together: no mean is less certain than that.
+  for (std::size_t i = 0; i < kStressFigures.size(); ++i) {
+    Interval mean_interval;
+    const double share = 1.0 / static_cast<double>(some.size());
+    for (const Resampled* one : some) {
+      if (!one->otherwise[i]) break;
+      mean_interval.low += share * one->otherwise[i]->low;
+      mean_interval.high += share * one->otherwise[i]->high;
+      if (one == some.back()) result.otherwise[i] = mean_interval;
+    }
+  }
   return result;
 }
 
@@ -92,6 +126,7 @@ JudgedFigures with_intervals(const Resampled& figures) {
     std::vector<std::optional<double>> values;
     for (const StressFigures& resample : figures.resamples) values.push_back(resample.*kStressFigures[i]);
     judged.ci95[i] = percentile_interval(values);
+    if (!judged.ci95[i] || judged.ci95[i]->low == judged.ci95[i]->high) judged.ci95[i] = figures.otherwise[i];
   }
   return judged;
 }

@@ -39,7 +39,7 @@ class CommandLine {
   /// Throws Error(kUsage): unknown flag or key (naming the nearest), wrong value, missing option.
   [[nodiscard]] bool parse(int argc, const char* const* argv);
   /// Reads another configuration file for the options that are still at their defaults (a resumed run's own one).
-  /// Returns those that are in it and that a file before has set.
+  /// Returns those that are in it and that a file before has set otherwise.
   std::vector<std::string> apply_config_file(const std::filesystem::path& path);
   /// The same with the text of one; `source` names it in errors.
   std::vector<std::string> apply_config_text(std::string_view toml, const std::string& source);

@@ -118,7 +118,7 @@ class ConfigReader {
     for (const std::string& group : groups) group_keys_.push_back(group_key(group));
   }
 
-  /// Names of the options that an earlier file has set and that keep its values.
+  /// Names of the options that an earlier file has set otherwise and that keep its values.
   std::vector<std::string> read(std::string_view text) {
     const toml::table file = parse_toml(text, source_);
     for (const auto& [key, node] : file) {
@@ -147,13 +147,21 @@ class ConfigReader {
     if (!seen_.insert(key).second) refuse(node, fmt::format("{} is given twice", key), std::nullopt);
     if (entry->source == ValueSource::kCommandLine) return;
     if (entry->source == ValueSource::kConfigFile) {
-      kept_.push_back(key);
+      if (differs(entry->option, node)) kept_.push_back(key);
       return;
     }
     const std::string given_as = fmt::format("{} in line {} of {}", key, node.source().begin.line, source_);
     if (!set_from_node(entry->option, node, given_as))
       throw Error(ExitCode::kUsage, fmt::format("{} must be {}", given_as, kind_name(kind_of(entry->option))));
     entry->source = ValueSource::kConfigFile;
+  }
+
+  /// Whether the file has another value than the option has now.
+  [[nodiscard]] static bool differs(const Option& option, const toml::node& node) {
+    const auto present = toml_value(option);
+    if (!present) return true;
+    const toml::table parsed = toml::parse("value = " + *present);
+    return texts_of(*parsed.get("value"), kind_of(option)) != texts_of(node, kind_of(option));
   }
 
   [[nodiscard]] std::vector<std::string> option_names() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "loaders/data_fingerprint.h"
 #include "runtime/core/error.h"
 #include "runtime/nn/model_spec.h"
 
@@ -131,7 +132,8 @@ void refuse_other_run(const Checkpoint& checkpoint, const ModelSpec& model, cons
         fmt::format("{}: its {} steps do not fit {} training pictures in batches of {}; give the --data of that "
                     "run, unchanged",
                     task, s.step, n_train, batch_size));
-  if (const std::string& then = checkpoint.facts.data_fingerprint; !then.empty() && then != data.fingerprint)
+  if (const std::string& then = checkpoint.facts.data_fingerprint;
+      !then.empty() && then != data_fingerprint(*data.file))
     throw Error(ExitCode::kBadData,
                 fmt::format("{}: {} has other pictures or labels than its run had, or they are read in another way; "
                             "give the --data of that run, unchanged, with its --range, --layout and keys",

@@ -1,11 +1,11 @@
 #include "apps/training/training_data.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
+#include <set>
 
 #include "apps/report/score_split.h"
-#include "loaders/pixel_hash.h"
+#include "loaders/data_fingerprint.h"
 #include "loaders/splits.h"
 #include "runtime/core/error.h"
 
@@ -41,9 +41,13 @@ void set_validation_aside(TrainingData& data, double fraction, std::uint64_t see
                             "--splits train=0.85,val=0.15",
                             data.reader->path().string()));
   data.note = fmt::format(
-      "no val split in {}: {} of its {} training pictures are set aside for validation, by patient "
+      "no val split in {}: {} of its {} training pictures are set aside for validation, {} "
       "(--val-fraction {})",
-      data.reader->path().string(), data.validation_rows.size(), labels.size(), fraction);
+      data.reader->path().string(), data.validation_rows.size(), labels.size(),
+      std::set<std::string>(groups.begin(), groups.end()).size() < groups.size()
+          ? "by patient"
+          : "one by one, since no two pictures are said to be of one patient",
+      fraction);
 }
 
 void check_classes(const TrainingData& data) {
@@ -53,26 +57,6 @@ void check_classes(const TrainingData& data) {
       throw Error(ExitCode::kBadData,
                   fmt::format("{} has no training picture of class {}: nothing can be learnt about it",
                               data.reader->path().string(), classes[c]));
-}
-
-/// Of which pictures are learned from, what they are called, and the first and the last of them: another file, or the
-/// same read with another --range, --layout or --labels-key, has another one.
-std::string fingerprint(const TrainingData& data) {
-  DatasetReader& reader = *data.reader;
-  std::string text = fmt::format("{}\n", fmt::join(reader.classes(), "\n"));
-  const auto add = [&](const auto& numbers) {
-    for (const auto number : numbers) text += fmt::format("{} ", number);
-  };
-  add(data.train_rows);
-  add(data.validation_rows);
-  add(reader.labels("train"));
-  add(reader.labels(data.validation_split));
-  const std::array rows{data.train_rows.front(), data.train_rows.back()};
-  std::vector<std::uint8_t> pixels(rows.size() *
-                                   static_cast<std::size_t>(reader.height("train") * reader.width("train")));
-  reader.read_rows("train", rows, pixels.data());
-  pixels.insert(pixels.end(), text.begin(), text.end());
-  return fmt::format("{:016x}", content_hash(pixels));
 }
 
 }  // namespace
@@ -99,7 +83,6 @@ TrainingData open_training_data(const std::filesystem::path& path, const LayoutO
   const std::vector<std::int32_t>& labels = data.reader->labels("train");
   for (const std::int64_t row : data.train_rows) data.train_labels.push_back(labels[static_cast<std::size_t>(row)]);
   check_classes(data);
-  data.fingerprint = fingerprint(data);
   return data;
 }
 
@@ -134,7 +117,7 @@ CheckpointFacts checkpoint_facts(const TrainingData& data, const TrainSettings& 
   facts.input = settings.input;
   facts.seed = settings.seed;
   facts.synthetic_data = data_is_synthetic(reader);
-  facts.data_fingerprint = data.fingerprint;
+  facts.data_fingerprint = data_fingerprint(*data.file);
   return facts;
 }
 

@@ -20,7 +20,6 @@ struct TrainingData {
   std::vector<std::int64_t> train_rows;       // of the train split
   std::vector<std::int64_t> validation_rows;  // of validation_split
   std::vector<std::int32_t> train_labels;     // of train_rows
-  std::string fingerprint;                    // of pictures, labels and classes as they were read
   std::string note;                           // how validation pictures were set aside; empty: the file has a val split
 };
 

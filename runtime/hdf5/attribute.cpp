@@ -109,7 +109,7 @@ std::optional<Attribute> File::attribute(std::string_view object, const std::str
   }
   const H5T_class_t number_class = H5Tget_class(type.get());
   if (n == 1 && number_class == H5T_FLOAT) return read_number<double>(attribute.get(), type.get(), task);
-  if (element_bytes(kind) == 0) fail(task, "it holds neither numbers nor strings");
+  if (element_bytes(kind) == 0) return std::nullopt;
   if (n != 1) {
     std::vector<double> numbers(n);
     if (n > 0) check(H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, numbers.data()), task);

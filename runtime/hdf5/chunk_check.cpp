@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "runtime/hdf5/chunk_index.h"
 #include "runtime/hdf5/packed_numbers.h"
@@ -13,7 +14,7 @@ ChunkCheck::ChunkCheck(OpenDataset& dataset, const Task& task) {
   try {
     storage_ = locate_chunks(dataset, task);
   } catch (const NotUnderstood& kind) {
-    fail(task, "its chunks cannot be checked, because " + kind.reason, "write it again with h5py or h5repack");
+    fail(task, "its chunks cannot be checked, because " + kind.reason, kWriteOlder);
   }
   if (storage_->filters.empty()) return;
   chunk_bytes_ = storage_->element_bytes;
@@ -67,8 +68,18 @@ void ChunkCheck::require_sound_chunk(const OpenDataset& dataset, std::uint64_t c
     if (szip_claims_more(storage_->filters, stored.skipped_filters, bytes, chunk_bytes_ + kMostAdded)) {
       fail(task, "a chunk of it inflates to more than the data set declares", kCopyAgain);
     }
-    if (!by_library_) by_library_ = std::make_unique<LibraryFilters>(dataset, task);
-    return by_library_->require_whole(bytes, stored.skipped_filters, task);
+    const std::uint64_t n_filters = storage_->filters.size();
+    if (n_filters <= 32 && std::popcount(stored.skipped_filters) == static_cast<int>(n_filters)) {
+      if (stored.bytes < chunk_bytes_) fail(task, "its chunks are not as large as it says", kCopyAgain);
+      return;
+    }
+    // The library keeps in mind which filters the chunk before had skipped.
+    if (!by_library_ || skipped_before_ != stored.skipped_filters) {
+      by_library_ = std::make_unique<LibraryFilters>(dataset, task);
+      skipped_before_ = stored.skipped_filters;
+    }
+    if (by_library_->same_parameters()) by_library_->require_whole(bytes, stored.skipped_filters, task);
+    return;
   }
   const auto room = std::make_unique_for_overwrite<std::byte[]>(chunk_bytes_);
   const std::string wrong = decoder_->restore(stored.skipped_filters, {room.get(), chunk_bytes_});

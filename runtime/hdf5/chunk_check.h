@@ -27,6 +27,7 @@ class ChunkCheck {
   std::vector<bool> sound_;
   std::unique_ptr<ChunkDecoder> decoder_;       // for filters that are undone here,
   std::unique_ptr<LibraryFilters> by_library_;  // or for others
+  std::uint32_t skipped_before_ = 0;            // by the chunk that was given to the library last
 };
 
 /// Makes the check of a chunked data set at the first call, and asks it of those rows; of others nothing.

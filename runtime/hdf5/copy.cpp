@@ -1,6 +1,7 @@
-// From one file into another: whole objects, or what is around a data set whose values are written again.
+// From one file into another: data sets, types, links, or what is around a data set whose values are written again.
+#include <algorithm>
+
 #include "runtime/core/log.h"
-#include "runtime/hdf5/chunk_check.h"
 #include "runtime/hdf5/state.h"
 #include "runtime/hdf5/strings.h"
 
@@ -55,8 +56,10 @@ void copy_attribute(const File::State& state, hid_t from, hid_t to, const std::s
     log::warning(fmt::format("attribute '{}' of {} holds references and is left out", name, task.object));
     return;
   }
+  // A type with a name is one of the other file.
+  const Handle own_type = own(H5Tcopy(type.get()), H5Tclose, task);
   const Handle made =
-      own(H5Acreate2(to, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, task);
+      own(H5Acreate2(to, name.c_str(), own_type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, task);
   const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), reading));
   if (n == 0) return;
   if (!is_text) {
@@ -81,88 +84,120 @@ void copy_attributes(const File::State& state, const std::string& object, const 
   for (const std::string& name : names) copy_attribute(state, source.get(), made.get(), name, task);
 }
 
-herr_t keep_link_name(hid_t, const char* name, const H5L_info_t*, void* names) {
-  return keep_attribute_name(-1, name, nullptr, names);
+constexpr std::ptrdiff_t kDeepest = 32;  // groups in groups
+
+/// What becomes of values on their way to another file.
+enum class Values { kAsStored, kText, kSequences, kLeftOut };
+
+Values kind_of_values(hid_t type, const Task& task) {
+  if (H5Tis_variable_str(type) > 0) return Values::kText;
+  if (!holds_references(type)) return Values::kAsStored;
+  if (H5Tget_class(type) != H5T_VLEN) return Values::kLeftOut;
+  const Handle part = own(H5Tget_super(type), H5Tclose, task);
+  return holds_references(part.get()) || H5Tis_variable_str(part.get()) > 0 ? Values::kLeftOut : Values::kSequences;
 }
 
-/// What the library would follow without looking when it copies an object: the members of a group and theirs, the index
-/// of a data set's chunks, values of variable length, types that have an object of their own, and the attributes of
-/// all.
-class CopyCheck {
+/// Copies the values of one data set, some rows at a time. Each part is read as everything is read here, looked at
+/// before the library is given it, and never through H5Ocopy, which looks at nothing.
+class ValueCopy {
  public:
-  CopyCheck(const File::State& state, const Task& task) : state_(state), task_(task) {}
+  ValueCopy(const File::State& from, OpenDataset& source, hid_t made, const Task& writing)
+      : from_(from), source_(source), made_(made), reading_(from.reading(writing.object)), writing_(writing) {}
 
-  void require_sound(const std::string& object, int depth = 0) {
-    if (depth > kDeepest) fail(task_, "it has groups in groups without end", kCopyAgain);
-    state_.require_sound(object, task_);
-    const Handle opened = state_.open_object(object, task_);
-    if (!is_new(opened.get())) return;
-    require_sound_attributes(opened.get(), depth);
-    if (!state_.opened_as) return;
-    const H5I_type_t kind = H5Iget_type(opened.get());
-    if (kind == H5I_GROUP) require_sound_members(object, opened.get(), depth);
-    if (kind == H5I_DATASET) require_sound_values(object, depth);
+  void run(Values kind) {
+    if (source_.shape.empty()) return copy(kind, 1, H5S_ALL, H5S_ALL);
+    const std::uint64_t row_bytes = source_.row_elements() * H5Tget_size(source_.type.get());
+    if (row_bytes > kMostOfARow) fail(reading_, fmt::format("its rows are of {} MB each", row_bytes >> 20));
+    const std::uint64_t rows = source_.shape[0], most = kind == Values::kAsStored ? rows : kMostSequences;
+    const std::uint64_t at_once =
+        std::clamp<std::uint64_t>(kAtOnce / (row_bytes + 1), 1, std::max<std::uint64_t>(1, most));
+    for (std::uint64_t first = 0; first < rows; first += at_once) {
+      const std::uint64_t count = std::min(at_once, rows - first);
+      const Handle place = from_.select_rows(source_, first, count, reading_);
+      const Handle memory = rows_in_memory(source_, count, reading_);
+      copy(kind, count * source_.row_elements(), memory.get(), place.get());
+    }
   }
 
  private:
-  static constexpr int kDeepest = 64;
+  static constexpr std::uint64_t kAtOnce = std::uint64_t{4} << 20, kMostOfARow = std::uint64_t{1} << 30;
+  static constexpr std::uint64_t kMostSequences = 256;  // rows; each may be a whole picture
 
-  /// Objects can be met by several names, and types by everything that has them.
-  bool is_new(hid_t object) {
-    ObjectInfo info{};
-    check(H5Oget_info2(object, &info, H5O_INFO_BASIC), task_);
-    return seen_.emplace(info.fileno, info.addr).second;
-  }
-
-  void require_sound_attributes(hid_t object, int depth) {
-    std::vector<std::string> names;
-    hsize_t position = 0;
-    check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_attribute_name, &names), task_);
-    for (const std::string& name : names) {
-      const Handle attribute = own(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, task_);
-      const Handle type = own(H5Aget_type(attribute.get()), H5Tclose, task_);
-      const Handle space = own(H5Aget_space(attribute.get()), H5Sclose, task_);
-      const auto n = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task_));
-      require_sound_type(type.get(), depth);
-      require_sound_variable(attribute.get(), type.get(), n, task_,
-                             [&](hid_t memory, void* out) { check(H5Aread(attribute.get(), memory, out), task_); });
+  void copy(Values kind, std::uint64_t n, hid_t memory, hid_t place) {
+    if (n == 0) return;
+    const hid_t type = source_.type.get();
+    const auto read = [&](hid_t as, void* out) { from_.read_values(source_, as, memory, place, out, reading_); };
+    const auto write = [&](const void* values) {
+      check(H5Dwrite(made_, type, memory, place, H5P_DEFAULT, values), writing_);
+    };
+    if (kind == Values::kAsStored) {
+      std::vector<std::byte> values(n * H5Tget_size(type));
+      read(type, values.data());
+      write(values.data());
+    } else if (kind == Values::kText) {
+      const auto texts = read_all_strings(source_.id.get(), type, n, reading_, read);
+      std::vector<const char*> pointers;
+      for (const std::string& text : texts) pointers.push_back(text.c_str());
+      write(pointers.data());
+    } else {
+      const std::size_t unit = H5Tget_size(own(H5Tget_super(type), H5Tclose, reading_).get());
+      auto sequences = read_sequences(source_.id.get(), unit, n, reading_, read);
+      std::vector<hvl_t> pointers;
+      for (auto& bytes : sequences) pointers.push_back({bytes.size() / unit, bytes.data()});
+      write(pointers.data());
     }
   }
 
-  void require_sound_type(hid_t type, int depth) {
-    if (depth > kDeepest) fail(task_, "its types refer to one another without end", kCopyAgain);
-    if (!state_.opened_as || check(H5Tcommitted(type), task_) == 0 || !is_new(type)) return;
-    ObjectInfo info{};
-    check(H5Oget_info2(type, &info, H5O_INFO_BASIC), task_);
-    const Handle home = own(H5Iget_file_id(type), H5Fclose, task_);
-    require_sound_at(home.get(), info.addr, task_);
-    require_sound_attributes(type, depth + 1);
-  }
-
-  void require_sound_members(const std::string& group, hid_t opened, int depth) {
-    std::vector<std::string> names;
-    hsize_t position = 0;
-    check(H5Literate(opened, H5_INDEX_NAME, H5_ITER_NATIVE, &position, keep_link_name, &names), task_);
-    for (const std::string& name : names) {
-      const std::string member = (group == "/" ? "" : group) + "/" + name;
-      if (link_info(state_, member, task_).type == H5L_TYPE_HARD) require_sound(member, depth + 1);
-    }
-  }
-
-  void require_sound_values(const std::string& object, int depth) {
-    OpenDataset dataset = state_.open_dataset(object, task_);
-    require_sound_type(dataset.type.get(), depth);
-    require_sound_chunks(dataset, 0, 0, task_);  // the index: it copies chunks as they are
-    if (!is_variable(dataset.type.get(), task_)) return;
-    require_sound_variable(
-        dataset.id.get(), dataset.type.get(), state_.elements_that_fit(dataset, task_), task_,
-        [&](hid_t memory, void* out) { state_.read_values(dataset, memory, H5S_ALL, H5S_ALL, out, task_); });
-  }
-
-  const File::State& state_;
-  const Task task_;
-  std::set<std::pair<unsigned long, haddr_t>> seen_;
+  const File::State& from_;
+  OpenDataset& source_;
+  const hid_t made_;
+  const Task reading_, writing_;
 };
+
+void copy_fill_value(const OpenDataset& source, hid_t creation, const Task& task) {
+  const Handle of_source = own(H5Dget_create_plist(source.id.get()), H5Pclose, task);
+  H5D_fill_value_t kind{};
+  check(H5Pfill_value_defined(of_source.get(), &kind), task);
+  if (kind != H5D_FILL_VALUE_USER_DEFINED) return;
+  std::vector<std::byte> value(H5Tget_size(source.type.get()));
+  check(H5Pget_fill_value(of_source.get(), source.type.get(), value.data()), task);
+  check(H5Pset_fill_value(creation, source.type.get(), value.data()), task);
+}
+
+void copy_dataset(const File::State& from, const std::string& object, const File::State& to, const Task& task) {
+  OpenDataset source = from.open_dataset(object, from.reading(object));
+  const Values kind = kind_of_values(source.type.get(), task);
+  if (kind == Values::kLeftOut) {
+    log::warning(fmt::format("{} holds references and is left out", object));
+    return;
+  }
+  const Handle space = own(H5Dget_space(source.id.get()), H5Sclose, task), links = making_groups(task);
+  const bool is_empty = H5Sget_simple_extent_type(space.get()) == H5S_NULL;
+  // Declared, and never written: it stays so, however large it is.
+  const bool is_written = !is_empty && (source.elsewhere || from.stored_bytes(source, from.reading(object)) > 0);
+  if (is_written) (void)from.elements_that_fit(source, from.reading(object));
+  // Without what it may grow to, since that needs chunks.
+  const Handle as_large =
+      is_empty ? own(H5Screate(H5S_NULL), H5Sclose, task)
+      : source.shape.empty()
+          ? own(H5Screate(H5S_SCALAR), H5Sclose, task)
+          : own(H5Screate_simple(static_cast<int>(source.shape.size()), source.shape.data(), nullptr), H5Sclose, task);
+  const Handle type = own(H5Tcopy(source.type.get()), H5Tclose, task);
+  const Handle creation = own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, task);
+  if (kind == Values::kAsStored) copy_fill_value(source, creation.get(), task);
+  const Handle made = own(
+      H5Dcreate2(to.file.get(), object.c_str(), type.get(), as_large.get(), links.get(), creation.get(), H5P_DEFAULT),
+      H5Dclose, task);
+  if (is_written) ValueCopy(from, source, made.get(), task).run(kind);
+  copy_attributes(from, object, to, task);
+}
+
+void copy_type(const File::State& from, const std::string& object, const File::State& to, const Task& task) {
+  const Handle named = from.open_object(object, from.reading(object)), links = making_groups(task);
+  const Handle type = own(H5Tcopy(named.get()), H5Tclose, task);
+  check(H5Tcommit2(to.file.get(), object.c_str(), type.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), task);
+  copy_attributes(from, object, to, task);
+}
 
 }  // namespace
 
@@ -171,18 +206,39 @@ bool File::is_link(std::string_view object) const {
   return link_info(state(), std::string(object), state().reading(object)).type != H5L_TYPE_HARD;
 }
 
-void File::copy(const File& source, std::string_view name) {
+std::uint64_t File::address(std::string_view object) const {
   const LibraryLock lock;
-  const Task task = source.state().reading(name);
-  const std::string object(name);
-  const H5L_info_t info = link_info(source.state(), object, task);
-  if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), task);
-  CopyCheck(source.state(), task).require_sound(object);
+  if (object == "/") return state().root_address();
+  return link_info(state(), std::string(object), state().reading(object)).u.address;
+}
+
+void File::link(std::string_view existing, std::string_view name) {
+  const LibraryLock lock;
+  const Task task = state().writing(name);
   const Handle links = making_groups(task);
-  check(
-      H5Ocopy(source.state().file.get(), object.c_str(), state().file.get(), object.c_str(), H5P_DEFAULT, links.get()),
-      task);
-  source.state().check_unchanged(task);
+  check(H5Lcreate_hard(state().file.get(), std::string(existing).c_str(), state().file.get(), std::string(name).c_str(),
+                       links.get(), H5P_DEFAULT),
+        task);
+}
+
+void File::copy(const File& source, std::string_view name) {
+  const std::string object(name);
+  if (!source.is_link(object) && source.is_group(object)) {
+    if (std::count(object.begin(), object.end(), '/') > kDeepest) {
+      fail(source.state().reading(name), "it is in a group without end");
+    }
+    create_group_like(source, object);
+    for (const std::string& member : source.names_in(object)) copy(source, object + "/" + member);
+    return;
+  }
+  const LibraryLock lock;
+  const Task writing = state().writing(name), reading = source.state().reading(name);
+  const H5L_info_t info = link_info(source.state(), object, reading);
+  if (info.type != H5L_TYPE_HARD) return copy_link(source.state(), object, info, state(), writing);
+  const H5I_type_t kind = H5Iget_type(source.state().open_object(object, reading).get());
+  if (kind == H5I_DATASET) copy_dataset(source.state(), object, state(), writing);
+  if (kind == H5I_DATATYPE) copy_type(source.state(), object, state(), writing);
+  source.state().check_unchanged(reading);
 }
 
 void File::create_group_like(const File& source, std::string_view group) {

@@ -34,7 +34,7 @@ Start read_start(Fields& message) {
   const std::uint64_t first = message.number(1);
   const Start start{static_cast<Class>(first & 15), first >> 4, message.number(3), message.number(4)};
   require(start.version >= 1 && start.bytes > 0);
-  if (start.version > 4 || start.kind > Class::kArray) throw NotUnderstood{"its type is one of a newer library"};
+  if (start.version > 4 || start.kind > Class::kArray) throw NotUnderstood{"its type is one of HDF5 2.0"};
   return start;
 }
 

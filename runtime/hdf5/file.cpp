@@ -142,6 +142,12 @@ bool File::is_group(std::string_view object) const {
   return kind_of(state(), object) == H5I_GROUP;
 }
 
+void File::require_plausible(std::string_view name) const {
+  const LibraryLock lock;
+  const Task task = state().reading(name);
+  (void)state().elements_that_fit(state().dataset(name, task), task);
+}
+
 DatasetInfo File::info(std::string_view name) const {
   const LibraryLock lock;
   const Task task = state().reading(name);

@@ -159,8 +159,16 @@ class File {
 
   /// Whether the name is a soft or an external link.
   [[nodiscard]] bool is_link(std::string_view object) const;
-  /// The object of the same name in `source`, with all that is in it; a symbolic link as a link.
+  /// What it is known by in the file, whatever it is called: objects with two names have one. Not for symbolic links.
+  [[nodiscard]] std::uint64_t address(std::string_view object) const;
+  /// Gives an object of this file another name.
+  void link(std::string_view existing, std::string_view name);
+  /// The object of the same name in `source` with its attributes, of a group all that is in it; a symbolic link as a
+  /// link. Values stand one after the other then; references, which mean nothing in another file, are left out with a
+  /// warning.
   void copy(const File& source, std::string_view object);
+  /// Throws when its shape is more than the bytes that are stored can hold.
+  void require_plausible(std::string_view dataset) const;
   /// The group ("/" too) with its attributes, without what is in it.
   void create_group_like(const File& source, std::string_view group);
   /// An empty data set of the same shape, stored type and attributes.
@@ -170,6 +178,7 @@ class File {
 
   /// Attribute of the object at `object` ("/" for the file); replaces one of the same name.
   void set_attribute(std::string_view object, const std::string& name, const Attribute& value);
+  /// Nothing where there is none, and where it holds neither numbers nor strings.
   [[nodiscard]] std::optional<Attribute> attribute(std::string_view object, const std::string& name) const;
 
   /// Flushes, closes and reports what the disk said; the destructor only logs. The object is empty afterwards.

@@ -134,7 +134,7 @@ void check_layout(Fields body, Described& described) {
   enum : std::uint64_t { kCompact, kContiguous, kChunked, kVirtual };
   const std::uint64_t version = body.number(1);
   require(version >= 1);
-  if (version > 4) throw NotUnderstood{"its layout is one of a newer library"};
+  if (version > 4) throw NotUnderstood{"its layout is one of HDF5 2.0"};
   if (version < 3) {
     const std::uint64_t n_axes = body.number(1), kind = body.number(1);
     require(n_axes <= kMostAxes + 1);

@@ -56,6 +56,8 @@ struct Task {
 };
 
 inline constexpr std::string_view kCopyAgain = "copy or make the file again";
+inline constexpr std::string_view kWriteOlder =
+    "write it again with h5py's libver=('earliest', 'v110'), or with h5repack";
 inline constexpr std::string_view kCheckSpace = "check the folder's free space, permissions and quota";
 inline constexpr std::string_view kNotHdf5 = "it is not an HDF5 file";
 inline constexpr std::string_view kLookInside = "h5ls -r lists what it holds";

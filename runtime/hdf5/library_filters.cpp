@@ -30,19 +30,45 @@ Handle file_in_memory(const Task& task) {
   return own(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose, task);
 }
 
+struct LibraryFilter {
+  H5Z_filter_t id = 0;
+  unsigned flags = 0;
+  std::array<unsigned, 256> numbers{};
+  std::size_t n_numbers = 0;
+};
+
+/// Number i of a property list.
+LibraryFilter filter_of(hid_t creation, int i, const Task& task) {
+  LibraryFilter filter;
+  unsigned config = 0;
+  filter.n_numbers = filter.numbers.size();
+  filter.id = H5Pget_filter2(creation, static_cast<unsigned>(i), &filter.flags, &filter.n_numbers,
+                             filter.numbers.data(), 0, nullptr, &config);
+  check(filter.id, task);
+  if (filter.n_numbers > filter.numbers.size()) {
+    fail(task, "one of its filters has too many parameters", kCopyAgain);
+  }
+  return filter;
+}
+
 void copy_filters(hid_t from, hid_t to, const Task& task) {
   const int n_filters = check(H5Pget_nfilters(from), task);
   for (int i = 0; i < n_filters; ++i) {
-    unsigned flags = 0, config = 0;
-    std::array<unsigned, 256> numbers{};
-    std::size_t n_numbers = numbers.size();
-    const H5Z_filter_t id =
-        H5Pget_filter2(from, static_cast<unsigned>(i), &flags, &n_numbers, numbers.data(), 0, nullptr, &config);
-    check(id, task);
-    if (n_numbers > numbers.size()) fail(task, "one of its filters has too many parameters", kCopyAgain);
+    const LibraryFilter filter = filter_of(from, i, task);
     // Nothing will be compressed, so that a library which only reads szip serves as well.
-    check(H5Pset_filter(to, id, flags | H5Z_FLAG_OPTIONAL, n_numbers, numbers.data()), task);
+    check(H5Pset_filter(to, filter.id, filter.flags | H5Z_FLAG_OPTIONAL, filter.n_numbers, filter.numbers.data()),
+          task);
   }
+}
+
+/// Whether the filters behind the first one of `made` are those of `wanted`, with the same parameters.
+bool has_same_filters(hid_t made, hid_t wanted, const Task& task) {
+  const int n_filters = check(H5Pget_nfilters(wanted), task);
+  for (int i = 0; i < n_filters; ++i) {
+    const LibraryFilter now = filter_of(made, i + 1, task), then = filter_of(wanted, i, task);
+    if (now.id != then.id || now.n_numbers != then.n_numbers || now.numbers != then.numbers) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -104,6 +130,8 @@ LibraryFilters::LibraryFilters(const OpenDataset& like, const Task& task) : rank
   check(H5Pset_chunk_cache(access.get(), 1, 0, 0.0), task);
   dataset_ = own(H5Dcreate2(file_.get(), "chunk", type_.get(), first_.get(), H5P_DEFAULT, creation.get(), access.get()),
                  H5Dclose, task);
+  const Handle made = own(H5Dget_create_plist(dataset_.get()), H5Pclose, task);
+  same_parameters_ = has_same_filters(made.get(), old_creation.get(), task);
   const std::vector<hsize_t> one(rank_, 1), origin(rank_, 0);
   one_value_ = own(H5Screate_simple(static_cast<int>(rank_), one.data(), nullptr), H5Sclose, task);
   check(H5Sselect_hyperslab(first_.get(), H5S_SELECT_SET, origin.data(), nullptr, one.data(), nullptr), task);

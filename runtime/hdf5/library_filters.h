@@ -25,6 +25,10 @@ class LibraryFilters {
   /// Throws Error when the filters cannot be set up another time.
   LibraryFilters(const OpenDataset& like, const Task& task);
 
+  /// A plug-in may take its parameters for another data set's wishes and change them (bitshuffle does); then nothing
+  /// can be said here of chunks that were written with others.
+  [[nodiscard]] bool same_parameters() const { return same_parameters_; }
+
   /// Throws Error(kBadData) when `stored` becomes less than a chunk. Bit i of `skipped`: filter i was not applied.
   void require_whole(std::span<const std::byte> stored, std::uint32_t skipped, const Task& task);
 
@@ -32,6 +36,7 @@ class LibraryFilters {
   Handle file_, dataset_, one_value_, first_;  // the last two: spaces in memory and in the data set
   Handle type_;
   std::size_t rank_ = 0;
+  bool same_parameters_ = true;
 };
 
 }  // namespace xrai::hdf5

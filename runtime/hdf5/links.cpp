@@ -10,7 +10,8 @@
 namespace xrai::hdf5 {
 namespace {
 
-constexpr int kMostLinks = 64;  // on the way to one object; the library follows 16, one leading to the next
+constexpr int kMostSteps = 1024;   // names on the way to one object, those in links among them
+constexpr int kStepsOfALink = 16;  // each may open a file
 
 std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : ".";
@@ -35,7 +36,7 @@ void refuse_in_words(const Task& task, const std::function<void()>& look) {
   } catch (const Damaged&) {
     fail(task, "its description is damaged", kCopyAgain);
   } catch (const NotUnderstood& kind) {
-    fail(task, "it cannot be checked, because " + kind.reason, "write it again with h5py or h5repack");
+    fail(task, "it cannot be checked, because " + kind.reason, kWriteOlder);
   }
 }
 
@@ -98,44 +99,52 @@ void fail_outside(const std::string& target, const Task& task) {
 }
 
 bool File::State::has(std::string_view object) const {
-  int links_left = kMostLinks;
-  return has(std::string(object), links_left);
+  int steps_left = kMostSteps;
+  return has(std::string(object), steps_left);
 }
 
 // The library would go all the way at once, through any number of groups, links and files. Here each group is looked
 // at before the library looks into it, and a link ends the way: what it means is looked for from the beginning, in the
 // file that it means, so that a link behind it is one of that file.
-bool File::State::has(const std::string& name, int& links_left) const {
-  const Task task = reading(name);
-  std::string group = "/";
-  require_sound_object(group, task);
-  for (std::size_t end = name.find('/', 1); !name.empty() && name != "/"; end = name.find('/', end + 1)) {
-    const std::string part = name.substr(0, end);
+bool File::State::has(const std::string& name, int& steps_left) const {
+  const std::string_view way = name;
+  require_sound_header_of(root_address(), reading("/"));
+  Handle group;
+  hid_t place = file.get();
+  for (std::size_t begin = 1; begin < name.size();) {
+    if (--steps_left < 0) return false;  // the links go in circles
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
     H5L_info_t link{};
-    if (H5Lexists(file.get(), part.c_str(), H5P_DEFAULT) <= 0 ||
-        H5Lget_info(file.get(), part.c_str(), &link, H5P_DEFAULT) < 0) {
+    if (H5Lexists(place, part.c_str(), H5P_DEFAULT) <= 0 || H5Lget_info(place, part.c_str(), &link, H5P_DEFAULT) < 0) {
       H5Eclear2(H5E_DEFAULT);
       return false;
     }
     if (link.type != H5L_TYPE_HARD) {
-      const std::string rest = end == std::string::npos ? "" : name.substr(end);
-      return leads_somewhere(part, link, group, rest, links_left);
+      return leads_somewhere(place, part, link, name.substr(0, begin - 1), name.substr(end), steps_left);
     }
-    require_sound_object(part, task);
-    if (end == std::string::npos) break;
-    group = part;
+    require_sound_header_of(link.u.address, reading(way.substr(0, end)));
+    if (end == name.size()) break;
+    group = Handle(H5Gopen2(place, part.c_str(), H5P_DEFAULT), H5Gclose);
+    if (group.get() < 0) {  // a data set has nothing in it
+      H5Eclear2(H5E_DEFAULT);
+      return false;
+    }
+    place = group.get();
+    begin = end + 1;
   }
   return true;
 }
 
-bool File::State::leads_somewhere(const std::string& name, const H5L_info_t& link, const std::string& group,
-                                  const std::string& rest, int& links_left) const {
-  const Task task = reading(name);
-  if (--links_left < 0) return false;  // they go in circles
+bool File::State::leads_somewhere(hid_t place, const std::string& name, const H5L_info_t& link,
+                                  const std::string& group, const std::string& rest, int& steps_left) const {
+  const std::string way = group + "/" + name;
+  const Task task = reading(way);
   if (link.type != H5L_TYPE_SOFT && link.type != H5L_TYPE_EXTERNAL) return false;
+  steps_left -= kStepsOfALink;
   std::vector<char> value(link.u.val_size + 1);
-  check(H5Lget_val(file.get(), name.c_str(), value.data(), link.u.val_size, H5P_DEFAULT), task);
-  if (link.type == H5L_TYPE_SOFT) return has(place_of(value.data() + rest, group), links_left);
+  check(H5Lget_val(place, name.c_str(), value.data(), link.u.val_size, H5P_DEFAULT), task);
+  if (link.type == H5L_TYPE_SOFT) return has(place_of(value.data() + rest, group), steps_left);
   const char *linked = nullptr, *object = nullptr;
   unsigned flags = 0;
   check(H5Lunpack_elink_val(value.data(), link.u.val_size, &flags, &linked, &object), task);
@@ -148,11 +157,7 @@ bool File::State::leads_somewhere(const std::string& name, const H5L_info_t& lin
   other.file = open_linked(other.path, task);
   if (other.file.get() < 0) return false;
   other.opened_as.emplace();
-  return other.has(place_of(object + rest, "/"), links_left);
-}
-
-void require_sound_at(hid_t file, haddr_t address, const Task& task) {
-  refuse_in_words(task, [&] { require_sound_header(FileBytes(file, task), address); });
+  return other.has(place_of(object + rest, "/"), steps_left);
 }
 
 void File::State::require_sound(std::string_view name, const Task& task) const {
@@ -161,25 +166,21 @@ void File::State::require_sound(std::string_view name, const Task& task) const {
   sound.emplace(name);
 }
 
+haddr_t File::State::root_address() const {
+  ObjectInfo info{};
+  check(H5Oget_info2(file.get(), &info, H5O_INFO_BASIC), reading("/"));
+  return info.addr;
+}
+
 // Asked for an object the library makes room for as much as its header says that it has, any number of bytes, before
-// anybody has looked at it; so the address is taken from the link.
-void File::State::require_sound_object(const std::string& name, const Task& task) const {
-  if (!opened_as || sound.contains(name)) return;  // we are writing it, or it was looked at
-  haddr_t address = 0;
-  if (name == "/") {
-    ObjectInfo info{};
-    check(H5Oget_info2(file.get(), &info, H5O_INFO_BASIC), task);
-    address = info.addr;
-  } else {
-    H5L_info_t link{};
-    check(H5Lget_info(file.get(), name.c_str(), &link, H5P_DEFAULT), task);
-    address = link.u.address;
-  }
+// anybody has looked at it; so it is found by the address that the link says.
+void File::State::require_sound_header_of(haddr_t address, const Task& task) const {
+  if (!opened_as || sound_headers.contains(address)) return;  // we are writing it, or it was looked at
   refuse_in_words(task, [&] {
     if (!bytes) bytes = std::make_shared<const FileBytes>(file.get(), task);
     require_sound_header(*bytes, address);
   });
-  sound.emplace(name);
+  sound_headers.insert(address);
 }
 
 Handle File::State::open_object(std::string_view name, const Task& task) const {

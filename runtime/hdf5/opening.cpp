@@ -30,7 +30,8 @@ constexpr std::array kLookalikes{
               "it is compressed with xz", "unpack it first: unxz FILE"},
     Lookalike{"\x28\xb5\x2f\xfd", "it is compressed with zstd", "unpack it first: unzstd FILE"},
     Lookalike{"PK\x03\x04", "it is a zip archive",
-              "unpack it first; an .npz file becomes a data set with xrai_dataset import FILE.npz OUT.h5"},
+              "unpack it first; an .npz file becomes a data set with xrai_dataset import FILE.npz OUT.h5, and a .keras "
+              "file is a model, not pictures"},
     Lookalike{"version https://git-lfs", "it is only the note by which Git LFS finds the file",
               "git lfs pull fetches it"},
     Lookalike{"<", "it is a web page or another text", "a page was saved in its place: download the file again"},

@@ -67,6 +67,13 @@ void File::State::read(OpenDataset& dataset, hid_t memory_space, hid_t file_spac
                        void* out, const Task& task) const {
   if (n == 0) return;
   const H5T_class_t kind = H5Tget_class(dataset.type.get());
+  if (kind == H5T_BITFIELD && classify(dataset.type.get()) == Type::kUint8) {  // PyTables' bool; nothing is converted
+    std::vector<std::uint8_t> values(n * std::max<std::size_t>(1, H5Tget_size(memory_type(type))));
+    read_values(dataset, dataset.type.get(), memory_space, file_space, values.data(), task);
+    check(H5Tconvert(H5T_NATIVE_UINT8, memory_type(type), n, values.data(), nullptr, H5P_DEFAULT), task);
+    std::copy_n(values.data(), n * H5Tget_size(memory_type(type)), static_cast<std::uint8_t*>(out));
+    return;
+  }
   if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM) fail(task, "its values are not numbers");
   if (kind != H5T_ENUM) return read_values(dataset, memory_type(type), memory_space, file_space, out, task);
   // The library converts integers, not enumerations: read them as they are and convert what they are made of.
@@ -162,9 +169,10 @@ std::vector<std::uint8_t> File::read_bytes_of_row(std::string_view name, std::ui
     fail(task, "its values are not the bytes of a file each");
   }
   const Handle file_space = state().select_rows(dataset, row, 1, task), memory_space = rows_in_memory(dataset, 1, task);
-  return read_variable_bytes(dataset.id.get(), task, [&](hid_t type, void* out) {
+  const auto sequences = read_sequences(dataset.id.get(), 1, 1, task, [&](hid_t type, void* out) {
     state().read_values(dataset, type, memory_space.get(), file_space.get(), out, task);
   });
+  return sequences.front();
 }
 
 std::vector<std::string> File::read_strings(std::string_view name) const {

@@ -267,9 +267,9 @@ OpenDataset& File::State::make_dataset(std::string_view name, hid_t type, const 
   made.shape = dims;
   const Handle access = access_properties(made, task);
   const std::string text(name);
-  made.id =
-      own(H5Dcreate2(file.get(), text.c_str(), type, space.get(), link_creation.get(), creation.get(), access.get()),
-          H5Dclose, task);
+  made.id = own(H5Dcreate2(file.get(), text.c_str(), made.type.get(), space.get(), link_creation.get(), creation.get(),
+                           access.get()),
+                H5Dclose, task);
   return datasets.insert_or_assign(text, std::move(made)).first->second;
 }
 

@@ -65,8 +65,6 @@ void require_unset(const char* variable, const Task& task);
 bool is_in_folder(const std::filesystem::path& file, const std::filesystem::path& from, const std::string& target);
 [[noreturn]] void fail_outside(const std::string& target, const Task& task);
 
-/// Throws Error when the header there is not one to be given to the library (header_check.h).
-void require_sound_at(hid_t file, haddr_t address, const Task& task);
 /// Whether it is a file at all, that may be read. Throws Error when its first block is damaged.
 bool is_sound_file(const std::filesystem::path& path, const Task& task);
 /// How files are opened and made: without locks, readable by libraries since 1.8.
@@ -80,8 +78,9 @@ struct File::State {
   std::optional<struct stat> opened_as;  // what the system says of a file that was opened for reading
   std::optional<int> written;            // descriptor of a file that was made, for writing around the library
   std::map<std::string, OpenDataset, std::less<>> datasets;
-  mutable std::set<std::string, std::less<>> sound;  // objects whose headers were looked at
-  mutable std::shared_ptr<const FileBytes> bytes;    // of a file that was opened for reading, once they are needed
+  mutable std::set<std::string, std::less<>> sound;  // objects that were looked at, with all on the way to them
+  mutable std::set<haddr_t> sound_headers;
+  mutable std::shared_ptr<const FileBytes> bytes;  // of a file that was opened for reading, once they are needed
 
   [[nodiscard]] Task reading(std::string_view object) const { return {"reading", object, path, ExitCode::kBadData}; }
   [[nodiscard]] Task writing(std::string_view object) const { return {"writing", object, path, ExitCode::kStorage}; }
@@ -90,14 +89,16 @@ struct File::State {
   /// Follows links; all that is met on the way and what is at its end is looked at. Throws when a link leads to a file
   /// that is not allowed, or a header is not one to be given to the library (header_check.h).
   [[nodiscard]] bool has(std::string_view object) const;
-  [[nodiscard]] bool has(const std::string& name, int& links_left) const;
-  /// Whether a symbolic link in `group` leads to a place from where `rest` ("", "/images") leads to something.
-  [[nodiscard]] bool leads_somewhere(const std::string& name, const H5L_info_t& link, const std::string& group,
-                                     const std::string& rest, int& links_left) const;
+  [[nodiscard]] bool has(const std::string& name, int& steps_left) const;
+  /// Whether the symbolic link `name` in `place`, which is called `group`, leads to where `rest` ("", "/images") leads
+  /// to something.
+  [[nodiscard]] bool leads_somewhere(hid_t place, const std::string& name, const H5L_info_t& link,
+                                     const std::string& group, const std::string& rest, int& steps_left) const;
   /// The same as `has`, but throws when there is nothing; once for each name.
   void require_sound(std::string_view object, const Task& task) const;
-  /// One that can be reached without a symbolic link.
-  void require_sound_object(const std::string& name, const Task& task) const;
+  [[nodiscard]] haddr_t root_address() const;
+  /// Throws when the header there is not one to be given to the library; once for each.
+  void require_sound_header_of(haddr_t address, const Task& task) const;
   /// A group, data set or type, looked at before it is opened.
   [[nodiscard]] Handle open_object(std::string_view object, const Task& task) const;
   /// Refuses what is not there, is not a data set, or has axes whose product overflows.

@@ -29,20 +29,14 @@ struct Reference {
   std::uint64_t length, address, index;
 };
 
-std::span<const unsigned char> value_at(GlobalHeap& heap, const Reference& reference) {
+/// `unit`: bytes of what the value is made of.
+std::span<const unsigned char> value_at(GlobalHeap& heap, const Reference& reference, std::size_t unit = 1) {
   const auto [length, address, index] = reference;
   if (length == 0 || address == 0) return {};
   const auto object = heap.object(address, index);
-  require(length <= object.size());
-  heap.count_once_written(length);
-  return object.first(length);
-}
-
-/// Bytes of what values of variable length are made of; 0: they have none.
-std::size_t unit_of(hid_t type, const Task& task) {
-  if (check(H5Tis_variable_str(type), task) > 0) return 1;
-  if (H5Tget_class(type) != H5T_VLEN) return 0;
-  return H5Tget_size(own(H5Tget_super(type), H5Tclose, task).get());
+  require(length <= object.size() / unit);
+  heap.count_once_written(length * unit);
+  return object.first(length * unit);
 }
 
 /// Calls `take` with the heap and each of n references of `object`. They count in the file that it is in, to which a
@@ -94,44 +88,14 @@ std::vector<std::string> read_all_strings(hid_t object, hid_t stored, std::uint6
   return strings;
 }
 
-std::vector<std::uint8_t> read_variable_bytes(hid_t object, const Task& task, const ReadAll& read) {
-  std::vector<std::uint8_t> value;
-  read_variable(object, 1, task, read, [&](GlobalHeap& heap, const Reference& reference) {
-    const auto bytes = value_at(heap, reference);
-    value.assign(bytes.begin(), bytes.end());
-  });
-  return value;
-}
-
-bool is_variable(hid_t type, const Task& task) {
-  if (unit_of(type, task) > 0) return true;
-  const H5T_class_t kind = H5Tget_class(type);
-  if (kind == H5T_ARRAY) return is_variable(own(H5Tget_super(type), H5Tclose, task).get(), task);
-  const int n_members = kind == H5T_COMPOUND ? check(H5Tget_nmembers(type), task) : 0;
-  for (int i = 0; i < n_members; ++i) {
-    const Handle member = own(H5Tget_member_type(type, static_cast<unsigned>(i)), H5Tclose, task);
-    if (is_variable(member.get(), task)) return true;
-  }
-  return false;
-}
-
-void require_sound_variable(hid_t object, hid_t stored, std::uint64_t n, const Task& task, const ReadAll& read) {
-  if (n == 0 || !is_variable(stored, task)) return;
-  const std::size_t unit = unit_of(stored, task);
-  const Handle part =
-      unit > 0 && H5Tget_class(stored) == H5T_VLEN ? own(H5Tget_super(stored), H5Tclose, task) : Handle();
-  if (unit == 0 || (part.get() >= 0 && is_variable(part.get(), task))) {
-    fail(task, "values of variable length are part of its values, which cannot be checked", "leave it out of the file");
-  }
+std::vector<std::vector<std::uint8_t>> read_sequences(hid_t object, std::size_t unit, std::uint64_t n, const Task& task,
+                                                      const ReadAll& read) {
+  std::vector<std::vector<std::uint8_t>> values;
   read_variable(object, n, task, read, [&](GlobalHeap& heap, const Reference& reference) {
-    // For the library a value is empty where its address is 0. Elsewhere it takes the whole object, whatever its
-    // length.
-    if (reference.address == 0) return;
-    const std::size_t n_bytes = reference.length * unit;
-    heap.require_sound_for_library(reference.address);
-    require(heap.object(reference.address, reference.index).size() == n_bytes);
-    heap.count_once_written(n_bytes);
+    const auto bytes = value_at(heap, reference, unit);
+    values.emplace_back(bytes.begin(), bytes.end());
   });
+  return values;
 }
 
 }  // namespace xrai::hdf5

@@ -111,6 +111,7 @@ Type classify(hid_t type) {
     const Handle integers(H5Tget_super(type), H5Tclose);
     return integers.get() < 0 ? Type::kOther : classify(integers.get());
   }
+  if (kind == H5T_BITFIELD && H5Tget_size(type) == 1 && is_ordinary(type, kind)) return Type::kUint8;
   if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || !is_ordinary(type, kind)) return Type::kOther;
   const std::size_t bytes = H5Tget_size(type);
   if (kind == H5T_FLOAT) {

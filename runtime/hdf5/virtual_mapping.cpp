@@ -73,7 +73,7 @@ class Mappings {
     } else if (version == 2) {
       check_regular(space);
     } else {
-      throw NotUnderstood{"its parts are described in a newer way"};
+      throw NotUnderstood{"its parts are described in the way of HDF5 2.0"};
     }
   }
 

@@ -48,7 +48,7 @@ struct CheckpointFacts {
   std::string threshold_note{};            // on which pictures; empty: on none
   std::optional<double> temperature{};     // of calibration.h; absent: probabilities are as the network gives them
   std::string temperature_note{};          // on which pictures it was fitted, or why it was not
-  std::int64_t fitted_networks = 1;        // whose mean probability temperature and threshold were chosen for
+  std::optional<std::int64_t> fitted_networks{};  // whose mean temperature and threshold were chosen for; absent: none
   ValidationScores validation{};
   bool synthetic_data = false;
   std::string data_fingerprint{};  // of the training data as it was read; empty: written before there were any

@@ -21,6 +21,7 @@ T needed(const hdf5::File& file, const std::string& name) {
 
 }  // namespace
 
+// The checksum is of these, so what older files do not have is left out where it is not set.
 Attributes attributes_of(const CheckpointFacts& facts, const TrainingState& s) {
   Attributes a;
   a["classes"] = facts.classes;
@@ -38,7 +39,7 @@ Attributes attributes_of(const CheckpointFacts& facts, const TrainingState& s) {
   if (!facts.threshold_note.empty()) a["threshold_note"] = facts.threshold_note;
   if (facts.temperature) a["temperature"] = *facts.temperature;
   if (!facts.temperature_note.empty()) a["temperature_note"] = facts.temperature_note;
-  a["fitted_networks"] = facts.fitted_networks;
+  if (facts.fitted_networks) a["fitted_networks"] = *facts.fitted_networks;
   a["synthetic"] = std::int64_t{facts.synthetic_data};
   if (!facts.data_fingerprint.empty()) a["data_fingerprint"] = facts.data_fingerprint;
   a["step"] = s.step;

@@ -140,9 +140,10 @@ TEST_F(EvaluateProgram, StressAndShortcutsStandInTextJsonAndReportAndChangeNothi
   // A quick look afterwards keeps them.
   EXPECT_EQ(evaluate("--split val").exit_code, 0);
   const fs::path eval = fs::path(run_folder()) / "eval";
-  EXPECT_TRUE(nlohmann::json::parse(text(eval / "val-stress.json")).contains("shortcuts"));
+  EXPECT_TRUE(nlohmann::json::parse(text(eval / "val-stress.json")).contains("stress"));
+  EXPECT_TRUE(nlohmann::json::parse(text(eval / "val-shortcuts.json")).contains("shortcuts"));
   EXPECT_FALSE(nlohmann::json::parse(text(eval / "val.json")).contains("shortcuts"));
-  EXPECT_NE(text(fs::path(run_folder()) / "report-stress.html").find("Shortcuts"), std::string::npos);
+  EXPECT_NE(text(fs::path(run_folder()) / "report-val-stress.html").find("Under stress"), std::string::npos);
 }
 
 TEST_F(EvaluateProgram, AnotherFilesResultStandsBesideThatOfTheRunsOwn) {
@@ -155,6 +156,13 @@ TEST_F(EvaluateProgram, AnotherFilesResultStandsBesideThatOfTheRunsOwn) {
   ASSERT_EQ(answer.exit_code, 0) << text(folder() / "messages");
   EXPECT_EQ(text(eval / "val.json"), own);
   EXPECT_EQ(nlohmann::json::parse(text(eval / "hospital-val.json"))["data"], other.string());
+  // The run's own file may be called anything.
+  fs::copy_file(data(), folder() / "moved.h5", fs::copy_options::overwrite_existing);
+  ASSERT_EQ(run("xrai_evaluate --checkpoint " + run_folder() + " --data " + (folder() / "moved.h5").string() +
+                " --split val --device cpu")
+                .exit_code,
+            0);
+  EXPECT_EQ(nlohmann::json::parse(text(eval / "val.json"))["data"], (folder() / "moved.h5").string());
 }
 
 TEST_F(EvaluateProgram, JsonNamesEveryMistakeAndTheCourseOfTheTraining) {

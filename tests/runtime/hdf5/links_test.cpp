@@ -115,6 +115,21 @@ TEST_P(LinkedGroup, ThatGoesInCirclesLeadsNowhere) {
   EXPECT_THAT(refusal("/there/round"), HasSubstr("there is no such data set"));
 }
 
+// One step at a time from group to group; a way of thousands would otherwise be walked as often as it is long.
+TEST_P(LinkedGroup, AWayOfThousandsOfNamesIsNotWalked) {
+  make_both([](hid_t file) {
+    H5Lcreate_hard(file, "group", file, "group/again", H5P_DEFAULT, H5P_DEFAULT);
+    std::string way = "/group";
+    for (int i = 0; i < 500; ++i) way += "/again";
+    put(file, "group/inner", 3);
+    link(file, "group/far", (way + "/inner").c_str());
+    for (int i = 0; i < 2000; ++i) way += "/again";
+    link(file, "group/too_far", (way + "/inner").c_str());
+  });
+  EXPECT_EQ(read("/there/far"), Bytes{3});
+  EXPECT_THAT(refusal("/there/too_far"), HasSubstr("there is no such data set"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Everywhere, LinkedGroup, ::testing::Values(Links::kInFolder, Links::kAnywhere));
 
 TEST(LinksOfAnotherFile, LeaveTheFirstFilesFolderOnlyWhenTheyMay) {

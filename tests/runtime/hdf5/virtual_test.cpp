@@ -154,7 +154,7 @@ TEST_F(Virtual, AListOfSourcesThatIsWrongIsRefusedBeforeTheLibrarySeesIt) {
       {"a pattern", 12, '%', "named by a pattern"},
       {"single values", 14, 1, "not blocks of values"},
       {"another kind of part", 14, 9, kDamaged},
-      {"a newer part", 34, 3, "in a newer way"},
+      {"a newer part", 34, 3, "in the way of HDF5 2.0"},
       {"fewer axes", 46, 2, kDamaged},
       {"more axes", 46, 33, kDamaged},
       {"more blocks", 50, 2, kDamaged},
