@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kSuffix = ".npy";
 constexpr std::uint64_t kLongestHeader = 10000;  // NumPy itself refuses longer ones
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_array(const std::string& why) {
   throw Error(ExitCode::kBadData, why);
 }
 
@@ -63,11 +63,11 @@ NpyArray::NpyArray(std::unique_ptr<ZipMember> member) : member_(std::move(member
   std::array<std::byte, 12> start{};
   const auto byte = [&](std::size_t i) { return std::to_integer<std::uint64_t>(start[i]); };
   if (member_->size() >= start.size()) member_->read(0, start);
-  if (std::memcmp(start.data(), "\x93NUMPY", 6) != 0) refuse("it is not in NumPy's format");
+  if (std::memcmp(start.data(), "\x93NUMPY", 6) != 0) refuse_array("it is not in NumPy's format");
   const bool first_version = byte(6) == 1;
   std::uint64_t header_bytes = byte(8) | byte(9) << 8;
   if (!first_version) header_bytes |= byte(10) << 16 | byte(11) << 24;
-  if (header_bytes > kLongestHeader) refuse("its header is damaged");
+  if (header_bytes > kLongestHeader) refuse_array("its header is damaged");
   std::string header(header_bytes, '\0');
   const std::uint64_t header_at = first_version ? 10 : 12;
   values_at_ = header_at + header_bytes;
@@ -75,13 +75,14 @@ NpyArray::NpyArray(std::unique_ptr<ZipMember> member) : member_(std::move(member
 
   read_type(value_of(header, "descr"), info_);
   info_.shape = read_shape(value_of(header, "shape"));
-  if (info_.type == hdf5::Type::kOther || info_.shape.empty()) refuse("it is not an array of numbers");
+  if (info_.type == hdf5::Type::kOther || info_.shape.empty()) refuse_array("it is not an array of numbers");
   if (value_of(header, "fortran_order").starts_with("True")) {
-    refuse("it is in Fortran's order; write it with numpy.ascontiguousarray");
+    refuse_array("it is in Fortran's order; write it with numpy.ascontiguousarray");
   }
   std::uint64_t left = (member_->size() - values_at_) / info_.element_bytes;
   for (const std::uint64_t axis : info_.shape) left = axis == 0 ? 0 : left / axis;
-  if (left == 0) refuse(fmt::format("it has fewer values than its shape ({}) says", fmt::join(info_.shape, ", ")));
+  if (left == 0)
+    refuse_array(fmt::format("it has fewer values than its shape ({}) says", fmt::join(info_.shape, ", ")));
   info_.stored_bytes = info_.shape[0] * info_.row_bytes();
 }
 
@@ -108,7 +109,7 @@ NpyArray NpzFile::open(const std::string& name) const {
   try {
     return NpyArray(std::make_unique<ZipMember>(path_, entries_.at(name)));
   } catch (const Error& error) {
-    refuse(fmt::format("{}: {}", name, error.what()));
+    refuse_array(fmt::format("{}: {}", name, error.what()));
   }
 }
 

@@ -84,7 +84,7 @@ void copy_attributes(const File::State& state, const std::string& object, const 
   for (const std::string& name : names) copy_attribute(state, source.get(), made.get(), name, task);
 }
 
-constexpr std::ptrdiff_t kDeepest = 32;  // groups in groups
+constexpr std::ptrdiff_t kDeepestGroup = 32;  // groups in groups
 
 /// What becomes of values on their way to another file.
 enum class Values { kAsStored, kText, kSequences, kLeftOut };
@@ -224,7 +224,7 @@ void File::link(std::string_view existing, std::string_view name) {
 void File::copy(const File& source, std::string_view name) {
   const std::string object(name);
   if (!source.is_link(object) && source.is_group(object)) {
-    if (std::count(object.begin(), object.end(), '/') > kDeepest) {
+    if (std::count(object.begin(), object.end(), '/') > kDeepestGroup) {
       fail(source.state().reading(name), "it is in a group without end");
     }
     create_group_like(source, object);
