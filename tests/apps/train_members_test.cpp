@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "apps/report/scoring_point.h"
 #include "apps/training/picture_cache.h"
 #include "apps/training/recipes.h"
 #include "apps/training/train_options.h"
@@ -132,16 +133,15 @@ TEST_F(Members, AreNotLeftOutByAResumeWithFewer) {
 
 TEST_F(Members, OneAloneIsToldFromTheMeanThatItsTemperatureIsOf) {
   ASSERT_EQ(run_command(new_run("r", kTwo)).exit_code, 0);
-  const auto evaluated = [&](const fs::path& run_or_checkpoint) {
-    const auto result = run_command("xrai_evaluate --device cpu --data " + quoted(data()) + " --checkpoint " +
-                                    quoted(run_or_checkpoint));
-    EXPECT_EQ(result.exit_code, 0) << result.errors;
-    return result.errors;
-  };
-  EXPECT_THAT(evaluated(run("r") / "checkpoints" / "best.h5"), HasSubstr("chosen for the mean of 2 networks"));
-  EXPECT_THAT(evaluated(run("r")), Not(HasSubstr("chosen for the mean of")));
-  fs::remove_all(run("r") / "members");
-  EXPECT_THAT(evaluated(run("r")), HasSubstr("chosen for the mean of 2 networks"));
+  const CheckpointFacts facts = read_checkpoint(run("r") / "checkpoints" / "best.h5").facts;
+  EXPECT_THAT(fitted_for_others_warning(facts, 1),
+              HasSubstr("chosen for the mean of 2 networks, and one alone is scored"));
+  EXPECT_EQ(fitted_for_others_warning(facts, 2), "");
+  const CheckpointFacts second = read_checkpoint(run("r") / "members" / "2" / "checkpoints" / "best.h5").facts;
+  EXPECT_EQ(fitted_for_others_warning(second, 1), "") << "each has a temperature of its own, too";
+  CheckpointFacts older = facts;
+  older.fitted_networks.reset();
+  EXPECT_EQ(fitted_for_others_warning(older, 1), "");
 }
 
 TEST_F(Members, OneThatHasNoCheckpointYetEndsTheList) {
