@@ -126,14 +126,6 @@ void describe(OpenDataset& dataset, const File::State& state, const Task& task) 
     dataset.filtered = check(H5Pget_nfilters(creation.get()), task) > 0;
     dataset.missing_filter = missing_filter(creation.get(), task);
   }
-  if (layout == H5D_COMPACT) {  // the library copies as many bytes as the shape says, whatever the header holds
-    const auto n_values = static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), task));
-    const std::uint64_t there = H5Dget_storage_size(dataset.id.get());
-    std::uint64_t wanted = 0;
-    if (__builtin_mul_overflow(n_values, H5Tget_size(dataset.type.get()), &wanted) || there < wanted) {
-      fail(task, fmt::format("{} of its bytes are there, and its shape wants more", there), kCopyAgain);
-    }
-  }
   ObjectInfo file_info{}, info{};
   check(H5Oget_info2(state.file.get(), &file_info, H5O_INFO_BASIC), task);
   check(H5Oget_info2(dataset.id.get(), &info, H5O_INFO_BASIC), task);

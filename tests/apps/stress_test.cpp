@@ -14,99 +14,22 @@
 #include "apps/stress/stress_suite.h"
 #include "apps/stress/stress_words.h"
 #include "apps/stress/variant_scores.h"
-#include "kernels/parallel.h"
 #include "runtime/core/error.h"
 #include "tests/apps/page_checks.h"
+#include "tests/apps/stress_fixture.h"
 
 namespace xrai {
 namespace stress_test {
 
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kSide = 20, kPixels = kSide * kSide;
-
-/// Pictures with a smooth ramp; those of class 1 are brighter. Two families a class.
-class MadeUpData : public DatasetReader {
- public:
-  explicit MadeUpData(std::int64_t n) {
-    for (const char* split : {"train", "val"})
-      for (std::int64_t i = 0; i < n; ++i) {
-        Split& held = splits_[split];
-        const auto label = static_cast<std::int32_t>(i % 2);
-        held.labels.push_back(label);
-        const std::string number = std::to_string(100 + i);
-        const bool first = i % 4 < 2;
-        held.sources.push_back(label == 0 ? (first ? "N/IM-" : "N/NORMAL2-IM-") + number + "-0001.jpeg"
-                                          : "P/person" + number + (first ? "_bacteria_1.jpeg" : "_virus_1.jpeg"));
-        for (std::int64_t p = 0; p < kPixels; ++p)
-          held.pixels.push_back(static_cast<std::uint8_t>(85 + 30 * label + i % 13 + 2 * (p % kSide) + p / kSide));
-      }
-  }
-  [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
-  [[nodiscard]] const Layout& layout() const override { return layout_; }
-  [[nodiscard]] std::vector<std::string> splits() const override { return {"train", "val"}; }
-  [[nodiscard]] std::int64_t n_images(std::string_view s) const override { return std::ssize(labels(s)); }
-  [[nodiscard]] std::int64_t height(std::string_view) const override { return kSide; }
-  [[nodiscard]] std::int64_t width(std::string_view) const override { return kSide; }
-  [[nodiscard]] std::int64_t rows_per_chunk(std::string_view) const override { return 4; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return names; }
-  [[nodiscard]] const std::vector<std::int32_t>& labels(std::string_view s) const override { return at(s).labels; }
-  [[nodiscard]] std::vector<std::string> groups(std::string_view) const override { return {}; }
-  [[nodiscard]] std::vector<std::string> sources(std::string_view s) const override { return at(s).sources; }
-  [[nodiscard]] std::optional<hdf5::Attribute> attribute(const std::string&) const override { return std::nullopt; }
-  void read_rows(std::string_view s, std::span<const std::int64_t> rows, std::uint8_t* pixels) override {
-    for (const std::int64_t row : rows) pixels = std::copy_n(at(s).pixels.begin() + row * kPixels, kPixels, pixels);
-  }
-
-  std::vector<std::string> names = {"NORMAL", "PNEUMONIA"};
-
- private:
-  struct Split {
-    std::vector<std::int32_t> labels;
-    std::vector<std::string> sources;
-    std::vector<std::uint8_t> pixels;
-  };
-  [[nodiscard]] const Split& at(std::string_view s) const { return splits_.find(s)->second; }
-
-  std::map<std::string, Split, std::less<>> splits_;
-  std::filesystem::path path_ = "made-up.h5";
-  Layout layout_;
-};
-
-/// A network that looks at nothing but exposure: surely class 1 above a mean grey of 137.
-std::vector<float> by_exposure(const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
-  std::vector<float> probabilities;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::uint8_t* const first = pixels + i * height * width;
-    const double mean = std::accumulate(first, first + height * width, 0.0) / static_cast<double>(height * width);
-    const auto p = static_cast<float>(1.0 / (1.0 + std::exp(-(mean - 137.0) / 8.0)));
-    probabilities.insert(probabilities.end(), {1.0f - p, p});
-  }
-  return probabilities;
-}
-
-void not_told(std::int64_t) {}
-
-struct Stress : ::testing::Test {
-  // One thread: on a busy machine more of them wait for each other.
-  Stress() { kernels::set_thread_count(1); }
-  ~Stress() override { kernels::set_thread_count(threads_before); }
-
-  const int threads_before = kernels::thread_count();
-  MadeUpData data{23};
-  Predictions clean = score_split(data, "val", {}, data.names, "best.h5", by_exposure);
-  std::vector<StatisticColumn> columns = varying_columns(split_statistics(data, "val"));
-
-  StressResult stress(const std::function<void(std::int64_t)>& on_images = not_told) {
-    return measure_stress(data, "val", clean, 0.5, 1, by_exposure, on_images);
-  }
-  ShortcutResult shortcuts() { return measure_shortcuts(data, "val", clean, 0.5, columns, by_exposure, not_told); }
-};
-
-const CorruptionResult& of(const StressResult& result, CorruptionKind kind) {
-  return *std::find_if(result.corruptions.begin(), result.corruptions.end(),
-                       [&](const CorruptionResult& c) { return c.corruption.kind == kind; });
-}
+using testing::by_exposure;
+using testing::kPixels;
+using testing::kSide;
+using testing::MadeUpData;
+using testing::not_told;
+using testing::of;
+class Stress : public testing::StressFixture {};
 
 TEST_F(Stress, FailsANetworkThatGoesByExposureWhereExposureChangesAndNowhereElse) {
   std::int64_t done = 0;
@@ -148,69 +71,6 @@ TEST_F(Stress, MeansAreOverSeveritiesCorruptionsAndBoth) {
       mean_figures({{}, {.auroc = 0.5, .accuracy = {}, .balanced_accuracy = {}, .sensitivity = {}, .specificity = {}}})
           .auroc,
       0.5);
-}
-
-TEST_F(Stress, EveryFigureHasItsInterval) {
-  const StressResult result = stress();
-  const auto expect_around = [](const JudgedFigures& f, std::string_view what) {
-    for (std::size_t i = 0; i < kStressFigures.size(); ++i) {
-      ASSERT_TRUE(f.ci95[i]) << what << " " << i;
-      EXPECT_LE(f.ci95[i]->low, *(f.*kStressFigures[i]) + 1e-12) << what << " " << i;
-      EXPECT_GE(f.ci95[i]->high, *(f.*kStressFigures[i]) - 1e-12) << what << " " << i;
-    }
-  };
-  expect_around(result.stressed, "stressed");
-  expect_around(result.mean, "mean");
-  expect_around(result.clean, "clean");
-  for (const CorruptionResult& c : result.corruptions) {
-    expect_around(c.mean, c.corruption.name);
-    for (const JudgedFigures& f : c.by_severity) expect_around(f, c.corruption.name);
-  }
-  // Of one variant they are those of an evaluation.
-  const Evaluation alone = evaluate(clean, {.threshold = 0.5, .n_resamples = 0});
-  EXPECT_EQ(result.clean.ci95[0]->low, alone.metric("auroc").ci95->low);
-  EXPECT_EQ(result.clean.ci95[1]->low, alone.metric("accuracy").ci95->low);
-  EXPECT_EQ(result.clean.ci95[3]->low, alone.metric("sensitivity").ci95->low);
-  EXPECT_EQ(result.clean.ci95[4]->low, alone.metric("specificity").ci95->low);
-}
-
-/// Says the same of picture i whatever was done to it; wrong about every fifth.
-Predict by_place(const std::vector<std::int32_t>& labels) {
-  return [labels, next = std::size_t{0}](const std::uint8_t*, std::int64_t n, std::int64_t, std::int64_t) mutable {
-    std::vector<float> probabilities;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::size_t place = next++ % labels.size();
-      const bool positive = (labels[place] == 1) != (place % 5 == 0);
-      const float p = (positive ? 0.7f : 0.2f) + 0.01f * static_cast<float>(place % 7);
-      probabilities.insert(probabilities.end(), {1.0f - p, p});
-    }
-    return probabilities;
-  };
-}
-
-// Patients that are drawn once are drawn for every variant: means over equal variants are as uncertain as one of them,
-// and not by the root of their number less.
-TEST_F(Stress, MeansOfVariantsAreResampledTogether) {
-  const Predict predict = by_place(data.labels("val"));
-  const Predictions same = score_split(data, "val", {}, data.names, "best.h5", predict);
-  const StressResult result = measure_stress(data, "val", same, 0.5, 1, predict, not_told);
-  ASSERT_TRUE(result.clean.ci95[2]);
-  EXPECT_LT(result.clean.ci95[2]->low, result.clean.ci95[2]->high);
-  for (const JudgedFigures& mean : {result.stressed, result.mean, result.by_severity[3], result.corruptions[7].mean}) {
-    EXPECT_NEAR(mean.ci95[2]->low, result.clean.ci95[2]->low, 1e-12);
-    EXPECT_NEAR(mean.ci95[2]->high, result.clean.ci95[2]->high, 1e-12);
-  }
-}
-
-TEST_F(Stress, APerfectNetworkIsNotPerfectlyKnown) {
-  const StressResult result = stress();
-  const auto& blur = of(result, CorruptionKind::kBlur);
-  ASSERT_EQ(blur.mean.sensitivity, 1.0);
-  for (std::size_t i = 0; i < kStressFigures.size(); ++i) {
-    ASSERT_TRUE(blur.mean.ci95[i]) << i;
-    EXPECT_LT(blur.mean.ci95[i]->low, 0.97) << i;
-    EXPECT_NEAR(blur.mean.ci95[i]->high, 1.0, 1e-12) << i;
-  }
 }
 
 TEST_F(Stress, VariantsAreScoredOnTheSamePicturesInTheSameOrder) {
