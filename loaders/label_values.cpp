@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -173,6 +175,8 @@ hdf5::DatasetInfo info_of_column(const hdf5::File& file, const std::string& obje
       std::all_of(info.shape.begin(), info.shape.end() - 1, [](std::uint64_t axis) { return axis == 1; });
   if (is_row) info.shape = {info.shape.back()};
   if (is_turned(info, n_images)) std::swap(info.shape[0], info.shape[1]);
+  if (info.shape.size() > 2)
+    info.shape.erase(std::remove(info.shape.begin() + 1, info.shape.end(), 1), info.shape.end());
   return info;
 }
 
@@ -180,17 +184,29 @@ bool is_column(const hdf5::DatasetInfo& info) {
   return std::all_of(info.shape.begin() + 1, info.shape.end(), [](std::uint64_t axis) { return axis == 1; });
 }
 
+/// "NORMAL" and "normal" are one class, by the name that comes first.
 std::vector<std::string> classes_of_words(const std::vector<LabelColumn>& columns) {
-  std::set<std::string> distinct;
+  std::map<std::string, std::string> distinct;
   for (const LabelColumn& column : columns) {
     if (column.words.empty()) refuse(column.where, "its labels are numbers, those of another split words");
-    distinct.insert(column.words.begin(), column.words.end());
+    for (const std::string& word : column.words) distinct.emplace(lower_case(word), word);
     if (distinct.size() > static_cast<std::size_t>(kLargestClassCount)) {
       refuse(column.where, "nearly every label is another word; is it a list of names?");
     }
   }
-  if (distinct.size() < 2) refuse(columns.front().where, fmt::format("all labels are '{}'", *distinct.begin()));
-  return {distinct.begin(), distinct.end()};
+  if (distinct.size() < 2) refuse(columns.front().where, fmt::format("all labels are '{}'", distinct.begin()->second));
+  std::vector<std::string> classes;
+  for (const auto& [lower, word] : distinct) classes.push_back(word);
+  std::sort(classes.begin(), classes.end());
+  return classes;
+}
+
+/// The class of that name; written in another case if none is called exactly so.
+std::int64_t place_of(const std::string& word, const std::vector<std::string>& classes) {
+  const auto exact = std::find(classes.begin(), classes.end(), word);
+  if (exact != classes.end()) return exact - classes.begin();
+  const auto alike = [&](const std::string& name) { return lower_case(name) == lower_case(word); };
+  return std::find_if(classes.begin(), classes.end(), alike) - classes.begin();
 }
 
 /// 0, 1 and a stray 255 are no 256 classes.
@@ -254,15 +270,17 @@ std::vector<std::vector<std::int32_t>> number_by_names(const std::vector<LabelCo
   return labels;
 }
 
+bool has_several(const std::vector<std::string>& texts) {
+  return std::adjacent_find(texts.begin(), texts.end(), std::not_equal_to<>()) != texts.end();
+}
+
 std::vector<std::int32_t> places(const LabelColumn& column, const std::vector<std::string>& classes,
                                  std::int64_t first) {
   std::vector<std::int32_t> labels;
   const std::size_t n = std::max(column.numbers.size(), column.words.size());
   for (std::size_t i = 0; i < n; ++i) {
     const std::string label = column.words.empty() ? fmt::format("{}", column.numbers[i]) : column.words[i];
-    const std::int64_t place = column.words.empty()
-                                   ? column.numbers[i] - first
-                                   : std::find(classes.begin(), classes.end(), label) - classes.begin();
+    const std::int64_t place = column.words.empty() ? column.numbers[i] - first : place_of(label, classes);
     if (place < 0 || place >= static_cast<std::int64_t>(classes.size())) {
       refuse(column.where, fmt::format("label {} of picture {} is not one of the {} classes ({})", label, i,
                                        classes.size(), fmt::join(classes, ", ")));
@@ -326,9 +344,25 @@ LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string&
                                      column.empty() ? "label" : column, fmt::join(table.header, ", ")));
   }
   labels.form = "column " + table.header[*at];
+  if (const auto split = table.column("split"); split && has_several(table.values(*split, ids, n_images))) {
+    labels.warning = fmt::format(
+        "{} has a column {}, which is not used: pictures of all its splits are taken; write each "
+        "split as data sets of its own (train/images, test/images)",
+        labels.where, table.header[*split]);
+  }
   take_words(labels, table.values(*at, ids, n_images));
   if (lower_case(table.header[*at]) == kFinding && labels.words.empty()) name_finding(labels, table.header[*at]);
   return labels;
+}
+
+std::vector<std::string> read_csv_texts(const std::filesystem::path& csv, Role role, std::span<const std::string> ids,
+                                        std::int64_t n_images) {
+  const CsvTable table = read_csv_table(csv);
+  for (std::size_t column = 0; column < table.header.size(); ++column) {
+    const ObjectName name = parse_object_name(table.header[column]);
+    if (name.role == role && name.rest_without_id().empty()) return table.values(column, ids, n_images);
+  }
+  return {};
 }
 
 std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColumn>& columns,

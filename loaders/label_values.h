@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/object_name.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -22,11 +23,12 @@ struct LabelColumn {
   std::vector<std::int64_t> numbers{};
   std::vector<std::string> words{};    // instead of numbers
   std::vector<std::string> classes{};  // what 0 and 1 mean, when the column is a finding
+  std::string warning{};               // a sentence, or empty
 };
 
 /// A data set (N), (N, 1), (N, 1, 1, 1), (1, N) of whole numbers of any type, bool or strings, or (N, K): one-hot, or
-/// one column a finding; (batches, `per_batch`) where pictures stand in batches. `column`: its number or its name in
-/// `names` (K); empty: one-hot, or the finding. Throws Error(kBadData).
+/// one column a finding, with any axes of length 1 behind N; (batches, `per_batch`) where pictures stand in batches.
+/// `column`: its number or its name in `names` (K); empty: one-hot, or the finding. Throws Error(kBadData).
 LabelColumn read_labels(const hdf5::File& file, const std::string& object, const std::string& column,
                         const std::vector<std::string>& names, std::int64_t n_images, std::uint64_t per_batch = 0);
 
@@ -35,6 +37,11 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
 /// Error(kBadData).
 LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string& column,
                             std::span<const std::string> ids, std::int64_t n_images);
+
+/// The column of such a table whose name says that it is of this role, "Patient ID" of groups; empty without one.
+/// Throws Error(kBadData).
+std::vector<std::string> read_csv_texts(const std::filesystem::path& csv, Role role, std::span<const std::string> ids,
+                                        std::int64_t n_images);
 
 /// Class numbers of all splits, in the order of `columns`, and `classes`, the names of the numbers. Where `classes` is
 /// empty it is filled: words in alphabetical order, or the numbers themselves. Throws Error(kBadData) for a label that

@@ -50,14 +50,17 @@ std::string labels_text(const Layout& layout, const SplitLayout& split) {
   const LabelPlace& place_of = split.label_place;
   if (!place_of.csv.empty()) return "labels " + place_of.csv.filename().string();
   if (!place_of.object.empty()) return "labels " + place(layout, place_of.file, place_of.object);
-  return "a data set for each class";
+  return split.encoded.empty() ? "a data set for each class" : "a group for each class";
 }
 
 }  // namespace
 
 std::vector<std::string> picture_ids(const SplitLayout& split) {
   std::vector<std::string> ids;
-  for (const std::string& object : split.encoded) ids.push_back(std::filesystem::path(object).filename().string());
+  for (const std::filesystem::path object : split.encoded) {
+    const std::filesystem::path name = object.filename();
+    ids.push_back((split.of_class.empty() ? name : object.parent_path().filename() / name).string());
+  }
   return ids;
 }
 

@@ -33,7 +33,7 @@ struct PicturePart {
   std::uint64_t per_batch = 0;  // not 0: in the file the first axis of `info` is two, batches of so many pictures
 };
 
-/// Where labels are read: an object of an HDF5 file, or a column of a CSV file. Neither: each part is a class.
+/// Where labels are read: an object of an HDF5 file, or a column of a CSV file. Neither: SplitLayout::of_class.
 struct LabelPlace {
   std::filesystem::path csv{};
   std::size_t file = 0;
@@ -49,6 +49,7 @@ struct SplitLayout {
   bool channels_differ = false;      // colour, or channels scaled one by one
   std::string reading{};             // "outside the HDF5 library, ..." or through it, and why
   LabelPlace label_place;
+  std::vector<std::uint64_t> of_class{};  // pictures of each class, when every class has a data set or group of its own
   std::string label_form;                 // "one-hot", "column Pneumonia of 14", or empty for plain class numbers
   std::string groups_from, sources_from;  // data sets of names, in the file of the first part; often empty
   std::int64_t n_images = 0;
@@ -70,7 +71,8 @@ struct Layout {
 /// classes".
 std::string describe(const Layout& layout, const SplitLayout& split);
 
-/// Names of the data sets that hold a JPEG or PNG file each, without the group they are in; empty for other layouts.
+/// Names of the data sets that hold a JPEG or PNG file each, without the groups they are in except that of their class;
+/// empty for other layouts.
 std::vector<std::string> picture_ids(const SplitLayout& split);
 
 /// The files of a layout, open; they stay where they are, since readers of rows point to them. Several readers may

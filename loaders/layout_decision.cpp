@@ -13,7 +13,6 @@
 namespace xrai {
 namespace {
 
-constexpr std::array<std::string_view, 3> kSplits{"train", "val", "test"};
 constexpr std::uint64_t kLeastSide = 8;  // pixels of what is called a picture when none was found
 constexpr const char* kOtherValues =
     "its values are of a compound type, references or numbers of an unusual form; write pictures and labels as data "
@@ -23,23 +22,22 @@ std::string text(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+}  // namespace
+
 std::string objects_text(const Candidates& candidates) {
   std::vector<std::string> names;
   for (const FoundDataset* candidate : candidates) names.push_back(candidate->object);
   return text(names);
 }
 
-/// The part of the path that is neither a split nor a word for pictures, as it is written: "NORMAL" of "/train/NORMAL".
-std::string class_name(const FoundDataset& dataset) {
+std::string class_name(const std::filesystem::path& object) {
   std::string name;
-  for (const std::filesystem::path& part : std::filesystem::path(dataset.object)) {
+  for (const std::filesystem::path& part : object) {
     if (!parse_object_name(part.string()).rest.empty()) name = part.string();
   }
   const ObjectName words = parse_object_name(name);
   return words.split.empty() && words.role == Role::kUnknown ? name : fmt::format("{}", fmt::join(words.rest, " "));
 }
-
-}  // namespace
 
 bool is_meant(const std::string& object, const std::string& keys) {
   for (std::size_t first = 0; first <= keys.size();) {
@@ -63,17 +61,20 @@ Layout Decision::decide() {
   read_class_names();
   for (const std::string_view name : kSplits) {
     const auto found = of_split.find(std::string(name));
-    if (found == of_split.end()) continue;
-    try {
-      add_split(std::string(name), found->second);
-    } catch (const NoLabels& error) {
-      // A test split of a competition, whose answers nobody gives away.
-      if (layout_.splits.empty() || layout_.splits.front().name != "train") throw;
-      layout_.warnings.push_back(fmt::format("the split {} is left out: {}", name, error.what()));
-    }
+    if (found != of_split.end()) add_or_leave_out(name, [&] { add_split(std::string(name), found->second); });
   }
   if (layout_.splits.empty()) add_split("train", of_split.begin()->second);
   return std::move(layout_);
+}
+
+// A test split of a competition, whose answers nobody gives away, is left out.
+void Decision::add_or_leave_out(std::string_view split, const std::function<void()>& add) {
+  try {
+    add();
+  } catch (const NoLabels& error) {
+    if (layout_.splits.empty() || layout_.splits.front().name != "train") throw;
+    layout_.warnings.push_back(fmt::format("the split {} is left out: {}", split, error.what()));
+  }
 }
 
 void Decision::refuse(const FoundDataset& dataset, const std::string& why) const {
@@ -159,7 +160,8 @@ bool Decision::is_in_batches(const FoundDataset& dataset) const {
   const auto& shape = dataset.info.shape;
   if (shape.size() < 4 || shape.size() > 5 || shape[1] <= 1) return false;
   if (!options_.axes.empty() && options_.axes.size() + 1 != shape.size()) return false;
-  const FoundDataset* labels = companion(dataset, Role::kLabels);
+  const Candidates called_so = labels_of(dataset);
+  const FoundDataset* labels = called_so.empty() ? nullptr : called_so.front();
   for (const FoundDataset& other : found_[dataset.file]) {
     if (!options_.labels_key.empty() && is_meant(other.object, options_.labels_key)) labels = &other;
   }
@@ -171,40 +173,6 @@ bool Decision::is_in_batches(const FoundDataset& dataset) const {
   std::erase(of_labels, 1);
   return of_labels.size() == 1 && shape[0] != of_labels[0] && of_labels[0] / shape[1] == shape[0] &&
          of_labels[0] % shape[1] == 0;
-}
-
-// One JPEG or PNG file a data set, named after the picture, all in one group.
-bool Decision::take_encoded_pictures() {
-  const hdf5::File& file = *files_.front();
-  const auto holds_a_file = [&](const FoundDataset& dataset) {
-    const auto& shape = dataset.info.shape;
-    if (dataset.info.any_length) return false;  // a file would end at its first zero
-    if (shape.size() > 1 || dataset.info.element_bytes * (shape.empty() ? 1 : shape[0]) < 4) return false;
-    return dataset.info.type == hdf5::Type::kOpaque || dataset.info.type == hdf5::Type::kString ||
-           dataset.info.type == hdf5::Type::kUint8 || dataset.info.type == hdf5::Type::kInt8;
-  };
-  const auto& found = found_.front();
-  const auto first = std::find_if(found.begin(), found.end(), [&](const FoundDataset& dataset) {
-    return holds_a_file(dataset) && sniff_format(file.read_bytes(dataset.object)) != PictureFormat::kOther;
-  });
-  if (first == found.end()) return false;
-  const std::string group = std::filesystem::path(first->object).parent_path().string();
-  SplitLayout split;
-  split.name = first->name.split.empty() ? "train" : first->name.split;
-  std::vector<std::string> names = file.names_in(group);
-  std::sort(names.begin(), names.end(), is_before_by_number);  // as labels in an array count them
-  std::set<std::string> others;                                // such as labels in the same group
-  for (const FoundDataset& dataset : found) {
-    if (!holds_a_file(dataset)) others.insert(dataset.object);
-  }
-  for (const std::string& name : names) {
-    const std::string object = (group == "/" ? "/" : group + "/") + name;
-    if (!others.contains(object)) split.encoded.push_back(object);
-  }
-  split.n_images = static_cast<std::int64_t>(split.encoded.size());
-  split.label_place = find_labels(*first, split);
-  layout_.splits.push_back(std::move(split));
-  return true;
 }
 
 // train.h5 has test.h5 beside it, and X_train.h5 X_test.h5: files and data sets whose names differ in the split only.
@@ -237,19 +205,7 @@ void Decision::open_other_splits() {
 }
 
 void Decision::read_class_names() {
-  for (const char* name : {"classes", "class_names"}) {
-    const auto attribute = files_.front()->attribute("/", name);
-    if (!attribute) continue;
-    const auto* list = std::get_if<std::vector<std::string>>(&*attribute);
-    if (list == nullptr) continue;  // of other people, how many there are
-    if (list->size() < 2) {
-      throw Error(ExitCode::kBadData, fmt::format("attribute '{}' of {} cannot be used: it must list two or more class "
-                                                  "names",
-                                                  name, layout_.files.front().string()));
-    }
-    layout_.classes = *list;
-    return;
-  }
+  if (read_class_attribute(0, "/")) return;
   for (const FoundDataset& dataset : found_.front()) {
     const bool is_list = dataset.info.type == hdf5::Type::kString && dataset.info.shape.size() == 1;
     if (dataset.name.role == Role::kClasses && is_list && dataset.info.shape[0] >= 2) {
@@ -257,6 +213,23 @@ void Decision::read_class_names() {
       return;
     }
   }
+}
+
+bool Decision::read_class_attribute(std::size_t file, const std::string& object) {
+  for (const char* name : {"classes", "class_names"}) {
+    const auto attribute = files_[file]->attribute(object, name);
+    if (!attribute) continue;
+    const auto* list = std::get_if<std::vector<std::string>>(&*attribute);
+    if (list == nullptr) continue;  // of other people, how many there are
+    if (list->size() < 2) {
+      throw Error(ExitCode::kBadData, fmt::format("attribute '{}' of {} cannot be used: it must list two or more class "
+                                                  "names",
+                                                  name, layout_.files[file].string()));
+    }
+    layout_.classes = *list;
+    return true;
+  }
+  return false;
 }
 
 // Several data sets may be pictures of one split: the one with the plainest name, or one for each class.
@@ -271,9 +244,10 @@ Candidates Decision::choose(const Candidates& candidates) {
   });
   if (likely.size() == 1 || likely[0]->name.rest.size() < likely[1]->name.rest.size()) return {likely[0]};
   if (!has_labels(likely) &&
-      std::none_of(likely.begin(), likely.end(), [](const FoundDataset* c) { return class_name(*c).empty(); })) {
-    std::sort(likely.begin(), likely.end(),
-              [](const FoundDataset* a, const FoundDataset* b) { return class_name(*a) < class_name(*b); });
+      std::none_of(likely.begin(), likely.end(), [](const FoundDataset* c) { return class_name(c->object).empty(); })) {
+    std::sort(likely.begin(), likely.end(), [](const FoundDataset* a, const FoundDataset* b) {
+      return class_name(a->object) < class_name(b->object);
+    });
     return likely;
   }
   throw Error(ExitCode::kBadData,
@@ -324,6 +298,16 @@ void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
   split.parts.push_back({dataset.file, dataset.object, std::move(info), per_batch});
 }
 
+// Of data sets or groups that are a class each.
+void Decision::take_class_names(const FoundDataset& first, const std::string& split,
+                                const std::vector<std::string>& classes) {
+  if (!layout_.splits.empty() && classes != layout_.classes) {
+    refuse(first, fmt::format("the classes of {} are {}, those of another split {}", split, text(classes),
+                              text(layout_.classes)));
+  }
+  layout_.classes = classes;
+}
+
 void Decision::add_split(const std::string& name, const Candidates& candidates) {
   const Candidates chosen = choose(candidates);
   SplitLayout split;
@@ -331,14 +315,15 @@ void Decision::add_split(const std::string& name, const Candidates& candidates) 
   for (const FoundDataset* part : chosen) add_part(split, *part);
   if (chosen.size() > 1) {
     std::vector<std::string> classes;
-    for (const FoundDataset* part : chosen) classes.push_back(class_name(*part));
-    if (!layout_.splits.empty() && classes != layout_.classes) {
-      refuse(*chosen[0], fmt::format("the classes of {} are {}, those of another split {}", name, text(classes),
-                                     text(layout_.classes)));
+    for (const FoundDataset* part : chosen) {
+      classes.push_back(class_name(part->object));
+      split.of_class.push_back(part->info.shape[0]);
     }
-    layout_.classes = classes;
+    take_class_names(*chosen[0], name, classes);
   } else {
     split.label_place = find_labels(*chosen[0], split);
+    const LabelPlace& labels = split.label_place;
+    if (layout_.classes.empty() && !labels.object.empty()) read_class_attribute(labels.file, labels.object);
     if (const FoundDataset* groups = companion(*chosen[0], Role::kGroups)) split.groups_from = groups->object;
     if (const FoundDataset* sources = companion(*chosen[0], Role::kSources)) split.sources_from = sources->object;
   }

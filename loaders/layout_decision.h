@@ -1,7 +1,10 @@
-// How a layout is decided, a class in two files: layout_decision.cpp finds the pictures, layout_labels.cpp what belongs
-// to them. Nobody else includes this; loaders/layout.h is the door.
+// How a layout is decided, a class in three files: layout_decision.cpp finds the pictures, layout_encoded.cpp those
+// that are JPEG or PNG files, layout_labels.cpp what belongs to them. Nobody else includes this; loaders/layout.h is
+// the door.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +25,15 @@ struct NoLabels : Error {
   explicit NoLabels(const std::string& sentence) : Error(ExitCode::kBadData, sentence) {}
 };
 
+std::string objects_text(const Candidates& candidates);
+
+/// The part of the path that is neither a split nor a word for pictures, as it is written: "NORMAL" of "/train/NORMAL".
+std::string class_name(const std::filesystem::path& object);
+
 /// Whether one of the names in `keys`, with commas between, means this object: its path or the last parts of it.
 bool is_meant(const std::string& object, const std::string& keys);
+
+inline constexpr std::array<std::string_view, 3> kSplits{"train", "val", "test"};
 
 class Decision {
  public:
@@ -43,8 +53,13 @@ class Decision {
   [[nodiscard]] bool is_of_matlab(const FoundDataset& dataset) const;
   [[nodiscard]] bool is_in_batches(const FoundDataset& dataset) const;
   bool take_encoded_pictures();
+  void add_encoded_split(const std::string& name, Candidates firsts);
+  void add_encoded_pictures(SplitLayout& split, const std::string& group) const;
+  void take_class_names(const FoundDataset& first, const std::string& split, const std::vector<std::string>& classes);
   void open_other_splits();
+  void add_or_leave_out(std::string_view split, const std::function<void()>& add);
   void read_class_names();
+  bool read_class_attribute(std::size_t file, const std::string& object);
   Candidates choose(const Candidates& candidates);
   void add_split(const std::string& name, const Candidates& candidates);
   void add_part(SplitLayout& split, const FoundDataset& dataset) const;
@@ -52,6 +67,8 @@ class Decision {
   /// All that may be meant, where nothing says which; companion() takes the first.
   [[nodiscard]] Candidates companions(const FoundDataset& pictures, Role role) const;
   [[nodiscard]] const FoundDataset* companion(const FoundDataset& pictures, Role role) const;
+  /// What is called labels; where nothing is, what is called an outcome.
+  [[nodiscard]] Candidates labels_of(const FoundDataset& pictures) const;
   LabelPlace find_labels(const FoundDataset& pictures, const SplitLayout& split);
   [[nodiscard]] std::optional<LabelPlace> labels_as_asked(const FoundDataset& pictures) const;
   std::optional<LabelPlace> labels_in_file_beside(const FoundDataset& pictures);

@@ -10,7 +10,7 @@ namespace xrai {
 bool Decision::has_labels(const Candidates& candidates) const {
   if (!options_.labels_key.empty()) return true;
   return std::any_of(candidates.begin(), candidates.end(),
-                     [&](const FoundDataset* c) { return companion(*c, Role::kLabels) != nullptr; });
+                     [&](const FoundDataset* c) { return !labels_of(*c).empty(); });
 }
 
 // What goes with these pictures: of the same split and, where there are several, with the same other words.
@@ -18,10 +18,10 @@ Candidates Decision::companions(const FoundDataset& pictures, Role role) const {
   Candidates same, least;
   for (const FoundDataset& dataset : found_[pictures.file]) {
     if (dataset.name.role != role || dataset.name.split != pictures.name.split || &dataset == &pictures) continue;
-    std::vector<std::string> rest = dataset.name.rest;
-    if (role == Role::kGroups) std::erase_if(rest, [](const auto& word) { return word == "id" || word == "ids"; });
+    const auto rest = role == Role::kGroups ? dataset.name.rest_without_id() : dataset.name.rest;
     if (rest == pictures.name.rest) same.push_back(&dataset);
-    if (role != Role::kLabels) continue;  // a patient list of something else would be believed
+    if (role != Role::kLabels && role != Role::kOutcomes)
+      continue;  // a patient list of something else would be believed
     if (!least.empty() && rest.size() < least.front()->name.rest.size()) least.clear();
     if (least.empty() || rest.size() == least.front()->name.rest.size()) least.push_back(&dataset);
   }
@@ -38,6 +38,11 @@ Candidates Decision::companions(const FoundDataset& pictures, Role role) const {
 const FoundDataset* Decision::companion(const FoundDataset& pictures, Role role) const {
   const Candidates found = companions(pictures, role);
   return found.empty() ? nullptr : found.front();
+}
+
+Candidates Decision::labels_of(const FoundDataset& pictures) const {
+  Candidates labels = companions(pictures, Role::kLabels);
+  return labels.empty() ? companions(pictures, Role::kOutcomes) : labels;
 }
 
 std::optional<LabelPlace> Decision::labels_as_asked(const FoundDataset& pictures) const {
@@ -91,14 +96,12 @@ std::optional<LabelPlace> Decision::labels_in_table_beside(const FoundDataset& p
 
 LabelPlace Decision::find_labels(const FoundDataset& pictures, const SplitLayout& split) {
   if (const auto asked = labels_as_asked(pictures)) return *asked;
-  const Candidates labels = companions(pictures, Role::kLabels);
+  const Candidates labels = labels_of(pictures);
   if (labels.size() == 1) return {.file = labels[0]->file, .object = labels[0]->object};
   if (labels.size() > 1) {
-    std::string names;
-    for (const FoundDataset* dataset : labels) names += (names.empty() ? "" : ", ") + dataset->object;
     throw Error(ExitCode::kBadData,
                 fmt::format("several data sets of {} may be the labels of {}: {}; name one with --labels-key",
-                            layout_.files[pictures.file].string(), pictures.object, names));
+                            layout_.files[pictures.file].string(), pictures.object, objects_text(labels)));
   }
   for (const FoundDataset& dataset : found_[pictures.file]) {
     const bool is_column = !dataset.info.shape.empty() && dataset.info.shape[0] == pictures.info.shape[0];

@@ -91,14 +91,14 @@ void LayoutReader::read_labels() {
       columns.push_back(xrai::read_labels(*files_[place.file], place.object, place.column, layout_.classes,
                                           layout.n_images, layout.parts.empty() ? 0 : layout.parts.front().per_batch));
     } else {
-      columns.push_back({.where = layout.parts.front().object});
-      for (std::size_t part = 0; part < layout.parts.size(); ++part) {
-        columns.back().numbers.insert(columns.back().numbers.end(),
-                                      static_cast<std::size_t>(layout.parts[part].info.shape[0]),
-                                      static_cast<std::int64_t>(part));
+      columns.push_back({.where = layout_.files.front().string()});
+      std::vector<std::int64_t>& numbers = columns.back().numbers;
+      for (std::size_t label = 0; label < layout.of_class.size(); ++label) {
+        numbers.insert(numbers.end(), layout.of_class[label], static_cast<std::int64_t>(label));
       }
     }
     layout.label_form = columns.back().form;
+    if (!columns.back().warning.empty()) layout_.warnings.push_back(columns.back().warning);
   }
   auto labels = number_labels(columns, layout_.classes);
   for (std::size_t i = 0; i < splits_.size(); ++i) splits_[i].labels = std::move(labels[i]);
@@ -137,19 +137,23 @@ std::int64_t LayoutReader::window_rows(std::string_view name) const {
   return least;
 }
 
-std::vector<std::string> LayoutReader::texts(const Split& split, const std::string& object) const {
-  if (object.empty()) return {};
-  const PicturePart& pictures = split.layout->parts.front();
-  return read_texts(*files_[pictures.file], object, split.layout->n_images, pictures.per_batch);
+std::vector<std::string> LayoutReader::texts(const SplitLayout& split, const std::string& object, Role role) const {
+  if (!object.empty()) {
+    const PicturePart& pictures = split.parts.front();
+    return read_texts(*files_[pictures.file], object, split.n_images, pictures.per_batch);
+  }
+  if (split.label_place.csv.empty()) return {};
+  return read_csv_texts(split.label_place.csv, role, picture_ids(split), split.n_images);
 }
 
 std::vector<std::string> LayoutReader::groups(std::string_view name) const {
-  return texts(split(name), split(name).layout->groups_from);
+  const SplitLayout& layout = *split(name).layout;
+  return texts(layout, layout.groups_from, Role::kGroups);
 }
 
 std::vector<std::string> LayoutReader::sources(std::string_view name) const {
-  const Split& from = split(name);
-  return from.layout->encoded.empty() ? texts(from, from.layout->sources_from) : picture_ids(*from.layout);
+  const SplitLayout& layout = *split(name).layout;
+  return layout.encoded.empty() ? texts(layout, layout.sources_from, Role::kSources) : picture_ids(layout);
 }
 
 std::vector<OriginalSize> LayoutReader::original_sizes(std::string_view name) const {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "loaders/layout.h"
+#include "loaders/object_name.h"
 #include "loaders/reader.h"
 #include "loaders/row_source.h"
 
@@ -50,7 +51,8 @@ class LayoutReader final : public DatasetReader {
   /// Notes how the split's pictures are read, and warns where a shuffled epoch would take for ever.
   void note_reading(const Split& split);
   void read_labels();
-  [[nodiscard]] std::vector<std::string> texts(const Split& split, const std::string& object) const;
+  /// Of that role, one a picture: `object`, or a column of the table that the labels are in.
+  [[nodiscard]] std::vector<std::string> texts(const SplitLayout& split, const std::string& object, Role role) const;
   /// As they are stored, whichever parts they are in.
   void read_stored(const Split& split, std::span<const std::int64_t> rows, std::byte* out) const;
   void read_converted(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;

@@ -95,26 +95,46 @@ class NpzImporter {
   }
 
   void read_labels(NpzSplit& split) {
-    constexpr std::uint64_t kLabelsAtATime = 65536;
+    constexpr std::uint64_t kLabelsAtATime = 4096, kMostClasses = 256;
     const std::string name = split.layout.name + "_labels";
     std::optional<NpyArray> labels = find(split.layout.name, Role::kLabels);
     if (!labels) throw Error(ExitCode::kBadData, fmt::format("there is no {} for {}_images", name, split.layout.name));
     const hdf5::DatasetInfo& info = labels->info();
     const auto n = static_cast<std::uint64_t>(split.layout.n_images);
-    if (info.shape[0] != n || info.row_bytes() != info.element_bytes) {
-      throw Error(ExitCode::kBadData, fmt::format("{} is ({}) for {} pictures; one label a picture is imported", name,
-                                                  fmt::join(info.shape, ", "), n));
+    const std::uint64_t columns = info.row_bytes() / info.element_bytes;
+    if (info.shape[0] != n || columns == 0 || columns > kMostClasses) {
+      throw Error(ExitCode::kBadData,
+                  fmt::format("{} is ({}) for {} pictures; a label a picture is imported, or a column "
+                              "for each class",
+                              name, fmt::join(info.shape, ", "), n));
     }
     std::vector<std::byte> stored;
     std::vector<double> numbers;
-    for (std::uint64_t done = 0; done < n; done += numbers.size()) {
+    for (std::uint64_t done = 0, count = 0; done < n; done += count) {
       stop_if_interrupted();
-      numbers.resize(std::min(kLabelsAtATime, n - done));
+      count = std::min(kLabelsAtATime, n - done);
+      numbers.resize(count * columns);
       stored.resize(numbers.size() * info.element_bytes);
-      labels->read_rows(done, numbers.size(), stored.data());
+      labels->read_rows(done, count, stored.data());
       to_doubles(info.type, info.big_endian, stored.data(), static_cast<std::int64_t>(numbers.size()), numbers.data());
-      for (const double number : numbers) split.labels.push_back(class_number(number, name));
+      for (std::uint64_t row = 0; row < count; ++row) {
+        const std::span<const double> values(numbers.data() + row * columns, columns);
+        split.labels.push_back(class_number(columns == 1 ? values[0] : place_of_one(values, done + row, name), name));
+      }
     }
+    if (columns > 1) n_classes_ = std::max(n_classes_, static_cast<int>(columns));
+  }
+
+  /// Of a row of zeros and a one.
+  static double place_of_one(std::span<const double> values, std::uint64_t row, const std::string& name) {
+    const auto one = std::find(values.begin(), values.end(), 1.0);
+    if (one == values.end() || std::count(values.begin(), values.end(), 0.0) + 1 != std::ssize(values)) {
+      throw Error(ExitCode::kBadData,
+                  fmt::format("{} has {} columns, but row {} is not zeros and a single one; a label a "
+                              "picture is imported, or a column for each class",
+                              name, values.size(), row));
+    }
+    return static_cast<double>(one - values.begin());
   }
 
   static void stop_if_interrupted() {

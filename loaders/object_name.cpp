@@ -24,7 +24,9 @@ constexpr std::array kRoleWords{
     RoleWord{"patients", Role::kGroups},  RoleWord{"source", Role::kSources},    RoleWord{"sources", Role::kSources},
     RoleWord{"filename", Role::kSources}, RoleWord{"filenames", Role::kSources}, RoleWord{"path", Role::kSources},
     RoleWord{"paths", Role::kSources},    RoleWord{"class", Role::kLabels},      RoleWord{"classes", Role::kClasses},
-    RoleWord{"names", Role::kClasses},    RoleWord{"outputs", Role::kLabels},
+    RoleWord{"names", Role::kClasses},    RoleWord{"outputs", Role::kLabels},    RoleWord{"diagnosis", Role::kOutcomes},
+    RoleWord{"cls", Role::kOutcomes},     RoleWord{"truth", Role::kOutcomes},    RoleWord{"outcome", Role::kOutcomes},
+    RoleWord{"gt", Role::kOutcomes},      RoleWord{"category", Role::kOutcomes},
 };
 
 struct SplitWord {
@@ -114,6 +116,12 @@ std::string lower_case(std::string_view text) {
     if (kind_of(c) == Letter::kUpper) c = static_cast<char>(c - 'A' + 'a');
   }
   return lower;
+}
+
+std::vector<std::string> ObjectName::rest_without_id() const {
+  std::vector<std::string> others = rest;
+  std::erase_if(others, [](const std::string& word) { return word == "id" || word == "ids"; });
+  return others;
 }
 
 ObjectName parse_object_name(std::string_view name) {

@@ -8,12 +8,16 @@
 
 namespace xrai {
 
-enum class Role { kUnknown, kPictures, kLabels, kGroups, kSources, kClasses };
+/// Outcomes are words that may mean labels ("diagnosis"); they do where nothing is called so outright.
+enum class Role { kUnknown, kPictures, kLabels, kOutcomes, kGroups, kSources, kClasses };
 
 struct ObjectName {
   Role role = Role::kUnknown;
   std::string split;              // "train", "val", "test", or empty when the name does not say
   std::vector<std::string> rest;  // the other words, in lower case: equal for what belongs together
+
+  /// The other words without "id", which says nothing: "patient_id" is a patient, "patient_age" is not.
+  [[nodiscard]] std::vector<std::string> rest_without_id() const;
 };
 
 /// Words are what stands between characters that are no letters, and where lower case turns into upper case; groups on

@@ -175,6 +175,19 @@ Range range_of_floats(const Sample& sample) {
   return range;
 }
 
+/// Pictures of one split divided by 255, those of another not, would be black or white.
+void require_alike(const Sample& sample, const SplitLayout& like) {
+  constexpr double kNearlyBlack = 1.0 / 200;
+  const double low = like.format.low, high = like.format.high, width = high - low;
+  const bool is_beyond = sample.high > high + width || sample.low < low - width;
+  const bool is_black = sample.high > sample.low && sample.high < low + kNearlyBlack * width;
+  if (!is_beyond && !is_black) return;
+  refuse(fmt::format(
+      "its values lie between {} and {}, those of split '{}' are read as {} to {}; scale both alike, or say "
+      "which values are black and white in all splits with --range LOW-HIGH",
+      sample.low, sample.high, like.name, low, high));
+}
+
 Range range_of(const PixelFormat& format, const Sample& sample) {
   return is_float(format.type) ? range_of_floats(sample) : range_of_integers(sample);
 }
@@ -231,7 +244,6 @@ void decide_range(SplitLayout& split, const std::string& range, const SplitLayou
                   std::vector<std::string>& warnings) {
   PixelFormat& format = split.format;
   const bool is_byte = format.type == hdf5::Type::kUint8 || format.type == hdf5::Type::kInt8;
-  if (is_byte && format.channels == 1 && format.type == hdf5::Type::kUint8 && range.empty()) return;
   Sample sample;
   std::vector<std::byte> stored(split.parts.front().info.row_bytes());
   for (const std::int64_t row : rows_to_look_at(split)) {
@@ -250,12 +262,13 @@ void decide_range(SplitLayout& split, const std::string& range, const SplitLayou
                     "OpenCV have blue first) and turned to grey",
                     split.parts.front().object));
   }
-  const bool is_yes_or_no = format.type == hdf5::Type::kInt8 && sample.low >= 0 && sample.high <= 1;  // NumPy's bool
-  if (is_byte && range.empty() && !is_yes_or_no) return;
-  const Range decided = !range.empty()    ? parse_range(range).value()
-                        : is_yes_or_no    ? Range{0, 1, "0 to 1"}
-                        : like != nullptr ? Range{like->format.low, like->format.high, like->range}
-                                          : range_of(format, sample);
+  if (like != nullptr && range.empty()) require_alike(sample, *like);
+  const bool is_yes_or_no = sample.low >= 0 && sample.high == 1;  // masks, NumPy's bool
+  if (is_byte && range.empty() && like == nullptr && !is_yes_or_no) return;
+  const Range decided = !range.empty()            ? parse_range(range).value()
+                        : like != nullptr         ? Range{like->format.low, like->format.high, like->range}
+                        : is_byte && is_yes_or_no ? Range{0, 1, "0 to 1"}
+                                                  : range_of(format, sample);
   format.low = decided.low;
   format.high = decided.high;
   split.range = decided.words;

@@ -53,6 +53,47 @@ TEST(EncodedLayout, PicturesUnderNumbersAreInTheOrderOfTheirLabels) {
   EXPECT_THAT(reader->labels("train"), ElementsAre(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1));
 }
 
+TEST(EncodedLayout, AGroupForEachClassOfEachSplit) {
+  const testing::TemporaryFolder folder;
+  const auto jpeg = [](int seed) { return testing::jpeg_bytes(testing::smooth_grey(30, 30, seed), 30, 30); };
+  {
+    const LayoutFile file(folder / "a.h5");
+    for (const std::string split : {"/train", "/test"}) {
+      for (const char* id : {"10", "9"}) file.bytes(split + "/PNEUMONIA/" + id, jpeg(1));
+      file.bytes(split + "/NORMAL/1", jpeg(2));
+    }
+  }
+  const auto reader = open_dataset(folder / "a.h5");
+  EXPECT_THAT(reader->splits(), ElementsAre("train", "test"));
+  EXPECT_THAT(reader->classes(), ElementsAre("NORMAL", "PNEUMONIA"));
+  EXPECT_THAT(reader->labels("test"), ElementsAre(0, 1, 1));
+  EXPECT_THAT(reader->sources("train"), ElementsAre("NORMAL/1", "PNEUMONIA/9", "PNEUMONIA/10"));
+  EXPECT_THAT(describe(reader->layout(), reader->layout().splits.front()), HasSubstr("a group for each class"));
+  std::vector<std::uint8_t> pixels(224 * 224);
+  const std::int64_t row = 0;
+  reader->read_rows("test", {&row, 1}, pixels.data());
+  EXPECT_EQ(pixels, square_picture(jpeg(2), {}).image.pixels);
+}
+
+TEST(EncodedLayout, GroupsThatAreNoClassesAreRefused) {
+  const testing::TemporaryFolder folder;
+  const auto jpeg = testing::jpeg_bytes(testing::smooth_grey(30, 30), 30, 30);
+  {
+    const LayoutFile file(folder / "a.h5");
+    for (const char* name : {"/images/1", "/pictures/1"}) file.bytes(name, jpeg);
+  }
+  EXPECT_THAT(refusal(folder / "a.h5"),
+              HasSubstr("several groups of " + (folder / "a.h5").string() + " hold pictures (/images, /pictures)"));
+  {
+    const LayoutFile file(folder / "b.h5");
+    for (const char* name : {"/train/NORMAL/1", "/train/SICK/1", "/test/NORMAL/1", "/test/PNEUMONIA/1"})
+      file.bytes(name, jpeg);
+  }
+  EXPECT_THAT(refusal(folder / "b.h5"),
+              HasSubstr("classes of test are NORMAL, PNEUMONIA, those of another split NORMAL, "
+                        "SICK"));
+}
+
 TEST(EncodedLayout, ANoteBesideJpegFilesIsNotAPicture) {
   const testing::TemporaryFolder folder;
   const auto jpeg = testing::jpeg_bytes(testing::smooth_grey(30, 30), 30, 30);

@@ -76,6 +76,113 @@ TEST_F(Foreign, PatientsHaveIds) {
   }
 }
 
+TEST_F(Foreign, WhatMayMeanLabelsDoesWhereNothingIsCalledSo) {
+  for (const char* name : {"diagnosis", "gt", "ground_truth", "cls", "category", "outcome"}) {
+    const auto add = [&](const LayoutFile& file) {
+      add_images(file);
+      file.labels(name);
+    };
+    EXPECT_THAT(made(add)->labels("train"), ElementsAre(0, 1, 0, 1, 0, 1)) << name;
+    const auto with_labels = [&](const LayoutFile& file) {
+      add(file);
+      file.numbers("/labels", {kPictures}, kOthers, H5T_STD_I64LE);
+    };
+    EXPECT_THAT(made(with_labels)->labels("train"), ElementsAre(1, 0, 1, 0, 1, 0)) << name;
+  }
+}
+
+TEST_F(Foreign, OneHotLabelsMayHaveAxesOfLengthOne) {
+  for (const LayoutFile::Shape& shape : {LayoutFile::Shape{kPictures, 1, 2}, {kPictures, 2, 1}}) {
+    const auto reader = made([&](const LayoutFile& file) {
+      add_images(file);
+      file.numbers("/labels", shape, {1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1}, H5T_IEEE_F32LE);
+    });
+    EXPECT_THAT(reader->labels("train"), ElementsAre(0, 1, 0, 1, 0, 1));
+    EXPECT_EQ(reader->layout().splits.front().label_form, "one-hot");
+  }
+}
+
+TEST_F(Foreign, WordsThatDifferInCaseAreOneClass) {
+  const auto reader = made([](const LayoutFile& file) {
+    for (const char* split : {"/train", "/test"})
+      file.numbers(split + std::string("/images"), testing::kNHW, pictures());
+    file.words("/train/labels", {"NORMAL", "Pneumonia", "Normal", "PNEUMONIA", "NORMAL", "PNEUMONIA"});
+    file.words("/test/labels", {"normal", "pneumonia", "normal", "pneumonia", "normal", "pneumonia"});
+  });
+  EXPECT_THAT(reader->classes(), ElementsAre("NORMAL", "Pneumonia"));
+  for (const char* split : {"train", "test"}) EXPECT_THAT(reader->labels(split), ElementsAre(0, 1, 0, 1, 0, 1));
+}
+
+TEST_F(Foreign, LabelsSayWhatTheirNumbersMean) {
+  const auto reader = made([](const LayoutFile& file) {
+    add_images(file);
+    file.labels("/labels");
+    const hid_t labels = H5Dopen2(file.id(), "/labels", H5P_DEFAULT), type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, 8);
+    const hsize_t n = 2;
+    const hid_t space = H5Screate_simple(1, &n, nullptr);
+    const hid_t names = H5Acreate2(labels, "classes", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    H5Awrite(names, type, "healthy\0sick\0\0\0\0");
+    for (const auto close : {H5Aclose(names), H5Sclose(space), H5Tclose(type), H5Dclose(labels)}) EXPECT_GE(close, 0);
+  });
+  EXPECT_THAT(reader->classes(), ElementsAre("healthy", "sick"));
+}
+
+TEST_F(Foreign, PatientsAndNamesMayStandInTheTableOfLabels) {
+  for (const char* header : {"patient", "Patient ID", "subject_id"}) {
+    std::ofstream(folder_ / "a.csv") << header
+                                     << ",filename,label,patient_age\np1,a,0,3\np1,b,1,4\np2,c,0,5\np2,d,1,6\n"
+                                     << "p3,e,0,7\np3,f,1,8\n";
+    const auto reader = made(add_images);
+    EXPECT_THAT(reader->groups("train"), ElementsAre("p1", "p1", "p2", "p2", "p3", "p3")) << header;
+    EXPECT_THAT(reader->sources("train"), ElementsAre("a", "b", "c", "d", "e", "f")) << header;
+  }
+}
+
+TEST_F(Foreign, SplitsThatStandInATableAreSaidToBeUnused) {
+  const auto warnings = [&](const std::string& last) {
+    std::ofstream(folder_ / "a.csv") << "label,split\n0,train\n1,train\n0,train\n1,train\n0,train\n1," << last << "\n";
+    return made(add_images)->layout().warnings;
+  };
+  EXPECT_THAT(warnings("test"), ElementsAre(AllOf(HasSubstr("a.csv"), HasSubstr("split, which is not used"))));
+  EXPECT_THAT(warnings("train"), ::testing::IsEmpty());
+}
+
+TEST_F(Foreign, PicturesOfZerosAndOnesAreBlackAndWhite) {
+  std::vector<double> values = pictures();
+  for (double& value : values) value = value >= 128 ? 1 : 0;
+  for (const hid_t type : {H5T_STD_U8LE, H5T_STD_I8LE}) {
+    const auto reader = made([&](const LayoutFile& file) {
+      file.numbers("/images", testing::kNHW, values, type);
+      file.labels("/labels");
+    });
+    std::vector<std::uint8_t> pixels(testing::kPixels);
+    const std::int64_t row = 1;
+    reader->read_rows("train", {&row, 1}, pixels.data());
+    for (std::int64_t i = 0; i < testing::kPixels; ++i) {
+      EXPECT_EQ(pixels[static_cast<std::size_t>(i)], 255 * values[static_cast<std::size_t>(testing::kPixels + i)]);
+    }
+  }
+}
+
+TEST_F(Foreign, SplitsThatAreScaledDifferentlyAreRefused) {
+  const auto sentence = [&](double of_train, double of_test) {
+    return testing::refused(ExitCode::kBadData, [&] {
+      (void)made([&](const LayoutFile& file) {
+        file.numbers("/x_train", testing::kNHW, pictures(0, of_train), H5T_IEEE_F32LE);
+        file.labels("/y_train");
+        file.numbers("/x_test", testing::kNHW, pictures(0, of_test), H5T_IEEE_F32LE);
+        file.labels("/y_test");
+      });
+    });
+  };
+  EXPECT_THAT(sentence(1, 255), AllOf(HasSubstr("/x_test"),
+                                      HasSubstr("lie between 0 and 255, those of split 'train' are "
+                                                "read as 0 to 1"),
+                                      HasSubstr("--range")));
+  EXPECT_THAT(sentence(255, 1), HasSubstr("lie between 0 and 1, those of split 'train' are read as 0 to 255"));
+}
+
 TEST_F(Foreign, OneHotLabelsMayBeTurned) {
   const auto reader = made([](const LayoutFile& file) {
     add_images(file);

@@ -113,13 +113,14 @@ char level(std::int64_t picture, std::int64_t pixel) {
 }
 
 std::string medmnist(bool compressed, const std::string& label_shape = "6, 1",
-                     Archive::Numbers numbers = Archive::Numbers::k32Bits) {
+                     Archive::Numbers numbers = Archive::Numbers::k32Bits, std::string_view of_even = {"\0", 1},
+                     std::string_view of_odd = "\1") {
   Archive archive(compressed, numbers);
   for (const std::string split : {"train", "val", "test"}) {
     std::string pixels, labels;
     for (int i = 0; i < kPictures; ++i) {
       for (int pixel = 0; pixel < kSide * kSide; ++pixel) pixels += level(i, pixel);
-      labels += static_cast<char>(i % 2);
+      labels += i % 2 == 0 ? of_even : of_odd;
     }
     archive.add(split + "_images", npy("|u1", "6, 8, 8", pixels));
     archive.add(split + "_labels", npy("|u1", label_shape, labels));
@@ -230,6 +231,19 @@ void import_until_signal() {
     exit_code = error.code() == ExitCode::kInterrupted && left == 1 ? 0 : 2;
   }
   std::_Exit(exit_code);
+}
+
+TEST(NpzImport, LabelsMayBeAColumnAClass) {
+  const testing::TemporaryFolder folder;
+  const auto of = [](std::string_view odd) {
+    return medmnist(true, "6, 3", Archive::Numbers::k32Bits, {"\1\0\0", 3}, odd);
+  };
+  EXPECT_THAT(import(folder, of({"\0\0\1", 3})).classes, ElementsAre("0", "1", "2"));
+  EXPECT_THAT(open_dataset(folder / "a.h5")->labels("val"), ElementsAre(0, 2, 0, 2, 0, 2));
+  for (const std::string_view odd : {std::string_view{"\0\0\0", 3}, {"\0\1\1", 3}, {"\0\1\2", 3}}) {
+    EXPECT_THAT(testing::refused(ExitCode::kBadData, [&] { (void)import(folder, of(odd)); }),
+                HasSubstr("train_labels has 3 columns, but row 1 is not zeros and a single one"));
+  }
 }
 
 TEST(NpzImport, StopsAtASignalAndLeavesNothingBehind) {
