@@ -15,6 +15,7 @@ struct FoundPicture {
   std::string path;  // relative to FolderScan::root, with '/'
   std::uint8_t label = 0;
   OwnSplit own_split = OwnSplit::kNone;  // of the folder it lies in
+  std::string group{};                   // whose picture it is; empty: the name says
 };
 
 struct SkippedFile {

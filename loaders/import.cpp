@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <set>
 
 #include "loaders/dataset_writer.h"
+#include "loaders/mat_pictures.h"
 #include "loaders/ordered_pool.h"
 #include "loaders/pixel_hash.h"
 #include "runtime/core/error.h"
@@ -25,10 +27,13 @@ struct Decoded {
   std::string failure;  // why it is unreadable; empty when it is not
 };
 
-Decoded decode(const std::filesystem::path& path, const DecodeTarget& target) {
+/// A file's picture in a square. Throws Error(kBadData, reason).
+using LoadPicture = std::function<DecodedPicture(const std::filesystem::path&)>;
+
+Decoded decode(const std::filesystem::path& path, const LoadPicture& load) {
   Decoded decoded;
   try {
-    DecodedPicture picture = load_square_picture(path, target);
+    DecodedPicture picture = load(path);
     decoded.hash = content_hash(picture.image.pixels);
     decoded.faint = picture.faint_16_bit;
     decoded.source = picture.source;
@@ -46,8 +51,9 @@ int threads_of(const ImportOptions& options) {
 /// Takes the decoded pictures in order, writes them and keeps the books.
 class Importer {
  public:
-  Importer(const ImportOptions& options, const ImportPlan& plan, std::filesystem::path root, ImportReport& report)
-      : options_(options), plan_(plan), root_(std::move(root)), report_(report) {}
+  Importer(const ImportOptions& options, const ImportPlan& plan, std::filesystem::path root, LoadPicture load,
+           ImportReport& report)
+      : options_(options), plan_(plan), root_(std::move(root)), load_(std::move(load)), report_(report) {}
 
   void write(const std::filesystem::path& file, const ImportProgress& progress) {
     const DecodeTarget& target = options_.target;
@@ -63,7 +69,7 @@ class Importer {
     const auto path_of = [&](std::int64_t i) { return root_ / plan_.pictures[static_cast<std::size_t>(i)].path; };
     writer.expect(n);
     produce_in_parallel(
-        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), target); },
+        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), load_); },
         [&](std::int64_t i, Decoded decoded) {
           if (interrupt_requested() != 0)
             throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures; {} was not written", i, n,
@@ -150,6 +156,7 @@ class Importer {
   const ImportOptions& options_;
   const ImportPlan& plan_;
   std::filesystem::path root_;  // the paths of the plan are relative to it
+  const LoadPicture load_;
   ImportReport& report_;
   std::map<std::string, std::set<std::string>> groups_;
   std::map<std::uint64_t, std::vector<std::size_t>> of_pixels_;
@@ -171,20 +178,41 @@ void check_output(const std::filesystem::path& output, bool force) {
                 fmt::format("cannot write {}: there is no folder {}", output.string(), folder.string()));
 }
 
-ImportReport import_folder(const ImportOptions& options, const ImportProgress& progress) {
-  const auto start = std::chrono::steady_clock::now();
-  check_output(options.output, options.force);
-  const FolderScan scan = scan_folder(options.folder);
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+ImportReport import_scan(const ImportOptions& options, const FolderScan& scan, const LoadPicture& load,
+                         const ImportProgress& progress, Clock::time_point start) {
   const ImportPlan plan = plan_import(scan, options.plan, threads_of(options));
   ImportReport report;
   report.classes = scan.classes;
   report.skipped = scan.skipped;
   report.notes = plan.notes;
-  Importer importer(options, plan, scan.root, report);
+  Importer importer(options, plan, scan.root, load, report);
   write_aside_and_rename(options.output, [&](const std::filesystem::path& aside) { importer.write(aside, progress); });
   importer.finish();
-  report.elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.elapsed_s = std::chrono::duration<double>(Clock::now() - start).count();
   return report;
+}
+
+}  // namespace
+
+ImportReport import_folder(const ImportOptions& options, const ImportProgress& progress) {
+  const auto start = Clock::now();
+  check_output(options.output, options.force);
+  const FolderScan scan = scan_folder(options.folder);
+  const auto load = [&](const std::filesystem::path& path) { return load_square_picture(path, options.target); };
+  return import_scan(options, scan, load, progress, start);
+}
+
+ImportReport import_mat_files(const ImportOptions& options, const ImportProgress& progress) {
+  const auto start = Clock::now();
+  check_output(options.output, options.force);
+  const FolderScan scan = scan_mat_files(options.folder);
+  const PixelFormat format = format_of_mat_pictures(scan);
+  const auto load = [&](const std::filesystem::path& path) { return load_mat_picture(path, options.target, format); };
+  return import_scan(options, scan, load, progress, start);
 }
 
 }  // namespace xrai

@@ -1,4 +1,4 @@
-// From a folder of radiographs, or a .npz file of NumPy, to one HDF5 file.
+// From a folder of radiographs, a .npz file of NumPy, or a folder of .mat files of MATLAB, to one HDF5 file.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +58,9 @@ ImportReport import_folder(const ImportOptions& options, const ImportProgress& p
 /// train_labels (N) or (N, 1), and the same for val and test. Pictures keep their size; options about decoding and
 /// splits do not count. Throws the same.
 ImportReport import_npz(const ImportOptions& options, const ImportProgress& progress);
+
+/// The same for a folder of MATLAB's .mat files with a picture each (loaders/mat_pictures.h). Throws the same.
+ImportReport import_mat_files(const ImportOptions& options, const ImportProgress& progress);
 
 /// Throws Error(kStorage) when `output` may not be written: there already and not `force`, or no folder to put it in.
 void check_output(const std::filesystem::path& output, bool force);

@@ -96,8 +96,8 @@ std::vector<std::string> groups_of(const FolderScan& scan, const GroupRule& rule
                                    std::int64_t& n_unknown) {
   std::vector<std::string> groups;
   for (const FoundPicture& picture : scan.pictures) {
-    groups.push_back(rule.group_of(picture.path));
-    if (!rule.knows(picture.path)) ++n_unknown;
+    groups.push_back(picture.group.empty() ? rule.group_of(picture.path) : picture.group);
+    if (picture.group.empty() && !rule.knows(picture.path)) ++n_unknown;
   }
   JoinedGroups joined;
   for (const std::vector<std::size_t>& same : identical_files(scan, n_threads))

@@ -122,14 +122,15 @@ bool Decision::is_of_matlab(const FoundDataset& dataset) const {
 }
 
 void Decision::refuse_without_pictures() const {
+  const std::filesystem::path folder = layout_.files.front().parent_path();
   for (const FoundDataset& dataset : found_.front()) {
     if (dataset.name.role != Role::kPictures || dataset.info.shape.size() != 2 ||
         hdf5::element_bytes(dataset.info.type) == 0 || !is_of_matlab(dataset))
       continue;
     refuse(dataset,
            fmt::format("it is one picture {} in a file of its own, as MATLAB saves a struct; xrai trains on files "
-                       "of many: put them together as (N, height, width) with a label for each",
-                       shape_text(dataset.info)));
+                       "of many: 'xrai_dataset import {} OUT.h5' puts those of a folder together",
+                       shape_text(dataset.info), folder.empty() ? "." : folder.string()));
   }
   for (const FoundDataset& dataset : found_.front()) {
     if (dataset.info.type == hdf5::Type::kOther) refuse(dataset, kOtherValues);

@@ -26,7 +26,7 @@ constexpr std::array kRoleWords{
     RoleWord{"paths", Role::kSources},    RoleWord{"class", Role::kLabels},      RoleWord{"classes", Role::kClasses},
     RoleWord{"names", Role::kClasses},    RoleWord{"outputs", Role::kLabels},    RoleWord{"diagnosis", Role::kOutcomes},
     RoleWord{"cls", Role::kOutcomes},     RoleWord{"truth", Role::kOutcomes},    RoleWord{"outcome", Role::kOutcomes},
-    RoleWord{"gt", Role::kOutcomes},      RoleWord{"category", Role::kOutcomes},
+    RoleWord{"gt", Role::kOutcomes},      RoleWord{"category", Role::kOutcomes}, RoleWord{"pid", Role::kGroups},
 };
 
 struct SplitWord {

@@ -53,12 +53,6 @@ Axes axes_of(const hdf5::DatasetInfo& info) {
                   shape_text(info)));
 }
 
-/// The least and the greatest value, and what else a sample says.
-struct Sample {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  bool finite = true, channels_differ = false;
-};
-
 /// Values of a run of pixels: (pixels, channels) or, from planes, (channels, pixels).
 void load_pixels(const PixelFormat& format, const std::byte* picture, std::int64_t first, std::int64_t n, double* out) {
   const auto bytes = static_cast<std::int64_t>(hdf5::element_bytes(format.type));
@@ -69,27 +63,6 @@ void load_pixels(const PixelFormat& format, const std::byte* picture, std::int64
   for (std::int64_t channel = 0; channel < format.channels; ++channel) {
     const std::byte* const plane = picture + channel * format.height * format.width * bytes;
     to_doubles(format.type, format.big_endian, plane + first * bytes, n, out + channel * n);
-  }
-}
-
-void look_at(const PixelFormat& format, const std::byte* picture, Sample& sample) {
-  constexpr std::int64_t kAtATime = 4096;
-  const std::int64_t n_pixels = format.height * format.width, channels = format.channels;
-  std::vector<double> values(static_cast<std::size_t>(kAtATime * channels));
-  for (std::int64_t first = 0; first < n_pixels; first += kAtATime) {
-    const std::int64_t n = std::min(kAtATime, n_pixels - first);
-    load_pixels(format, picture, first, n, values.data());
-    for (std::int64_t i = 0; i < n * channels; ++i) {
-      const double value = values[static_cast<std::size_t>(i)];
-      sample.finite = sample.finite && std::isfinite(value);
-      sample.low = std::min(sample.low, value);
-      sample.high = std::max(sample.high, value);
-    }
-    const std::int64_t step = format.axes == Axes::kNCHW ? 1 : channels, to_next = format.axes == Axes::kNCHW ? n : 1;
-    for (std::int64_t i = 0; channels >= 3 && i < n; ++i) {
-      const double* const pixel = values.data() + i * step;
-      sample.channels_differ |= pixel[to_next] != pixel[0] || pixel[2 * to_next] != pixel[0];
-    }
   }
 }
 
@@ -126,7 +99,7 @@ std::optional<Range> parse_range(const std::string& text) {
 }
 
 /// Whole numbers: the bits that are in use say where white is. Detectors have 10, 12, 14 or 16.
-Range range_of_integers(const Sample& sample) {
+Range range_of_integers(const ValueSample& sample) {
   if (sample.low >= -128 && sample.low < 0 && sample.high <= 127) return {-128, 127, "-128 to 127"};
   if (sample.low < 0) {
     const bool is_scaled = sample.low >= -1024 && sample.high <= 1024;
@@ -142,7 +115,7 @@ Range range_of_integers(const Sample& sample) {
 }
 
 /// A resize with a cubic filter overshoots the range a little, hence the margins.
-Range range_of_floats(const Sample& sample) {
+Range range_of_floats(const ValueSample& sample) {
   const auto within = [&](double low, double high) {
     const double margin = 0.05 * (high - low);
     return sample.low >= low - margin && sample.high <= high + margin;
@@ -176,7 +149,7 @@ Range range_of_floats(const Sample& sample) {
 }
 
 /// Pictures of one split divided by 255, those of another not, would be black or white.
-void require_alike(const Sample& sample, const SplitLayout& like) {
+void require_alike(const ValueSample& sample, const SplitLayout& like) {
   constexpr double kNearlyBlack = 1.0 / 200;
   const double low = like.format.low, high = like.format.high, width = high - low;
   const bool is_beyond = sample.high > high + width || sample.low < low - width;
@@ -188,7 +161,7 @@ void require_alike(const Sample& sample, const SplitLayout& like) {
       sample.low, sample.high, like.name, low, high));
 }
 
-Range range_of(const PixelFormat& format, const Sample& sample) {
+Range range_of(const PixelFormat& format, const ValueSample& sample) {
   return is_float(format.type) ? range_of_floats(sample) : range_of_integers(sample);
 }
 
@@ -197,6 +170,27 @@ Range range_of(const PixelFormat& format, const Sample& sample) {
 std::string range_complaint(const std::string& text) {
   if (text.empty() || parse_range(text)) return "";
   return "is to be LOW-HIGH with LOW below HIGH, such as 0-1, 0-255 or -1-1";
+}
+
+void look_at(const PixelFormat& format, const std::byte* picture, ValueSample& sample) {
+  constexpr std::int64_t kAtATime = 4096;
+  const std::int64_t n_pixels = format.height * format.width, channels = format.channels;
+  std::vector<double> values(static_cast<std::size_t>(kAtATime * channels));
+  for (std::int64_t first = 0; first < n_pixels; first += kAtATime) {
+    const std::int64_t n = std::min(kAtATime, n_pixels - first);
+    load_pixels(format, picture, first, n, values.data());
+    for (std::int64_t i = 0; i < n * channels; ++i) {
+      const double value = values[static_cast<std::size_t>(i)];
+      sample.finite = sample.finite && std::isfinite(value);
+      sample.low = std::min(sample.low, value);
+      sample.high = std::max(sample.high, value);
+    }
+    const std::int64_t step = format.axes == Axes::kNCHW ? 1 : channels, to_next = format.axes == Axes::kNCHW ? n : 1;
+    for (std::int64_t i = 0; channels >= 3 && i < n; ++i) {
+      const double* const pixel = values.data() + i * step;
+      sample.channels_differ |= pixel[to_next] != pixel[0] || pixel[2 * to_next] != pixel[0];
+    }
+  }
 }
 
 bool may_be_pictures(const hdf5::DatasetInfo& info) {
@@ -242,15 +236,20 @@ PixelFormat format_of_shape(const hdf5::DatasetInfo& info, const std::string& ax
 
 void decide_range(SplitLayout& split, const std::string& range, const SplitLayout* like, const ReadStored& read,
                   std::vector<std::string>& warnings) {
-  PixelFormat& format = split.format;
-  const bool is_byte = format.type == hdf5::Type::kUint8 || format.type == hdf5::Type::kInt8;
-  Sample sample;
+  ValueSample sample;
   std::vector<std::byte> stored(split.parts.front().info.row_bytes());
   for (const std::int64_t row : rows_to_look_at(split)) {
     read({&row, 1}, stored.data());
-    look_at(format, stored.data(), sample);
+    look_at(split.format, stored.data(), sample);
     if (!sample.finite) refuse(fmt::format("picture {} {}", row, kNotNumbers));
   }
+  decide_range(split, range, like, sample, warnings);
+}
+
+void decide_range(SplitLayout& split, const std::string& range, const SplitLayout* like, const ValueSample& sample,
+                  std::vector<std::string>& warnings) {
+  PixelFormat& format = split.format;
+  const bool is_byte = format.type == hdf5::Type::kUint8 || format.type == hdf5::Type::kInt8;
   split.channels_differ = sample.channels_differ;
   if (is_byte && sample.low < 0) {
     warnings.push_back(fmt::format("{} was written as int8, so values above 127 wrapped; its bytes are read as uint8",

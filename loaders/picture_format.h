@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,17 @@ using ReadStored = std::function<void(std::span<const std::int64_t> rows, std::b
 /// word or empty. `like`: a split whose range is taken over, or null. What it found that a person should know is added
 /// to `warnings`. Throws Error(kBadData, reason) when values are not finite or fit several ranges, naming --range.
 void decide_range(SplitLayout& split, const std::string& range, const SplitLayout* like, const ReadStored& read,
+                  std::vector<std::string>& warnings);
+
+/// The least and the greatest value of a sample, and what else it says.
+struct ValueSample {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  bool finite = true, channels_differ = false;
+};
+/// Adds a picture as it is stored.
+void look_at(const PixelFormat& format, const std::byte* picture, ValueSample& sample);
+/// The same decision of what was looked at elsewhere.
+void decide_range(SplitLayout& split, const std::string& range, const SplitLayout* like, const ValueSample& sample,
                   std::vector<std::string>& warnings);
 
 }  // namespace xrai

@@ -7,6 +7,7 @@
 #include "apps/support/progress.h"
 #include "apps/support/version.h"
 #include "loaders/import.h"
+#include "loaders/mat_pictures.h"
 #include "runtime/core/error.h"
 #include "runtime/core/host.h"
 #include "runtime/core/interrupt.h"
@@ -129,7 +130,8 @@ void ImportCommand::register_options(CommandLine& options) {
   options.add({.group = io,
                .name = "folder",
                .target = &folder,
-               .help = "class folders, or train/val/test with class folders inside; or MedMNIST's .npz file",
+               .help = "class folders, or train/val/test with class folders inside; or MedMNIST's .npz file; or .mat "
+                       "files of a picture each",
                .value_name = "DIR|FILE.npz",
                .positional = true,
                .required = true});
@@ -205,7 +207,9 @@ int ImportCommand::run() const {
   if (!splits.empty()) options.plan.fractions = parse_splits(splits);
   std::unique_ptr<Progress> bar;
   keep_freed_memory();
-  const auto import = folder.extension() == ".npz" ? import_npz : import_folder;
+  const auto import = std::filesystem::path(folder).extension() == ".npz" ? import_npz
+                      : is_folder_of_mat_files(folder)                    ? import_mat_files
+                                                                          : import_folder;
   const ImportReport report = import(options, [&](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("import", total, "images", quiet);
     bar->update(done);

@@ -91,8 +91,8 @@ TEST(Layout, OnePictureOfMatlabIsNamedAsSuch) {
     file.numbers("/cjdata/label", {1, 1}, {2}, H5T_IEEE_F64LE);
     file.matlab_class("/cjdata/image", "int16");
   }
-  EXPECT_THAT(refusal(folder / "1.mat"),
-              AllOf(HasSubstr("/cjdata/image"), HasSubstr("one picture (40, 40) in a file")));
+  EXPECT_THAT(refusal(folder / "1.mat"), AllOf(HasSubstr("/cjdata/image"), HasSubstr("one picture (40, 40) in a file"),
+                                               HasSubstr("xrai_dataset import " + folder.path().string() + " OUT.h5")));
 }
 
 TEST(Layout, WhatHoldsNoPicturesIsSaidInItsOwnWords) {
