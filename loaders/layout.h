@@ -43,7 +43,8 @@ struct LabelPlace {
 struct SplitLayout {
   std::string name;                  // "train", "val" or "test"
   std::vector<PicturePart> parts;    // one after the other; several when every class has a data set of its own
-  std::vector<std::string> encoded;  // instead: data sets that hold one JPEG or PNG file each
+  std::vector<std::string> objects;  // instead: data sets of one picture each, JPEG or PNG files, or ...
+  bool are_arrays = false;           // ... arrays (height, width), with or without channels
   PixelFormat format;                // of the parts
   std::string range{};               // how format's low and high were decided: "0 to 1", "standardised, ..."
   bool channels_differ = false;      // colour, or channels scaled one by one
@@ -54,9 +55,9 @@ struct SplitLayout {
   std::string groups_from, sources_from;  // data sets of names, in the file of the first part; often empty
   std::int64_t n_images = 0;
 
-  /// Whether pictures are JPEG or PNG files, to be decoded.
-  [[nodiscard]] bool is_encoded() const {
-    return !encoded.empty() || (!parts.empty() && parts.front().info.type == hdf5::Type::kBytes);
+  /// Whether each picture has its own size, which becomes that of the split: JPEG or PNG files, or arrays.
+  [[nodiscard]] bool is_resized() const {
+    return !objects.empty() || (!parts.empty() && parts.front().info.type == hdf5::Type::kBytes);
   }
 };
 
@@ -71,7 +72,7 @@ struct Layout {
 /// classes".
 std::string describe(const Layout& layout, const SplitLayout& split);
 
-/// Names of the data sets that hold a JPEG or PNG file each, without the groups they are in except that of their class;
+/// Names of the data sets that hold a picture each, without the groups they are in except that of their class;
 /// empty for other layouts.
 std::vector<std::string> picture_ids(const SplitLayout& split);
 

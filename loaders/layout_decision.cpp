@@ -52,7 +52,7 @@ bool is_meant(const std::string& object, const std::string& keys) {
 
 Layout Decision::decide() {
   take_candidates();
-  if (candidates_.empty() && take_encoded_pictures()) return std::move(layout_);
+  if (are_colour_pictures() && take_single_pictures()) return std::move(layout_);
   if (candidates_.empty()) refuse_without_pictures();
   open_other_splits();
   std::map<std::string, Candidates> of_split;
@@ -258,7 +258,7 @@ Candidates Decision::choose(const Candidates& candidates) {
 
 void Decision::add_part(SplitLayout& split, const FoundDataset& dataset) const {
   if (dataset.info.type == hdf5::Type::kBytes) {
-    if (!holds_a_file_a_row(dataset) || (!split.parts.empty() && !split.is_encoded())) {
+    if (!holds_a_file_a_row(dataset) || (!split.parts.empty() && !split.is_resized())) {
       refuse(dataset, "its values are not a JPEG or PNG file each");
     }
     split.parts.push_back({dataset.file, dataset.object, dataset.info});

@@ -1,10 +1,11 @@
-// How a layout is decided, a class in three files: layout_decision.cpp finds the pictures, layout_encoded.cpp those
-// that are JPEG or PNG files, layout_labels.cpp what belongs to them. Nobody else includes this; loaders/layout.h is
+// How a layout is decided, a class in three files: layout_decision.cpp finds the pictures, layout_singles.cpp those
+// that are a data set each, layout_labels.cpp what belongs to them. Nobody else includes this; loaders/layout.h is
 // the door.
 #pragma once
 
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,9 +53,15 @@ class Decision {
   [[nodiscard]] bool holds_a_file_a_row(const FoundDataset& dataset) const;
   [[nodiscard]] bool is_of_matlab(const FoundDataset& dataset) const;
   [[nodiscard]] bool is_in_batches(const FoundDataset& dataset) const;
-  bool take_encoded_pictures();
-  void add_encoded_split(const std::string& name, Candidates firsts);
-  void add_encoded_pictures(SplitLayout& split, const std::string& group) const;
+  /// Of each split, the first picture of each group.
+  using Singles = std::map<std::string, Candidates>;
+  [[nodiscard]] Singles find_files() const;
+  [[nodiscard]] Singles find_arrays() const;
+  [[nodiscard]] std::string split_of(const FoundDataset& single) const;
+  [[nodiscard]] bool are_colour_pictures() const;
+  bool take_single_pictures();
+  void add_singles(const std::string& name, Candidates firsts, bool are_arrays);
+  void add_objects_of(SplitLayout& split, const std::string& group) const;
   void take_class_names(const FoundDataset& first, const std::string& split, const std::vector<std::string>& classes);
   void open_other_splits();
   void add_or_leave_out(std::string_view split, const std::function<void()>& add);

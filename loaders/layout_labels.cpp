@@ -104,7 +104,8 @@ LabelPlace Decision::find_labels(const FoundDataset& pictures, const SplitLayout
                             layout_.files[pictures.file].string(), pictures.object, objects_text(labels)));
   }
   for (const FoundDataset& dataset : found_[pictures.file]) {
-    const bool is_column = !dataset.info.shape.empty() && dataset.info.shape[0] == pictures.info.shape[0];
+    const bool is_column = !dataset.info.shape.empty() && dataset.info.shape[0] == pictures.info.shape[0] &&
+                           dataset.info.row_bytes() == dataset.info.element_bytes;
     const std::string last = std::filesystem::path(dataset.object).filename().string();
     if (is_column && lower_case(last) == kFinding && dataset.name.split == pictures.name.split) {
       return {.file = dataset.file, .object = dataset.object, .column = last};

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "loaders/image_decoder.h"
+#include "loaders/array_picture.h"
 #include "loaders/label_values.h"
 #include "loaders/picture_format.h"
 #include "runtime/core/error.h"
@@ -11,7 +11,7 @@ namespace xrai {
 namespace {
 
 constexpr std::int64_t kNewestSchema = 1;
-constexpr DecodeTarget kEncodedTarget{};  // what the importer makes by default
+constexpr DecodeTarget kTarget{};  // what the importer makes by default
 // Stored rows are converted so many bytes at a time, whatever the batch.
 constexpr std::int64_t kRowBytesAtATime = std::int64_t{32} << 20;
 
@@ -39,8 +39,9 @@ LayoutReader::LayoutReader(Layout layout, OpenFiles files, const LayoutOptions& 
 
 void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, const RowOptions& row_options) {
   SplitLayout& layout = *split.layout;
-  if (layout.is_encoded()) {
-    layout.format.height = layout.format.width = kEncodedTarget.size;
+  if (layout.is_resized()) {
+    if (layout.are_arrays) decide_range_of_arrays(layout, options.range);
+    layout.format.height = layout.format.width = kTarget.size;
     return;
   }
   std::int64_t first_row = 0;
@@ -62,6 +63,26 @@ void LayoutReader::open_pictures(Split& split, const LayoutOptions& options, con
     const PicturePart& part = layout.parts.front();
     throw Error(error.code(), fmt::format("{} of {} cannot be used: {}", part.object, layout_.files[part.file].string(),
                                           error.what()));
+  }
+}
+
+void LayoutReader::decide_range_of_arrays(SplitLayout& layout, const std::string& range) {
+  constexpr std::size_t kLooks = 32;
+  const SplitLayout& first = layout_.splits.front();
+  const std::size_t n = layout.objects.size(), looks = std::min(n, kLooks);
+  ValueSample sample;
+  std::string object = layout.objects.front();
+  try {
+    for (std::size_t look = 0; look < looks; ++look) {
+      object = layout.objects[look * (n - 1) / std::max<std::size_t>(looks - 1, 1)];
+      const ArrayPicture picture = read_array_picture(*files_.front(), object, layout.format.transposed);
+      look_at(picture.format, picture.values.data(), sample);
+      if (!sample.finite) throw Error(ExitCode::kBadData, fmt::format("it {}", kNotNumbers));
+    }
+    const bool is_alike = &layout != &first && layout.format.type == first.format.type;
+    decide_range(layout, range, is_alike ? &first : nullptr, sample, layout_.warnings);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{} of {} cannot be used: {}", object, path().string(), error.what()));
   }
 }
 
@@ -153,7 +174,7 @@ std::vector<std::string> LayoutReader::groups(std::string_view name) const {
 
 std::vector<std::string> LayoutReader::sources(std::string_view name) const {
   const SplitLayout& layout = *split(name).layout;
-  return layout.encoded.empty() ? texts(layout, layout.sources_from, Role::kSources) : picture_ids(layout);
+  return layout.objects.empty() ? texts(layout, layout.sources_from, Role::kSources) : picture_ids(layout);
 }
 
 std::vector<OriginalSize> LayoutReader::original_sizes(std::string_view name) const {
@@ -233,23 +254,28 @@ void LayoutReader::read_converted(const Split& split, std::span<const std::int64
   }
 }
 
-std::vector<std::uint8_t> LayoutReader::encoded_picture(const SplitLayout& layout, std::int64_t row) const {
-  if (!layout.encoded.empty()) return files_.front()->read_bytes(layout.encoded[static_cast<std::size_t>(row)]);
+DecodedPicture LayoutReader::picture_of(const SplitLayout& layout, std::int64_t row) const {
+  const hdf5::File& file = *files_.front();
+  if (!layout.objects.empty()) {
+    const std::string& object = layout.objects[static_cast<std::size_t>(row)];
+    if (!layout.are_arrays) return square_picture(file.read_bytes(object), kTarget);
+    return square_picture(read_array_picture(file, object, layout.format.transposed), kTarget, layout.format);
+  }
   auto part = layout.parts.begin();
   auto of_part = static_cast<std::uint64_t>(row);
   for (; of_part >= part->info.shape[0]; ++part) of_part -= part->info.shape[0];
-  return files_[part->file]->read_bytes_of_row(part->object, of_part);
+  return square_picture(files_[part->file]->read_bytes_of_row(part->object, of_part), kTarget);
 }
 
-void LayoutReader::read_encoded(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
+void LayoutReader::read_resized(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const {
   const SplitLayout& layout = *split.layout;
   for (const std::int64_t row : rows) {
     try {
-      const DecodedPicture picture = square_picture(encoded_picture(layout, row), kEncodedTarget);
+      const DecodedPicture picture = picture_of(layout, row);
       pixels = std::copy(picture.image.pixels.begin(), picture.image.pixels.end(), pixels);
     } catch (const Error& error) {
-      const std::string name = layout.encoded.empty() ? fmt::format("{} of {}", row, layout.parts.front().object)
-                                                      : layout.encoded[static_cast<std::size_t>(row)];
+      const std::string name = layout.objects.empty() ? fmt::format("{} of {}", row, layout.parts.front().object)
+                                                      : layout.objects[static_cast<std::size_t>(row)];
       throw Error(error.code(),
                   fmt::format("picture {} of {} cannot be used: {}", name, path().string(), error.what()));
     }
@@ -268,7 +294,7 @@ void LayoutReader::read_rows(std::string_view name, std::span<const std::int64_t
     throw Error(ExitCode::kBadData, fmt::format("row {} was asked for, but split '{}' of {} has {} pictures", row, name,
                                                 path().string(), from.layout->n_images));
   }
-  if (from.layout->is_encoded()) return read_encoded(from, rows, pixels);
+  if (from.layout->is_resized()) return read_resized(from, rows, pixels);
   if (from.parts.size() > 1 || !from.layout->format.is_grey8()) return read_converted(from, rows, pixels);
   from.parts.front().rows->read(rows, reinterpret_cast<std::byte*>(pixels));
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "loaders/image_decoder.h"
 #include "loaders/layout.h"
 #include "loaders/object_name.h"
 #include "loaders/reader.h"
@@ -48,6 +49,7 @@ class LayoutReader final : public DatasetReader {
   };
   [[nodiscard]] const Split& split(std::string_view name) const;
   void open_pictures(Split& split, const LayoutOptions& options, const RowOptions& row_options);
+  void decide_range_of_arrays(SplitLayout& layout, const std::string& range);
   /// Notes how the split's pictures are read, and warns where a shuffled epoch would take for ever.
   void note_reading(const Split& split);
   void read_labels();
@@ -56,9 +58,9 @@ class LayoutReader final : public DatasetReader {
   /// As they are stored, whichever parts they are in.
   void read_stored(const Split& split, std::span<const std::int64_t> rows, std::byte* out) const;
   void read_converted(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;
-  /// The JPEG or PNG file of a row.
-  [[nodiscard]] std::vector<std::uint8_t> encoded_picture(const SplitLayout& layout, std::int64_t row) const;
-  void read_encoded(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;
+  /// Of a split whose pictures have their own sizes.
+  [[nodiscard]] DecodedPicture picture_of(const SplitLayout& layout, std::int64_t row) const;
+  void read_resized(const Split& split, std::span<const std::int64_t> rows, std::uint8_t* pixels) const;
 
   OpenFiles files_;  // outlive the rows
   Layout layout_;

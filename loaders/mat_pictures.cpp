@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "loaders/array_picture.h"
 #include "loaders/file_survey.h"
 #include "loaders/label_values.h"
 #include "loaders/picture_format.h"
@@ -54,12 +55,11 @@ MatPicture find_picture(const std::vector<FoundDataset>& found) {
   const auto folder_of = [](const FoundDataset& dataset) { return fs::path(dataset.object).parent_path(); };
   MatPicture picture;
   for (const FoundDataset& dataset : found) {
-    if (dataset.name.role != Role::kPictures || dataset.info.shape.size() != 2) continue;
-    if (hdf5::element_bytes(dataset.info.type) == 0 || n_values(dataset.info) < 4) continue;
+    if (dataset.name.role != Role::kPictures || !may_be_array_picture(dataset.info)) continue;
     if (picture.image != nullptr) throw Error(ExitCode::kBadData, "several arrays of it may be the picture");
     picture.image = &dataset;
   }
-  if (picture.image == nullptr) throw Error(ExitCode::kBadData, "it has no array called image with two axes");
+  if (picture.image == nullptr) throw Error(ExitCode::kBadData, "it has no array called image of two axes");
   for (const FoundDataset& dataset : found) {
     if (folder_of(dataset) != folder_of(*picture.image)) continue;
     if (dataset.name.role == Role::kLabels && n_values(dataset.info) == 1) picture.label = &dataset;
@@ -104,34 +104,10 @@ void assign_labels(FolderScan& scan, const std::vector<std::int64_t>& numbers) {
   for (std::size_t i = 0; i < numbers.size(); ++i) scan.pictures[i].label = classes.at(numbers[i]);
 }
 
-/// One picture as PixelFormat knows it: MATLAB's columns are the rows of HDF5.
-PixelFormat format_of(const hdf5::DatasetInfo& info) {
-  hdf5::DatasetInfo of_one = info;
-  of_one.shape.insert(of_one.shape.begin(), 1);
-  PixelFormat format = format_of_shape(of_one, "NHW");
-  std::swap(format.height, format.width);
-  format.transposed = true;
-  if (format.height * format.width > kMostPixels)
-    throw Error(ExitCode::kBadData, fmt::format("{} x {} pixels are more than the {} million that are accepted",
-                                                format.width, format.height, kMostPixels / 1'000'000));
-  return format;
-}
-
-struct StoredPicture {
-  PixelFormat format;
-  hdf5::DatasetInfo info;
-  std::vector<std::byte> values;
-};
-
-StoredPicture read_stored_picture(const fs::path& path) {
+ArrayPicture read_picture(const fs::path& path) {
   const hdf5::File file = hdf5::File::open(path);
   const std::vector<FoundDataset> found = survey(file, 0);
-  const FoundDataset& image = *find_picture(found).image;
-  StoredPicture picture{format_of(image.info), image.info, {}};
-  file.require_plausible(image.object);
-  picture.values.resize(image.info.row_bytes() * image.info.shape[0]);
-  file.read_stored_rows(image.object, 0, image.info.shape[0], picture.values.data());
-  return picture;
+  return read_array_picture(file, find_picture(found).image->object, true);
 }
 
 }  // namespace
@@ -181,15 +157,16 @@ PixelFormat format_of_mat_pictures(const FolderScan& scan) {
   for (std::size_t look = 0; look < looks; ++look) {
     const std::string& name = scan.pictures[look * (n - 1) / std::max<std::size_t>(looks - 1, 1)].path;
     try {
-      const StoredPicture picture = read_stored_picture(scan.root / name);
-      if (!layout.parts.empty() && picture.info.type != layout.format.type) continue;  // refused when its turn comes
-      layout.format = picture.format;
-      if (layout.parts.empty()) layout.parts.push_back({0, name, picture.info});
-      look_at(picture.format, picture.values.data(), sample);
+      const ArrayPicture picture = read_picture(scan.root / name);
+      if (layout.objects.empty()) {
+        layout.objects.push_back(name);
+        layout.format = picture.format;
+      }
+      if (picture.format.type == layout.format.type) look_at(picture.format, picture.values.data(), sample);
     } catch (const Error&) {  // listed as unreadable when its turn comes
     }
   }
-  if (layout.parts.empty())
+  if (layout.objects.empty())
     throw Error(ExitCode::kBadData,
                 fmt::format("none of the {} .mat files looked at in {} can be read", looks, scan.root.string()));
   std::vector<std::string> ignored;
@@ -202,20 +179,7 @@ PixelFormat format_of_mat_pictures(const FolderScan& scan) {
 }
 
 DecodedPicture load_mat_picture(const fs::path& path, const DecodeTarget& target, const PixelFormat& like) {
-  StoredPicture stored = read_stored_picture(path);
-  PixelFormat& format = stored.format;
-  if (format.type != like.type)
-    throw Error(ExitCode::kBadData, fmt::format("its values are {}, those of other files {}",
-                                                hdf5::type_name(format.type), hdf5::type_name(like.type)));
-  format.low = like.low;
-  format.high = like.high;
-  const auto width = static_cast<int>(format.width), height = static_cast<int>(format.height);
-  DecodedPicture picture{.image = {width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height)},
-                         .source = {width, height}};
-  if (!to_grey8(format, stored.values.data(), nullptr, picture.image.pixels.data()))
-    throw Error(ExitCode::kBadData, fmt::format("it {}", kNotNumbers));
-  picture.image = resize_to_square(std::move(picture.image), target.size, target.fit);
-  return picture;
+  return square_picture(read_picture(path), target, like);
 }
 
 }  // namespace xrai

@@ -98,6 +98,10 @@ std::optional<Range> parse_range(const std::string& text) {
   return Range{low, high, fmt::format("{} to {}, as asked", low, high)};
 }
 
+const std::string& first_object(const SplitLayout& split) {
+  return split.objects.empty() ? split.parts.front().object : split.objects.front();
+}
+
 /// Whole numbers: the bits that are in use say where white is. Detectors have 10, 12, 14 or 16.
 Range range_of_integers(const ValueSample& sample) {
   if (sample.low >= -128 && sample.low < 0 && sample.high <= 127) return {-128, 127, "-128 to 127"};
@@ -253,13 +257,13 @@ void decide_range(SplitLayout& split, const std::string& range, const SplitLayou
   split.channels_differ = sample.channels_differ;
   if (is_byte && sample.low < 0) {
     warnings.push_back(fmt::format("{} was written as int8, so values above 127 wrapped; its bytes are read as uint8",
-                                   split.parts.front().object));
+                                   first_object(split)));
   }
   if (sample.channels_differ && is_byte) {
     warnings.push_back(
         fmt::format("the channels of {} differ: they are taken as red, green, blue (files made with "
                     "OpenCV have blue first) and turned to grey",
-                    split.parts.front().object));
+                    first_object(split)));
   }
   if (like != nullptr && range.empty()) require_alike(sample, *like);
   const bool is_yes_or_no = sample.low >= 0 && sample.high == 1;  // masks, NumPy's bool

@@ -89,7 +89,7 @@ TEST_F(MatPictures, WhatCannotBeUsedIsListedWithItsReason) {
   const ImportReport report = import();
   EXPECT_EQ(report.n_pictures, 2);
   ASSERT_EQ(report.unreadable.size(), 1);
-  EXPECT_THAT(report.unreadable[0].reason, HasSubstr("its values are float64, those of other files int16"));
+  EXPECT_THAT(report.unreadable[0].reason, HasSubstr("its values are float64, those of others int16"));
   ASSERT_EQ(report.skipped.size(), 3);
   EXPECT_THAT(report.skipped[0].reason, HasSubstr("label 1.5"));
   EXPECT_THAT(report.skipped[1].reason, HasSubstr("5.mat"));
