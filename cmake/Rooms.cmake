@@ -22,17 +22,14 @@ if(NOT XRAI_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PRO
   target_compile_definitions(xrai_flags INTERFACE XRAI_MULTIVERSION)
 endif()
 
-# xrai_joined_under_sanitizers(target [APART files...]): compiles its files six at a time in sanitizer builds, which takes half as long:
-# mostly headers are read. There two files of a room may not have helpers of one name; APART are those that have. Other builds compile
-# each file by itself, and find a missing include.
-function(xrai_joined_under_sanitizers target)
+# xrai_joined(target [APART files...]): compiles its files six at a time, which takes half as long: mostly headers are read. There two
+# files of a target may not have helpers of one name; APART are those that have.
+function(xrai_joined target)
   cmake_parse_arguments(JOINED "" "" "APART" ${ARGN})
-  if(XRAI_SANITIZE)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-    set_source_files_properties(${JOINED_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-    # The warning is about headers, which is what GCC takes a joined file for.
-    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
-  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  set_source_files_properties(${JOINED_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  # The warning is about headers, which is what GCC takes a joined file for.
+  target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
 endfunction()
 
 # xrai_room(name [APART files...] SOURCES... LINK libraries...): a room's static library, with the flags every room shares. It is
@@ -44,7 +41,9 @@ function(xrai_room name)
   endif()
   add_library(${name} STATIC EXCLUDE_FROM_ALL ${ROOM_SOURCES})
   target_link_libraries(${name} PUBLIC xrai_flags ${ROOM_LINK})
-  xrai_joined_under_sanitizers(${name} APART ${ROOM_APART})
+  if(XRAI_JOINED)
+    xrai_joined(${name} APART ${ROOM_APART})
+  endif()
 endfunction()
 
 # xrai_counted(target [THREADS]): whoever links the target leaves counts of its executed lines, where XRAI_COVERAGE asks for them. THREADS: several threads

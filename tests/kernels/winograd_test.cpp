@@ -100,11 +100,13 @@ TEST(Winograd, IsTheNaiveConvolutionAtAnySize) {
 }
 
 // y of the convolution with batch normalisation and what is joined to it, nothing of the convolution's output.
-void expect_naive_normalised(const WinogradShape& s, bool relu, bool with_residual, bool pool) {
+/// `convolved`: what the naive loops make of `p`, which takes longest.
+void expect_naive_normalised(const Passes& p, const testing::Doubles& convolved, bool relu, bool with_residual,
+                             bool pool) {
+  const WinogradShape& s = p.shape;
   SCOPED_TRACE(::testing::Message() << s.n << " x " << s.height << " x " << s.width << ", " << s.inputs << " to "
                                     << s.outputs << ", relu " << relu << ", residual " << with_residual << ", pool "
                                     << pool);
-  const Passes p(s);
   const Shape out{s.n, s.height, s.width, s.outputs};
   const Values residual = with_residual ? random_values(out.count(), 4) : Values();
   // Scales of both signs: the largest value of a window need not be the convolution's largest.
@@ -129,9 +131,8 @@ void expect_naive_normalised(const WinogradShape& s, bool relu, bool with_residu
   norm.relu = relu, norm.pool = pool;
   kernels::cpu::winograd_forward_normalised(s, p.x.data(), transformed.data(), norm, scratch.data());
 
-  const ConvolutionSpec spec{{s.n, s.height, s.width, s.inputs}, s.outputs, {3, 3, 1, 1, 1, 1, 1, 1}};
   testing::NormalisationCall call{out};
-  call.x = testing::convolution_reference(spec, widened(p.x), widened(p.weights), {}, widened(p.dy)).y;
+  call.x = convolved;
   call.residual = widened(residual), call.gamma = widened(gamma), call.beta = widened(beta);
   call.mean = widened(mean), call.variance = widened(variance);
   call.relu = relu, call.pool = pool;
@@ -146,12 +147,16 @@ TEST(Winograd, NormalisedOnTheWayOutIsTheNaiveConvolutionNormalised) {
       {1, 4, 4, 16, 16},       {2, 5, 3, 16, 48},      {3, 2, 9, 32, 16},
       {2, 11, 14, 48, 160, 2}, {5, 28, 29, 16, 32, 3}, {9, 7, 7, 256, 128, 3},
   };
-  for (const WinogradShape& shape : shapes)
+  for (const WinogradShape& s : shapes) {
+    const Passes p(s);
+    const ConvolutionSpec spec{{s.n, s.height, s.width, s.inputs}, s.outputs, {3, 3, 1, 1, 1, 1, 1, 1}};
+    const testing::Doubles convolved = testing::convolution_reference(spec, widened(p.x), widened(p.weights), {}, {}).y;
     for (const bool relu : {false, true}) {
-      expect_naive_normalised(shape, relu, false, false);
-      expect_naive_normalised(shape, relu, true, false);
-      expect_naive_normalised(shape, relu, false, true);
+      expect_naive_normalised(p, convolved, relu, false, false);
+      expect_naive_normalised(p, convolved, relu, true, false);
+      expect_naive_normalised(p, convolved, relu, false, true);
     }
+  }
 }
 
 TEST(Winograd, SumsOverSeveralBlocksOfTilesAreTheNaiveOnes) {
