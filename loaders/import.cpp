@@ -27,13 +27,16 @@ struct Decoded {
   std::string failure;  // why it is unreadable; empty when it is not
 };
 
-/// A file's picture in a square. Throws Error(kBadData, reason).
-using LoadPicture = std::function<DecodedPicture(const std::filesystem::path&)>;
+struct Decoder {
+  std::string name;  // kept with the data set
+  /// A file's picture in a square. Throws Error(kBadData, reason).
+  std::function<DecodedPicture(const std::filesystem::path&)> load;
+};
 
-Decoded decode(const std::filesystem::path& path, const LoadPicture& load) {
+Decoded decode(const std::filesystem::path& path, const Decoder& decoder) {
   Decoded decoded;
   try {
-    DecodedPicture picture = load(path);
+    DecodedPicture picture = decoder.load(path);
     decoded.hash = content_hash(picture.image.pixels);
     decoded.faint = picture.faint_16_bit;
     decoded.source = picture.source;
@@ -51,16 +54,16 @@ int threads_of(const ImportOptions& options) {
 /// Takes the decoded pictures in order, writes them and keeps the books.
 class Importer {
  public:
-  Importer(const ImportOptions& options, const ImportPlan& plan, std::filesystem::path root, LoadPicture load,
+  Importer(const ImportOptions& options, const ImportPlan& plan, std::filesystem::path root, Decoder decoder,
            ImportReport& report)
-      : options_(options), plan_(plan), root_(std::move(root)), load_(std::move(load)), report_(report) {}
+      : options_(options), plan_(plan), root_(std::move(root)), decoder_(std::move(decoder)), report_(report) {}
 
   void write(const std::filesystem::path& file, const ImportProgress& progress) {
     const DecodeTarget& target = options_.target;
     DatasetWriter writer(file,
                          {.classes = report_.classes,
                           .size = target.size,
-                          .decoder = std::string(kDecoderName),
+                          .decoder = decoder_.name,
                           .resize = std::string(kResizeName),
                           .fit = fit_name(target.fit),
                           .creator = options_.creator},
@@ -69,7 +72,7 @@ class Importer {
     const auto path_of = [&](std::int64_t i) { return root_ / plan_.pictures[static_cast<std::size_t>(i)].path; };
     writer.expect(n);
     produce_in_parallel(
-        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), load_); },
+        n, threads_of(options_), [&](std::int64_t i) { return decode(path_of(i), decoder_); },
         [&](std::int64_t i, Decoded decoded) {
           if (interrupt_requested() != 0)
             throw Error(ExitCode::kInterrupted, fmt::format("stopped after {} of {} pictures; {} was not written", i, n,
@@ -156,7 +159,7 @@ class Importer {
   const ImportOptions& options_;
   const ImportPlan& plan_;
   std::filesystem::path root_;  // the paths of the plan are relative to it
-  const LoadPicture load_;
+  const Decoder decoder_;
   ImportReport& report_;
   std::map<std::string, std::set<std::string>> groups_;
   std::map<std::uint64_t, std::vector<std::size_t>> of_pixels_;
@@ -182,14 +185,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-ImportReport import_scan(const ImportOptions& options, const FolderScan& scan, const LoadPicture& load,
+ImportReport import_scan(const ImportOptions& options, const FolderScan& scan, const Decoder& decoder,
                          const ImportProgress& progress, Clock::time_point start) {
   const ImportPlan plan = plan_import(scan, options.plan, threads_of(options));
   ImportReport report;
   report.classes = scan.classes;
   report.skipped = scan.skipped;
   report.notes = plan.notes;
-  Importer importer(options, plan, scan.root, load, report);
+  Importer importer(options, plan, scan.root, decoder, report);
   write_aside_and_rename(options.output, [&](const std::filesystem::path& aside) { importer.write(aside, progress); });
   importer.finish();
   report.elapsed_s = std::chrono::duration<double>(Clock::now() - start).count();
@@ -203,7 +206,7 @@ ImportReport import_folder(const ImportOptions& options, const ImportProgress& p
   check_output(options.output, options.force);
   const FolderScan scan = scan_folder(options.folder);
   const auto load = [&](const std::filesystem::path& path) { return load_square_picture(path, options.target); };
-  return import_scan(options, scan, load, progress, start);
+  return import_scan(options, scan, {std::string(kDecoderName), load}, progress, start);
 }
 
 ImportReport import_mat_files(const ImportOptions& options, const ImportProgress& progress) {
@@ -212,7 +215,7 @@ ImportReport import_mat_files(const ImportOptions& options, const ImportProgress
   const FolderScan scan = scan_mat_files(options.folder);
   const PixelFormat format = format_of_mat_pictures(scan);
   const auto load = [&](const std::filesystem::path& path) { return load_mat_picture(path, options.target, format); };
-  return import_scan(options, scan, load, progress, start);
+  return import_scan(options, scan, {"HDF5 (MATLAB)", load}, progress, start);
 }
 
 }  // namespace xrai
