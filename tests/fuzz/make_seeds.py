@@ -162,6 +162,10 @@ def main():
     write(folder, "scaled_integers", images=(pictures(-1000, 1000, ">i2"), scaled), labels=(labels, {"chunks": (4,), "scaleoffset": 0}))
     write(folder, "scaled_floats", images=(pictures(0, 1, "f4"), {**scaled, "scaleoffset": 3, "compression": "gzip", "shuffle": True}),
           labels=(labels.astype("f8"), {"chunks": (4,), "scaleoffset": 2}))
+    each = [f"{name}/{i}" for name in ("NORMAL", "PNEUMONIA") for i in range(2)]
+    write(folder, "arrays", **{name: (pictures(0, 1, "f4")[i], {"compression": "gzip"}) for i, name in enumerate(each)})
+    write(folder, "files", **{name: np.void(png()) for name in each})
+    write(folder, "struct", **{"cjdata/image": pictures(0, 4095, "<i2")[1], "cjdata/label": np.ones((1, 1)), "cjdata/PID": np.ones(1)})
     low_bits(folder, labels)
     virtual(folder)
     dense(folder, labels)

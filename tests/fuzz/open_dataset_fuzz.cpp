@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loaders/layout_reader.h"
+#include "loaders/mat_pictures.h"
 #include "runtime/core/error.h"
 #include "runtime/hdf5/library.h"
 
@@ -77,6 +78,14 @@ bool read_some(const xrai::Layout& layout, const xrai::OpenFiles& files, bool th
   }
 }
 
+/// As a picture and its label that MATLAB saved.
+void read_as_struct(const std::string& path) {
+  try {
+    (void)xrai::load_mat_picture(path, {.size = 16}, {.type = xrai::hdf5::Type::kInt16});
+  } catch (const xrai::Error&) {
+  }
+}
+
 }  // namespace
 
 extern "C" const char __executable_start;  // NOLINT: the linker's name of where the program begins
@@ -122,6 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t n) 
   try {
     layout = xrai::decide_layout(path, {}, files);
   } catch (const xrai::Error&) {
+    read_as_struct(path);
     return 0;
   }
   if (read_some(layout, files, false)) read_some(layout, files, true);
