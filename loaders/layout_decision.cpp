@@ -52,7 +52,7 @@ bool is_meant(const std::string& object, const std::string& keys) {
 
 Layout Decision::decide() {
   take_candidates();
-  if (are_colour_pictures() && take_single_pictures()) return std::move(layout_);
+  if (may_be_single_pictures() && take_single_pictures()) return std::move(layout_);
   if (candidates_.empty()) refuse_without_pictures();
   open_other_splits();
   std::map<std::string, Candidates> of_split;

@@ -58,7 +58,7 @@ class Decision {
   [[nodiscard]] Singles find_files() const;
   [[nodiscard]] Singles find_arrays() const;
   [[nodiscard]] std::string split_of(const FoundDataset& single) const;
-  [[nodiscard]] bool are_colour_pictures() const;
+  [[nodiscard]] bool may_be_single_pictures() const;
   bool take_single_pictures();
   void add_singles(const std::string& name, Candidates firsts, bool are_arrays);
   void add_objects_of(SplitLayout& split, const std::string& group) const;

@@ -33,7 +33,8 @@ bool may_be_an_array(const FoundDataset& dataset) {
 
 }  // namespace
 
-bool Decision::are_colour_pictures() const {
+bool Decision::may_be_single_pictures() const {
+  if (candidates_.empty()) return true;
   return options_.images_key.empty() && options_.axes.empty() &&
          std::all_of(candidates_.begin(), candidates_.end(),
                      [](const auto* c) { return c->info.shape.size() == 3 && may_be_an_array(*c); });

@@ -240,12 +240,16 @@ PixelFormat format_of_shape(const hdf5::DatasetInfo& info, const std::string& ax
 
 void decide_range(SplitLayout& split, const std::string& range, const SplitLayout* like, const ReadStored& read,
                   std::vector<std::string>& warnings) {
+  // Bytes are 0 to 255 unless all are 0 and 1; the first picture says that they are not, nearly always.
+  const bool is_usual = split.format.type == hdf5::Type::kUint8 && split.format.channels == 1 && range.empty() &&
+                        (like == nullptr || like->format.high == 255);
   ValueSample sample;
   std::vector<std::byte> stored(split.parts.front().info.row_bytes());
   for (const std::int64_t row : rows_to_look_at(split)) {
     read({&row, 1}, stored.data());
     look_at(split.format, stored.data(), sample);
     if (!sample.finite) refuse(fmt::format("picture {} {}", row, kNotNumbers));
+    if (is_usual && sample.high > 1) return;
   }
   decide_range(split, range, like, sample, warnings);
 }
