@@ -94,13 +94,9 @@ std::optional<StatisticsModel> statistics_model(DatasetReader& data, const std::
 /// Of a mean over pictures, by patient.
 std::optional<Interval> mean_interval(const std::vector<double>& values, const std::vector<std::string>& groups) {
   const GroupBootstrap bootstrap(std::ssize(values), groups, EvaluationOptions{}.seed);
-  if (bootstrap.n_groups() < 2) return std::nullopt;
-  std::vector<std::int32_t> weights(values.size());
   std::vector<std::optional<double>> means;
-  for (std::int64_t r = 0; r < EvaluationOptions{}.n_resamples; ++r) {
-    bootstrap.resample(r, weights);
-    means.push_back(mean(values, weights));
-  }
+  bootstrap.for_each(EvaluationOptions{}.n_resamples,
+                     [&](std::span<const std::int32_t> weights) { means.push_back(mean(values, weights)); });
   return percentile_interval(means);
 }
 

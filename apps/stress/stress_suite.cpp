@@ -80,12 +80,9 @@ class VariantJudge {
     const Judge judge(variant_, threshold_);
     Resampled result{figures_of(judge, {}), {}};
     add_formula_intervals(judge, result);
-    if (bootstrap_.n_groups() < 2) return result;  // one patient resampled is the same patient
-    std::vector<std::int32_t> weights(variant_.labels.size());
-    for (std::int64_t r = 0; r < EvaluationOptions{}.n_resamples; ++r) {
-      bootstrap_.resample(r, weights);
+    bootstrap_.for_each(EvaluationOptions{}.n_resamples, [&](std::span<const std::int32_t> weights) {
       result.resamples.push_back(figures_of(judge, weights));
-    }
+    });
     return result;
   }
 

@@ -36,14 +36,12 @@ MetricValues differences(const MetricValues& first, const MetricValues& second) 
 }
 
 ResampledMetrics resampled_differences(const Judge& first, const Judge& second, const GroupBootstrap& bootstrap,
-                                       std::int64_t n_images, std::int64_t n_resamples) {
+                                       std::int64_t n_resamples) {
   ResampledMetrics resampled;
-  std::vector<std::int32_t> weights(static_cast<std::size_t>(n_images));
-  for (std::int64_t r = 0; bootstrap.n_groups() > 1 && r < n_resamples; ++r) {
-    bootstrap.resample(r, weights);
+  bootstrap.for_each(n_resamples, [&](std::span<const std::int32_t> weights) {
     const MetricValues values = differences(first.values(weights), second.values(weights));
     for (std::size_t m = 0; m < values.size(); ++m) resampled[m].push_back(values[m]);
-  }
+  });
   return resampled;
 }
 
@@ -66,8 +64,7 @@ Comparison compare(const Predictions& first, const Predictions& second, const Co
   c.mcnemar = mcnemar(c.only_first_right, c.only_second_right);
   if (first.n_classes() == 2) c.delong = paired_delong(one.scores(1), other.scores(1), one.is_positive(1));
   const MetricValues of_one = one.values({}), of_other = other.values({}), apart = differences(of_one, of_other);
-  const ResampledMetrics resampled =
-      resampled_differences(one, other, bootstrap, first.n_images(), options.n_resamples);
+  const ResampledMetrics resampled = resampled_differences(one, other, bootstrap, options.n_resamples);
   for (std::size_t m = 0; m < kMetricNames.size(); ++m)
     c.differences.push_back({std::string(kMetricNames[m]), of_one[m], of_other[m], apart[m],
                              apart[m] ? percentile_interval(resampled[m]) : std::nullopt});

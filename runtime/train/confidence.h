@@ -67,6 +67,16 @@ class GroupBootstrap {
   [[nodiscard]] std::int64_t n_groups() const { return n_groups_; }
   /// weights: (n images), overwritten.
   void resample(std::int64_t index, std::span<std::int32_t> weights) const;
+  /// Calls take(weights) for each of n resamples; for none where there is one group alone, which resampled is the same
+  /// group: no spread to learn from.
+  template <class Take>
+  void for_each(std::int64_t n_resamples, const Take& take) const {
+    std::vector<std::int32_t> weights(group_of_image_.size());
+    for (std::int64_t r = 0; n_groups_ > 1 && r < n_resamples; ++r) {
+      resample(r, weights);
+      take(std::span<const std::int32_t>(weights));
+    }
+  }
 
  private:
   std::int64_t n_groups_ = 0;

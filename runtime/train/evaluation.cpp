@@ -28,24 +28,20 @@ bool may_be_calibrated(const Judge& judge, double value, std::int64_t n_draws, s
 }
 
 /// Gives every metric that has a value and no interval yet one from resamples.
-void add_bootstrap_intervals(const Judge& judge, const GroupBootstrap& bootstrap, std::int64_t n_images,
-                             const EvaluationOptions& options, std::vector<Metric>& metrics) {
+void add_bootstrap_intervals(const Judge& judge, const GroupBootstrap& bootstrap, const EvaluationOptions& options,
+                             std::vector<Metric>& metrics) {
   ResampledMetrics resampled;
-  std::vector<std::int32_t> weights(static_cast<std::size_t>(n_images));
-  // One patient resampled is the same patient: no spread to learn from.
-  const std::int64_t n_resamples = bootstrap.n_groups() > 1 ? options.n_resamples : 0;
-  for (std::int64_t r = 0; r < n_resamples; ++r) {
-    bootstrap.resample(r, weights);
+  bootstrap.for_each(options.n_resamples, [&](std::span<const std::int32_t> weights) {
     const MetricValues values = judge.values(weights);
     for (std::size_t m = 0; m < kMetricNames.size(); ++m) resampled[m].push_back(values[m]);
-  }
+  });
   for (std::size_t m = 0; m < kMetricNames.size(); ++m) {
     Metric& metric = metrics[m];
     if (!metric.value || metric.ci95) continue;
     const bool pushed_up = metric.name == "ece";
     metric.ci95 = pushed_up ? basic_interval(*metric.value, resampled[m]) : percentile_interval(resampled[m]);
     metric.ci_method = pushed_up ? "basic bootstrap" : "bootstrap";
-    if (pushed_up && metric.ci95 && may_be_calibrated(judge, *metric.value, n_resamples, options.seed))
+    if (pushed_up && metric.ci95 && may_be_calibrated(judge, *metric.value, options.n_resamples, options.seed))
       metric.ci95->low = 0.0;
   }
 }
@@ -56,7 +52,7 @@ Uncalibrated uncalibrated_figures(Predictions p, const EvaluationOptions& option
   apply_temperature(p.probabilities, p.n_classes(), 1.0 / temperature);
   const Judge judge(p, options.threshold);
   std::vector<Metric> metrics = plain_metrics(judge);
-  add_bootstrap_intervals(judge, bootstrap, p.n_images(), options, metrics);
+  add_bootstrap_intervals(judge, bootstrap, options, metrics);
   Uncalibrated before{temperature, {}, reliability_bins(p.labels, p.probabilities, p.n_classes())};
   for (Metric& metric : metrics)
     if (metric.name == "brier" || metric.name == "ece" || metric.name == "log_loss")
@@ -110,7 +106,7 @@ Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& opt
                                  ranked.roc_curve(), ranked.precision_recall_curve()});
   }
   add_formula_intervals(judge, evaluation);
-  add_bootstrap_intervals(judge, bootstrap, predictions.n_images(), options, evaluation.metrics);
+  add_bootstrap_intervals(judge, bootstrap, options, evaluation.metrics);
   if (options.temperature) evaluation.uncalibrated = uncalibrated_figures(predictions, options, bootstrap);
   return evaluation;
 }
