@@ -36,6 +36,7 @@ void write(const char* prefix, const std::string& line, bool to_terminal) {
   const std::lock_guard lock(out.mutex);
   if (to_terminal) {
     if (out.before_line) out.before_line();
+    std::fflush(stdout);  // what was printed before comes before, where both go to one place
     std::fprintf(stderr, "%s%s\n", prefix, line.c_str());
   }
   if (out.file) {
