@@ -71,6 +71,7 @@ PictureStore::PictureStore(TrainingData& data, Device& device, const std::string
   remark_ = choice.remark;
   const bool kept_already = data.reader != data.file;  // by the network before, of the same run
   if (kept_already && choice.place != CachePlace::kDevice) remark_ = "pictures are in host memory already";
+  reads_the_file_ = choice.place == CachePlace::kNone && !kept_already;
   if (choice.place == CachePlace::kHost && !kept_already) data.reader = keep_in_memory(data.file);
   if (choice.place != CachePlace::kDevice) return;
   resident_.emplace("train", move_to_device(device, *data.file, "train", quiet));

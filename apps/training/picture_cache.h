@@ -39,6 +39,8 @@ class PictureStore {
   PictureStore(TrainingData& data, Device& device, const std::string& wanted, bool quiet);
 
   [[nodiscard]] const std::string& remark() const { return remark_; }
+  /// In every epoch, not in the first alone.
+  [[nodiscard]] bool reads_the_file() const { return reads_the_file_; }
   /// Batches of these rows of a split, from wherever its pictures are.
   [[nodiscard]] std::unique_ptr<BatchLoader> loader(const std::string& split, const std::vector<std::int64_t>& rows,
                                                     BatchLoaderOptions options) const;
@@ -46,6 +48,7 @@ class PictureStore {
  private:
   const TrainingData& data_;
   std::string remark_;
+  bool reads_the_file_ = false;
   std::map<std::string, Buffer> resident_;  // by split; empty unless they are in the device's memory
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "apps/report/curves.h"
 #include "apps/report/json_values.h"
@@ -12,6 +13,8 @@
 
 namespace xrai {
 namespace {
+
+constexpr double kLongWait = 0.1;  // of an epoch's seconds
 
 std::string quoted_for_shell(const std::string& text) {
   const auto plain = [](unsigned char c) {
@@ -42,6 +45,9 @@ TrainingListener TrainingScreen::listener(std::function<void()> after_epoch) {
     bar_.reset();
     bar_epoch_ = 0;
     log::info(line(record, lowest_loss));
+    if (record.data_wait_fraction > kLongWait && !advice_on_waiting_.empty())
+      log::warning(fmt::format("{:.0f} % of the epoch went by waiting for pictures: {}",
+                               100 * record.data_wait_fraction, std::exchange(advice_on_waiting_, {})));
     write_curves(history_.epochs(), run_folder_);
     if (after_epoch) after_epoch();
   };

@@ -24,6 +24,8 @@ class TrainingScreen {
                  std::int64_t already_done);
   /// `after_epoch` is called when an epoch is saved and shown; may be empty.
   TrainingListener listener(std::function<void()> after_epoch);
+  /// What to try where pictures are late: said once, behind the first epoch that waited for them a tenth of its time.
+  void advise_on_waiting(std::string advice) { advice_on_waiting_ = std::move(advice); }
 
  private:
   void on_images(std::int64_t epoch, std::int64_t images, std::int64_t of, double loss);
@@ -36,6 +38,7 @@ class TrainingScreen {
   const HistoryWriter& history_;
   std::optional<Progress> bar_;
   std::int64_t bar_epoch_ = 0, bar_start_ = 0;
+  std::string advice_on_waiting_;
 };
 
 /// "validation on 631 pictures: AUROC 0.9961 (0.9932 to 0.9981), accuracy ...".

@@ -195,6 +195,11 @@ RunEnd TrainingRun::train() {
   install_interrupt_handlers();
   TrainingScreen screen(settings_.epochs, options_.quiet || options_.json, folder_->path(), *history_,
                         trainer_->state().position);
+  if (order == Order::kShuffled && store_->reads_the_file() && data_.reader->window_rows("train") > 0)
+    screen.advise_on_waiting(fmt::format(
+        "they are compressed {} a chunk, and each inflates its chunk; 'xrai_dataset repack {} OUT.h5' cures "
+        "it, and --shuffle chunk helps",
+        data_.reader->rows_per_chunk("train"), options_.data.string()));
   return trainer_->run(*history_, screen.listener([this] { require_unchanged_file(data_); }));
 }
 

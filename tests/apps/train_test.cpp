@@ -6,6 +6,7 @@
 
 #include "apps/training/memory_need.h"
 #include "apps/training/picture_cache.h"
+#include "apps/training/screen.h"
 #include "runtime/core/host.h"
 #include "tests/apps/training_runs.h"
 #include "tests/support/errors.h"
@@ -287,6 +288,26 @@ TEST(PictureCache, SaysWhyPicturesAreReadAgainAndWhatKeepsThem) {
   const CacheChoice none = choose_cache("auto", 4000u << 20, {std::uint64_t{5000} << 20, 0});
   EXPECT_THAT(none.remark, AllOf(HasSubstr("4000 MiB"), HasSubstr("5000 MiB"), HasSubstr("--cache host")));
   EXPECT_EQ(choose_cache("host", 4000u << 20, {std::uint64_t{5000} << 20, 0}).place, CachePlace::kHost);
+}
+
+TEST(TrainingScreen, SaysOnceWhatToTryWherePicturesAreLate) {
+  const testing::TemporaryFolder folder;
+  const HistoryWriter history(folder.path());
+  TrainingScreen screen(3, true, folder.path(), history, 0);
+  screen.advise_on_waiting("repack them");
+  const TrainingListener listener = screen.listener({});
+  ::testing::internal::CaptureStderr();
+  EpochRecord record;
+  record.data_wait_fraction = 0.09;
+  listener.on_epoch(record, false);
+  const std::string in_time = ::testing::internal::GetCapturedStderr();
+  ::testing::internal::CaptureStderr();
+  record.data_wait_fraction = 0.17;
+  for (int epoch = 0; epoch < 2; ++epoch) listener.on_epoch(record, false);
+  const std::string late = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(in_time, Not(HasSubstr("warning")));
+  EXPECT_THAT(late, HasSubstr("warning: 17 % of the epoch went by waiting for pictures: repack them"));
+  EXPECT_EQ(late.find("warning"), late.rfind("warning"));
 }
 
 TEST(MemoryNeed, NamesTheNeedWhatIsFreeAndABatchThatFits) {
