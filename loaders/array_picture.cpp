@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "loaders/picture_codecs.h"
 #include "loaders/picture_format.h"
 #include "runtime/core/error.h"
 
@@ -33,9 +34,7 @@ ArrayPicture read_array_picture(const hdf5::File& file, const std::string& objec
   PixelFormat& format = picture.format;
   format.transposed = transposed;
   if (transposed) std::swap(format.height, format.width);
-  if (format.height * format.width > kMostPixels)
-    throw Error(ExitCode::kBadData, fmt::format("{} x {} pixels are more than the {} million that are accepted",
-                                                format.width, format.height, kMostPixels / 1'000'000));
+  check_extent(format.width, format.height);
   file.require_plausible(object);
   picture.values.resize(info.row_bytes() * info.shape[0]);
   file.read_stored_rows(object, 0, info.shape[0], picture.values.data());

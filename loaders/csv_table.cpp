@@ -5,7 +5,6 @@
 #include <map>
 
 #include "loaders/file_reading.h"
-#include "loaders/object_name.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
@@ -81,6 +80,14 @@ std::string stem(std::string_view name) {
 std::optional<std::size_t> CsvTable::column(std::string_view name) const {
   for (std::size_t i = 0; i < header.size(); ++i) {
     if (lower_case(header[i]) == lower_case(name)) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> CsvTable::column(Role role) const {
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    const ObjectName name = parse_object_name(header[i]);
+    if (name.role == role && name.rest_without_id().empty()) return i;
   }
   return std::nullopt;
 }

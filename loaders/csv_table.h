@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loaders/object_name.h"
+
 namespace xrai {
 
 struct CsvTable {
@@ -18,6 +20,8 @@ struct CsvTable {
 
   /// Place of a column; the case of its name does not matter.
   [[nodiscard]] std::optional<std::size_t> column(std::string_view name) const;
+  /// The first whose name says that it is of this role: "Patient ID" of groups.
+  [[nodiscard]] std::optional<std::size_t> column(Role role) const;
   /// Values of a column: in the order of `ids`, which some other column holds, either with or without folders and the
   /// extension of a picture; without ids, of all rows, which must be n. Throws Error(kBadData) for what is missing.
   [[nodiscard]] std::vector<std::string> values(std::size_t column, std::span<const std::string> ids,

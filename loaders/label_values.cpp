@@ -355,16 +355,6 @@ LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string&
   return labels;
 }
 
-std::vector<std::string> read_csv_texts(const std::filesystem::path& csv, Role role, std::span<const std::string> ids,
-                                        std::int64_t n_images) {
-  const CsvTable table = read_csv_table(csv);
-  for (std::size_t column = 0; column < table.header.size(); ++column) {
-    const ObjectName name = parse_object_name(table.header[column]);
-    if (name.role == role && name.rest_without_id().empty()) return table.values(column, ids, n_images);
-  }
-  return {};
-}
-
 std::vector<std::vector<std::int32_t>> number_labels(const std::vector<LabelColumn>& columns,
                                                      std::vector<std::string>& classes) {
   std::int64_t least = kLargestClassCount, largest = 0;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "loaders/object_name.h"
 #include "runtime/hdf5/file.h"
 
 namespace xrai {
@@ -37,11 +36,6 @@ LabelColumn read_labels(const hdf5::File& file, const std::string& object, const
 /// Error(kBadData).
 LabelColumn read_csv_labels(const std::filesystem::path& csv, const std::string& column,
                             std::span<const std::string> ids, std::int64_t n_images);
-
-/// The column of such a table whose name says that it is of this role, "Patient ID" of groups; empty without one.
-/// Throws Error(kBadData).
-std::vector<std::string> read_csv_texts(const std::filesystem::path& csv, Role role, std::span<const std::string> ids,
-                                        std::int64_t n_images);
 
 /// Class numbers of all splits, in the order of `columns`, and `classes`, the names of the numbers. Where `classes` is
 /// empty it is filled: words in alphabetical order, or the numbers themselves. Throws Error(kBadData) for a label that

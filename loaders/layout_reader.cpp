@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "loaders/array_picture.h"
+#include "loaders/csv_table.h"
 #include "loaders/label_values.h"
 #include "loaders/picture_format.h"
 #include "runtime/core/error.h"
@@ -164,7 +165,9 @@ std::vector<std::string> LayoutReader::texts(const SplitLayout& split, const std
     return read_texts(*files_[pictures.file], object, split.n_images, pictures.per_batch);
   }
   if (split.label_place.csv.empty()) return {};
-  return read_csv_texts(split.label_place.csv, role, picture_ids(split), split.n_images);
+  const CsvTable table = read_csv_table(split.label_place.csv);
+  const auto column = table.column(role);
+  return column ? table.values(*column, picture_ids(split), split.n_images) : std::vector<std::string>();
 }
 
 std::vector<std::string> LayoutReader::groups(std::string_view name) const {

@@ -207,9 +207,9 @@ int ImportCommand::run() const {
   if (!splits.empty()) options.plan.fractions = parse_splits(splits);
   std::unique_ptr<Progress> bar;
   keep_freed_memory();
-  const auto import = std::filesystem::path(folder).extension() == ".npz" ? import_npz
-                      : is_folder_of_mat_files(folder)                    ? import_mat_files
-                                                                          : import_folder;
+  const auto import = folder.extension() == ".npz"     ? import_npz
+                      : is_folder_of_mat_files(folder) ? import_mat_files
+                                                       : import_folder;
   const ImportReport report = import(options, [&](std::int64_t done, std::int64_t total) {
     if (!bar) bar = std::make_unique<Progress>("import", total, "images", quiet);
     bar->update(done);
