@@ -7,8 +7,8 @@
 
 #include "kernels/activations.h"
 #include "kernels/batch_norm_line.h"
+#include "kernels/lanes.h"
 #include "kernels/parallel.h"
-#include "kernels/vector16.h"
 #include "kernels/vectorise.h"
 
 namespace xrai::kernels {
@@ -60,7 +60,8 @@ XRAI_INLINE void block_moments(const float* x, std::int64_t positions, std::int6
   }
 }
 
-XRAI_VECTORISE void moments_of_blocks(const BatchStatisticsArguments& arg, std::int64_t begin, std::int64_t end) {
+template <class V>
+XRAI_INLINE void block_range(const BatchStatisticsArguments& arg, std::int64_t begin, std::int64_t end) {
   const std::int64_t channels = arg.shape.channels, per_block = positions_per_block(channels);
   for (std::int64_t block = begin; block < end; ++block) {
     const std::int64_t first = block * per_block, count = std::min(per_block, arg.shape.positions() - first);
@@ -68,9 +69,14 @@ XRAI_VECTORISE void moments_of_blocks(const BatchStatisticsArguments& arg, std::
     double* mean = arg.workspace + block * 2 * channels;
     double* m2 = mean + channels;
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16) block_moments<Float16>(x + c, count, channels, mean + c, m2 + c);
+    for (; c + kLanes<V> <= channels; c += kLanes<V>) block_moments<V>(x + c, count, channels, mean + c, m2 + c);
     for (; c < channels; ++c) block_moments<float>(x + c, count, channels, mean + c, m2 + c);
   }
+}
+
+XRAI_VECTORISE void moments_of_blocks(const BatchStatisticsArguments& arg, std::int64_t begin, std::int64_t end) {
+  if (sixteen_lanes()) return block_range<Float16>(arg, begin, end);
+  block_range<Float8>(arg, begin, end);
 }
 
 // Pairwise merging in block order: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
@@ -111,23 +117,29 @@ XRAI_INLINE void plain_group(const BatchNormArguments& arg, std::int64_t c, std:
   }
 }
 
-template <bool kRelu, bool kResidual>
+template <class V, bool kRelu, bool kResidual>
 XRAI_INLINE void plain_positions(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
   // Small groups of positions, all channels of each: the rows of x come in order.
   constexpr std::int64_t kGroup = 32;
   for (std::int64_t p = begin; p < end; p += kGroup) {
     const std::int64_t stop = std::min(p + kGroup, end);
     std::int64_t c = 0;
-    for (; c + 16 <= arg.shape.channels; c += 16) plain_group<Float16, kRelu, kResidual>(arg, c, p, stop);
+    for (; c + kLanes<V> <= arg.shape.channels; c += kLanes<V>) plain_group<V, kRelu, kResidual>(arg, c, p, stop);
     for (; c < arg.shape.channels; ++c) plain_group<float, kRelu, kResidual>(arg, c, p, stop);
   }
 }
 
+template <class V>
+XRAI_INLINE void any_plain_positions(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
+  if (arg.relu && arg.residual != nullptr) return plain_positions<V, true, true>(arg, begin, end);
+  if (arg.relu) return plain_positions<V, true, false>(arg, begin, end);
+  if (arg.residual != nullptr) return plain_positions<V, false, true>(arg, begin, end);
+  plain_positions<V, false, false>(arg, begin, end);
+}
+
 XRAI_VECTORISE void plain_range(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
-  if (arg.relu && arg.residual != nullptr) return plain_positions<true, true>(arg, begin, end);
-  if (arg.relu) return plain_positions<true, false>(arg, begin, end);
-  if (arg.residual != nullptr) return plain_positions<false, true>(arg, begin, end);
-  plain_positions<false, false>(arg, begin, end);
+  if (sixteen_lanes()) return any_plain_positions<Float16>(arg, begin, end);
+  any_plain_positions<Float8>(arg, begin, end);
 }
 
 // One row of windows, numbered over all images: where its two input rows and its output row begin, in elements.
@@ -163,23 +175,29 @@ XRAI_INLINE void pooled_group(const BatchNormArguments& arg, const WindowRow& ro
   if (arg.winner != nullptr) store_index<V>(arg.winner + at, winner);
 }
 
-template <bool kRelu>
+template <class V, bool kRelu>
 XRAI_INLINE void pooled_rows(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     const WindowRow row = window_row(arg.shape, r);
     for (std::int64_t window = 0; window < arg.shape.width / 2; ++window) {
       std::int64_t c = 0;
-      for (; c + 16 <= arg.shape.channels; c += 16) pooled_group<Float16, kRelu>(arg, row, window, c);
+      for (; c + kLanes<V> <= arg.shape.channels; c += kLanes<V>) pooled_group<V, kRelu>(arg, row, window, c);
       for (; c < arg.shape.channels; ++c) pooled_group<float, kRelu>(arg, row, window, c);
     }
   }
 }
 
-XRAI_VECTORISE void pooled_range(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
+template <class V>
+XRAI_INLINE void any_pooled_rows(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
   if (arg.relu)
-    pooled_rows<true>(arg, begin, end);
+    pooled_rows<V, true>(arg, begin, end);
   else
-    pooled_rows<false>(arg, begin, end);
+    pooled_rows<V, false>(arg, begin, end);
+}
+
+XRAI_VECTORISE void pooled_range(const BatchNormArguments& arg, std::int64_t begin, std::int64_t end) {
+  if (sixteen_lanes()) return any_pooled_rows<Float16>(arg, begin, end);
+  any_pooled_rows<Float8>(arg, begin, end);
 }
 
 }  // namespace

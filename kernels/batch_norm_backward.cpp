@@ -6,8 +6,8 @@
 
 #include "kernels/activations.h"
 #include "kernels/batch_norm.h"
+#include "kernels/lanes.h"
 #include "kernels/parallel.h"
-#include "kernels/vector16.h"
 #include "kernels/vectorise.h"
 
 namespace xrai::kernels::cpu {
@@ -167,14 +167,21 @@ XRAI_INLINE void row_sums(const BatchNormBackwardArguments& arg, const Rows& row
   plain_sums<V, Gating::kByY>(arg, c, first, end, sums);
 }
 
-XRAI_VECTORISE void sums_range(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t begin,
-                               std::int64_t end) {
+template <class V>
+XRAI_INLINE void all_sums(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t begin,
+                          std::int64_t end) {
   const std::int64_t channels = arg.forward.shape.channels;
   for (std::int64_t r = begin; r < end; ++r) {
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16) row_sums<Float16>(arg, rows, r, c);
+    for (; c + kLanes<V> <= channels; c += kLanes<V>) row_sums<V>(arg, rows, r, c);
     for (; c < channels; ++c) row_sums<float>(arg, rows, r, c);
   }
+}
+
+XRAI_VECTORISE void sums_range(const BatchNormBackwardArguments& arg, const Rows& rows, std::int64_t begin,
+                               std::int64_t end) {
+  if (sixteen_lanes()) return all_sums<Float16>(arg, rows, begin, end);
+  all_sums<Float8>(arg, rows, begin, end);
 }
 
 XRAI_VECTORISE void add_rows(const double* sums, std::int64_t rows, std::int64_t stride, std::int64_t begin,
@@ -213,7 +220,7 @@ XRAI_INLINE void plain_dx(const BatchNormBackwardArguments& arg, float share, st
   }
 }
 
-template <Gating kGating>
+template <class V, Gating kGating>
 XRAI_INLINE void plain_dx_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
                                     std::int64_t end) {
   constexpr std::int64_t kGroup = 32;
@@ -221,17 +228,24 @@ XRAI_INLINE void plain_dx_positions(const BatchNormBackwardArguments& arg, float
   for (std::int64_t p = begin; p < end; p += kGroup) {
     const std::int64_t stop = std::min(p + kGroup, end);
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16) plain_dx<Float16, kGating>(arg, share, c, p, stop);
+    for (; c + kLanes<V> <= channels; c += kLanes<V>) plain_dx<V, kGating>(arg, share, c, p, stop);
     for (; c < channels; ++c) plain_dx<float, kGating>(arg, share, c, p, stop);
   }
 }
 
+template <class V>
+XRAI_INLINE void any_plain_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                              std::int64_t end) {
+  const Gating gating = gating_of(arg.forward);
+  if (gating == Gating::kNone) return plain_dx_positions<V, Gating::kNone>(arg, share, begin, end);
+  if (gating == Gating::kByX) return plain_dx_positions<V, Gating::kByX>(arg, share, begin, end);
+  plain_dx_positions<V, Gating::kByY>(arg, share, begin, end);
+}
+
 XRAI_VECTORISE void plain_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
                                    std::int64_t end) {
-  const Gating gating = gating_of(arg.forward);
-  if (gating == Gating::kNone) return plain_dx_positions<Gating::kNone>(arg, share, begin, end);
-  if (gating == Gating::kByX) return plain_dx_positions<Gating::kByX>(arg, share, begin, end);
-  plain_dx_positions<Gating::kByY>(arg, share, begin, end);
+  if (sixteen_lanes()) return any_plain_dx<Float16>(arg, share, begin, end);
+  any_plain_dx<Float8>(arg, share, begin, end);
 }
 
 template <class V>
@@ -261,32 +275,39 @@ XRAI_INLINE void uncovered_dx(const BatchNormBackwardArguments& arg, float share
   }
 }
 
+template <class V>
 XRAI_INLINE void uncovered_positions(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
                                      std::int64_t end) {
   std::int64_t c = 0;
-  for (; c + 16 <= arg.forward.shape.channels; c += 16) uncovered_dx<Float16>(arg, share, c, begin, end);
+  for (; c + kLanes<V> <= arg.forward.shape.channels; c += kLanes<V>) uncovered_dx<V>(arg, share, c, begin, end);
   for (; c < arg.forward.shape.channels; ++c) uncovered_dx<float>(arg, share, c, begin, end);
 }
 
-XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
-                                    std::int64_t end) {
+template <class V>
+XRAI_INLINE void pooled_dx(const BatchNormBackwardArguments& arg, float share, std::int64_t begin, std::int64_t end) {
   const BatchNormArguments& f = arg.forward;
   const BatchNormShape& s = f.shape;
   for (std::int64_t r = begin; r < end; ++r) {
     const WindowRow row = window_row(f, r);
     for (std::int64_t window = 0; window < s.width / 2; ++window) {
       std::int64_t c = 0;
-      for (; c + 16 <= s.channels; c += 16) window_dx<Float16>(arg, share, row, window, c);
+      for (; c + kLanes<V> <= s.channels; c += kLanes<V>) window_dx<V>(arg, share, row, window, c);
       for (; c < s.channels; ++c) window_dx<float>(arg, share, row, window, c);
     }
     const std::int64_t top = (row.top - floats(f.x)) / s.channels;
     if (s.width % 2 != 0) {
-      uncovered_positions(arg, share, top + s.width - 1, top + s.width);
-      uncovered_positions(arg, share, top + 2 * s.width - 1, top + 2 * s.width);
+      uncovered_positions<V>(arg, share, top + s.width - 1, top + s.width);
+      uncovered_positions<V>(arg, share, top + 2 * s.width - 1, top + 2 * s.width);
     }
     const bool last_of_image = r % (s.height / 2) == s.height / 2 - 1;
-    if (last_of_image && s.height % 2 != 0) uncovered_positions(arg, share, top + 2 * s.width, top + 3 * s.width);
+    if (last_of_image && s.height % 2 != 0) uncovered_positions<V>(arg, share, top + 2 * s.width, top + 3 * s.width);
   }
+}
+
+XRAI_VECTORISE void pooled_dx_range(const BatchNormBackwardArguments& arg, float share, std::int64_t begin,
+                                    std::int64_t end) {
+  if (sixteen_lanes()) return pooled_dx<Float16>(arg, share, begin, end);
+  pooled_dx<Float8>(arg, share, begin, end);
 }
 
 // The arguments of some pictures alone. dx is theirs already.

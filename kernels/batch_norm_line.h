@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/batch_norm.h"
-#include "kernels/vector16.h"
+#include "kernels/lanes.h"
 
 namespace xrai::kernels::cpu {
 

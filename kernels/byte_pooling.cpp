@@ -3,8 +3,8 @@
 
 #include <cstring>
 
+#include "kernels/lanes.h"
 #include "kernels/parallel.h"
-#include "kernels/vector16.h"
 #include "kernels/vectorise.h"
 
 namespace xrai::kernels::cpu {

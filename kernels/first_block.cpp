@@ -171,47 +171,54 @@ std::vector<float> scaled_filters(const FirstBlockArguments& arg) {
 
 enum class Wanted { kFloats, kFloatsAndWinners, kBytes };
 
-template <Wanted kWanted>
+template <class V, Wanted kWanted>
 XRAI_INLINE void window_row(const FirstBlockArguments& arg, const PaddedRows& rows, const float* scaled,
                             std::int64_t at) {
-  Float16 weights[kTaps];
-  for (int k = 0; k < kTaps; ++k) weights[k] = load<Float16>(scaled + 16 * k);
-  const Float16 shift = load<Float16>(scaled + 16 * kTaps);
+  V weights[kTaps];
+  for (int k = 0; k < kTaps; ++k) weights[k] = load<V>(scaled + 16 * k);
+  const V shift = load<V>(scaled + 16 * kTaps);
   for (std::int64_t window = 0; window < arg.shape.width / 2; ++window) {
     const float* patch[4];
     for (int r = 0; r < 4; ++r) patch[r] = rows.row(r) + 2 * window;
-    Float16 best{};
-    Int16 winner = Int16{} + 4;
+    V best{};
+    Index<V> winner = Index<V>{} + 4;
     for (int place = 0; place < 4; ++place) {
-      Float16 v = shift;
+      V v = shift;
       for (int k = 0; k < kTaps; ++k) v += patch[place / 2 + k / 3][place % 2 + k % 3] * weights[k];
       // The first of equals wins, as in PyTorch; zero is where ReLU begins, so what is not above it never wins. A NaN
       // does, so that nobody goes on with it unnoticed.
-      winner = v <= best ? winner : Int16{} + place;
+      winner = v <= best ? winner : Index<V>{} + place;
       best = v <= best ? best : v;
     }
     const std::int64_t out = at + window * arg.shape.filters;
     if constexpr (kWanted == Wanted::kBytes) {
-      const Float16 most = Float16{} + 255.0f;
-      store_index<Float16>(arg.bytes + out, __builtin_convertvector((best < most ? best : most) + 0.5f, Int16));
+      const V most = V{} + 255.0f;
+      store_index<V>(arg.bytes + out, __builtin_convertvector((best < most ? best : most) + 0.5f, Index<V>));
     } else {
-      store<Float16>(arg.y + out, best);
+      store<V>(arg.y + out, best);
     }
-    if constexpr (kWanted == Wanted::kFloatsAndWinners) store_index<Float16>(arg.winner + out, winner);
+    if constexpr (kWanted == Wanted::kFloatsAndWinners) store_index<V>(arg.winner + out, winner);
+  }
+}
+
+template <class V>
+XRAI_INLINE void all_filters(const FirstBlockArguments& arg, const PaddedRows& rows, const float* scaled,
+                             std::int64_t at) {
+  for (std::int64_t filter = 0; filter < arg.shape.filters; filter += kLanes<V>) {
+    const float* own = scaled + filter / 16 * kScaled + filter % 16;
+    if (arg.bytes != nullptr)
+      window_row<V, Wanted::kBytes>(arg, rows, own, at + filter);
+    else if (arg.winner != nullptr)
+      window_row<V, Wanted::kFloatsAndWinners>(arg, rows, own, at + filter);
+    else
+      window_row<V, Wanted::kFloats>(arg, rows, own, at + filter);
   }
 }
 
 XRAI_VECTORISE void any_row(const FirstBlockArguments& arg, const PaddedRows& rows, const float* scaled,
                             std::int64_t at) {
-  for (std::int64_t filter = 0; filter < arg.shape.filters; filter += 16) {
-    const float* own = scaled + filter / 16 * kScaled;
-    if (arg.bytes != nullptr)
-      window_row<Wanted::kBytes>(arg, rows, own, at + filter);
-    else if (arg.winner != nullptr)
-      window_row<Wanted::kFloatsAndWinners>(arg, rows, own, at + filter);
-    else
-      window_row<Wanted::kFloats>(arg, rows, own, at + filter);
-  }
+  if (sixteen_lanes()) return all_filters<Float16>(arg, rows, scaled, at);
+  all_filters<Float8>(arg, rows, scaled, at);
 }
 
 }  // namespace

@@ -13,31 +13,63 @@ namespace {
 
 constexpr std::int64_t kTaps = kFirstBlockTaps, kSums = kFirstBlockTaps + 1;
 
-// Adds a row of windows' sums of sixteen filters to `sums` (kSums, filters): S by taps, then the sum of g.
+// The sixteen values that a window's four convolutions see, from which each lane picks one.
+template <class V>
+struct SeenValues;
+template <>
+struct SeenValues<Float16> {
+  Float16 all;
+  XRAI_INLINE SeenValues(const PaddedRows& rows, std::int64_t left) {
+    for (int r = 0; r < 4; ++r)
+      for (int c = 0; c < 4; ++c) all[4 * r + c] = rows.row(r)[left + c];
+  }
+  [[nodiscard]] XRAI_INLINE Float16 pick(Index<Float16> which) const { return __builtin_shuffle(all, which); }
+};
+template <>
+struct SeenValues<Float8> {
+  Float8 upper, lower;
+  XRAI_INLINE SeenValues(const PaddedRows& rows, std::int64_t left)
+      : upper(two(rows.row(0) + left, rows.row(1) + left)), lower(two(rows.row(2) + left, rows.row(3) + left)) {}
+  [[nodiscard]] XRAI_INLINE Float8 pick(Index<Float8> which) const { return __builtin_shuffle(upper, lower, which); }
+
+ private:
+  XRAI_INLINE static Float8 two(const float* above, const float* below) {
+    return __builtin_shufflevector(load<Float4>(above), load<Float4>(below), 0, 1, 2, 3, 4, 5, 6, 7);
+  }
+};
+
+// Adds a row of windows' sums of a vector of filters to `sums` (kSums, filters): S by taps, then the sum of g.
+template <class V>
 XRAI_INLINE void row_sums(const FirstBlockBackwardArguments& arg, const PaddedRows& rows, std::int64_t at,
                           double* sums) {
   const std::int64_t filters = arg.forward.shape.filters;
-  Float16 taps[kTaps] = {}, total{};
+  V taps[kTaps] = {}, total{};
   for (std::int64_t window = 0; window < arg.forward.shape.width / 2; ++window) {
     const std::int64_t here = at + window * filters;
-    const Int16 winner = load_index<Float16>(arg.forward.winner + here);
-    const Float16 g = winner < 4 ? load<Float16>(arg.dy + here) : Float16{};
+    const Index<V> winner = load_index<V>(arg.forward.winner + here);
+    const V g = winner < 4 ? load<V>(arg.dy + here) : V{};
     total += g;
-    // Sixteen values are all that the window's four convolutions see: each filter picks the nine of its winner.
-    Float16 patch;
-    for (int r = 0; r < 4; ++r)
-      for (int c = 0; c < 4; ++c) patch[4 * r + c] = rows.row(r)[2 * window + c];
-    const Int16 corner = (winner & 1) + ((winner & 2) << 1);
-    for (int k = 0; k < kTaps; ++k) taps[k] += g * __builtin_shuffle(patch, corner + (4 * (k / 3) + k % 3));
+    // Each filter picks the nine values of its winner.
+    const SeenValues<V> seen(rows, 2 * window);
+    const Index<V> corner = (winner & 1) + ((winner & 2) << 1);
+    for (int k = 0; k < kTaps; ++k) taps[k] += g * seen.pick(corner + (4 * (k / 3) + k % 3));
   }
   for (std::int64_t k = 0; k < kSums; ++k)
-    for (int lane = 0; lane < 16; ++lane) sums[k * filters + lane] += k < kTaps ? taps[k][lane] : total[lane];
+    for (std::int64_t lane = 0; lane < kLanes<V>; ++lane)
+      sums[k * filters + lane] += k < kTaps ? taps[k][lane] : total[lane];
+}
+
+template <class V>
+XRAI_INLINE void all_filter_sums(const FirstBlockBackwardArguments& arg, const PaddedRows& rows, std::int64_t at,
+                                 double* sums) {
+  for (std::int64_t filter = 0; filter < arg.forward.shape.filters; filter += kLanes<V>)
+    row_sums<V>(arg, rows, at + filter, sums + filter);
 }
 
 XRAI_VECTORISE void all_row_sums(const FirstBlockBackwardArguments& arg, const PaddedRows& rows, std::int64_t at,
                                  double* sums) {
-  for (std::int64_t filter = 0; filter < arg.forward.shape.filters; filter += 16)
-    row_sums(arg, rows, at + filter, sums + filter);
+  if (sixteen_lanes()) return all_filter_sums<Float16>(arg, rows, at, sums);
+  all_filter_sums<Float8>(arg, rows, at, sums);
 }
 
 void write_gradients(const FirstBlockBackwardArguments& arg, const double* sums, std::int64_t f) {

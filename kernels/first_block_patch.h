@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/first_block.h"
-#include "kernels/vector16.h"
+#include "kernels/lanes.h"
 
 namespace xrai::kernels::cpu {
 

@@ -66,10 +66,10 @@ std::int64_t backward_scratch(const WinogradShape& s) {
   return sums_place(s) + weight_floats(s);
 }
 
-// The blocks of the product want AVX-512's 32 registers; with half as many oneDNN's direct convolution is faster.
-bool has_the_registers() {
+// What the product needs to be faster than oneDNN's direct convolution.
+bool fuses() {
 #if defined(XRAI_MULTIVERSION)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
   return false;
 #endif
@@ -78,10 +78,12 @@ bool has_the_registers() {
 }  // namespace
 
 bool winograd_pays(const WinogradShape& s, bool training) {
-  // Few tiles do not pay for bringing the weights over. Where scores are computed, the number of pictures does not
-  // count: a picture gets the same numbers in a batch and alone.
-  const bool many = s.height * s.width >= 64 || (training && s.height * s.width >= 36 && tiles_of(s).count >= 128);
-  return winograd_fits(s) && many && has_the_registers();
+  // Few tiles do not pay for bringing the weights over; they pay sooner where oneDNN has 16 registers, too. Where
+  // scores are computed, the number of pictures does not count: a picture gets the same numbers in a batch and alone.
+  const std::int64_t least_map = sixteen_lanes() ? 36 : 16, least_tiles = sixteen_lanes() ? 128 : 32;
+  const std::int64_t map = s.height * s.width;
+  const bool many = map >= 64 || (training && map >= least_map && tiles_of(s).count >= least_tiles);
+  return winograd_fits(s) && many && fuses();
 }
 
 bool winograd_fits(const WinogradShape& s) {
@@ -111,12 +113,13 @@ std::int64_t winograd_workspace_floats(const WinogradShape& s, bool training) {
 namespace cpu {
 namespace {
 
-// Sixteen channels of a window of a map.
-struct Window16 {
+// A vector of channels of a window of a map.
+template <class V>
+struct Window {
   const float* corner;
   std::int64_t row_step, column_step;
-  [[nodiscard]] XRAI_INLINE Float16 at(std::int64_t i, std::int64_t j) const {
-    return load<Float16>(corner + i * row_step + j * column_step);
+  [[nodiscard]] XRAI_INLINE V at(std::int64_t i, std::int64_t j) const {
+    return load<V>(corner + i * row_step + j * column_step);
   }
 };
 
@@ -136,14 +139,15 @@ class Patch {
     inside_ = first_row_ == 0 && first_column_ == 0 && last_row_ == kSide && last_column_ == kSide;
   }
 
-  /// Sixteen channels from c on; at the map's edge they are copied to `copy`, with the zeros.
-  XRAI_INLINE Window16 channels_from(std::int64_t c, Float16 (&copy)[kSide * kSide]) const {
+  /// A vector of channels from c on; at the map's edge they are copied to `copy`, with the zeros.
+  template <class V>
+  XRAI_INLINE Window<V> channels_from(std::int64_t c, V (&copy)[kSide * kSide]) const {
     if (inside_) return {corner_ + c, row_step_, channels_};
-    for (Float16& value : copy) value = Float16{};
+    for (V& value : copy) value = V{};
     for (std::int64_t i = first_row_; i < last_row_; ++i)
       for (std::int64_t j = first_column_; j < last_column_; ++j)
-        copy[kSide * i + j] = load<Float16>(corner_ + i * row_step_ + j * channels_ + c);
-    return {reinterpret_cast<const float*>(copy), kSide * 16, 16};
+        copy[kSide * i + j] = load<V>(corner_ + i * row_step_ + j * channels_ + c);
+    return {reinterpret_cast<const float*>(copy), kSide * kLanes<V>, kLanes<V>};
   }
 
  private:
@@ -154,25 +158,57 @@ class Patch {
 
 // ---- values and gradients into the other basis ----------------------------------------------------------------------
 
-XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
-                                     std::int64_t end, const Spectrum& values) {
+template <class V>
+XRAI_INLINE void values_of_tiles(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
+                                 std::int64_t end, const Spectrum& values) {
   const Tiles tiles = tiles_of(s);
-  Float16 copy[36];
+  V copy[36];
   for (std::int64_t t = begin; t < end; ++t) {
     const Patch<6> patch(x, s, tiles, s.inputs, first + t, 1);
-    for (std::int64_t c = 0; c < s.inputs; c += 16) {
-      const Window16 window = patch.channels_from(c, copy);
-      Float16 half[36];
+    for (std::int64_t c = 0; c < s.inputs; c += kLanes<V>) {
+      const Window<V> window = patch.channels_from(c, copy);
+      V half[36];
       for (int j = 0; j < 6; ++j) {
-        Float16 in[6];
+        V in[6];
         for (int i = 0; i < 6; ++i) in[i] = window.at(i, j);
         winograd::values_line(in, 1, half + j, 6);
       }
       float* place = values.frequency(0) + t * s.inputs + c;
       for (int i = 0; i < 6; ++i) {
-        Float16 out[6];
+        V out[6];
         winograd::values_line(half + 6 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j, place += values.frequency_step) store<Float16>(place, out[j]);
+        for (int j = 0; j < 6; ++j, place += values.frequency_step) store<V>(place, out[j]);
+      }
+    }
+  }
+}
+
+XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std::int64_t first, std::int64_t begin,
+                                     std::int64_t end, const Spectrum& values) {
+  if (sixteen_lanes()) return values_of_tiles<Float16>(x, s, first, begin, end, values);
+  values_of_tiles<Float8>(x, s, first, begin, end, values);
+}
+
+template <class V>
+XRAI_INLINE void gradients_of_tiles(const float* dy, const WinogradShape& s, std::int64_t first, std::int64_t begin,
+                                    std::int64_t end, const Spectrum& gradients) {
+  const Tiles tiles = tiles_of(s);
+  V copy[16];
+  for (std::int64_t t = begin; t < end; ++t) {
+    const Patch<4> patch(dy, s, tiles, s.outputs, first + t, 0);
+    for (std::int64_t c = 0; c < s.outputs; c += kLanes<V>) {
+      const Window<V> window = patch.channels_from(c, copy);
+      V half[24];
+      for (int j = 0; j < 4; ++j) {
+        V in[4];
+        for (int i = 0; i < 4; ++i) in[i] = window.at(i, j);
+        winograd::result_gradients_line(in, 1, half + j, 4);
+      }
+      float* place = gradients.frequency(0) + t * s.outputs + c;
+      for (int i = 0; i < 6; ++i) {
+        V out[6];
+        winograd::result_gradients_line(half + 4 * i, 1, out, 1);
+        for (int j = 0; j < 6; ++j, place += gradients.frequency_step) store<V>(place, out[j]);
       }
     }
   }
@@ -180,75 +216,82 @@ XRAI_VECTORISE void transform_values(const float* x, const WinogradShape& s, std
 
 XRAI_VECTORISE void transform_gradients(const float* dy, const WinogradShape& s, std::int64_t first, std::int64_t begin,
                                         std::int64_t end, const Spectrum& gradients) {
-  const Tiles tiles = tiles_of(s);
-  Float16 copy[16];
-  for (std::int64_t t = begin; t < end; ++t) {
-    const Patch<4> patch(dy, s, tiles, s.outputs, first + t, 0);
-    for (std::int64_t c = 0; c < s.outputs; c += 16) {
-      const Window16 window = patch.channels_from(c, copy);
-      Float16 half[24];
-      for (int j = 0; j < 4; ++j) {
-        Float16 in[4];
-        for (int i = 0; i < 4; ++i) in[i] = window.at(i, j);
-        winograd::result_gradients_line(in, 1, half + j, 4);
-      }
-      float* place = gradients.frequency(0) + t * s.outputs + c;
-      for (int i = 0; i < 6; ++i) {
-        Float16 out[6];
-        winograd::result_gradients_line(half + 4 * i, 1, out, 1);
-        for (int j = 0; j < 6; ++j, place += gradients.frequency_step) store<Float16>(place, out[j]);
-      }
-    }
-  }
+  if (sixteen_lanes()) return gradients_of_tiles<Float16>(dy, s, first, begin, end, gradients);
+  gradients_of_tiles<Float8>(dy, s, first, begin, end, gradients);
 }
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 
-// Sixteen inputs of one filter's weights (outputs, 3, 3, inputs), in the other basis.
-XRAI_INLINE void transform_weights(const float* weights, std::int64_t inputs, bool mirrored, Float16* out) {
-  Float16 in[9], half[18];
-  for (int k = 0; k < 9; ++k) in[k] = load<Float16>(weights + (mirrored ? 8 - k : k) * inputs);
+// A vector of inputs of one filter's weights (outputs, 3, 3, inputs), in the other basis.
+template <class V>
+XRAI_INLINE void transform_weights(const float* weights, std::int64_t inputs, bool mirrored, V* out) {
+  V in[9], half[18];
+  for (int k = 0; k < 9; ++k) in[k] = load<V>(weights + (mirrored ? 8 - k : k) * inputs);
   for (int j = 0; j < 3; ++j) winograd::weights_line(in + j, 3, half + j, 3);
   for (int i = 0; i < 6; ++i) winograd::weights_line(half + 3 * i, 1, out + 6 * i, 1);
 }
 
-// Forward: (inputs, outputs) a frequency, so blocks of 16x16 change sides. `begin` and `end` count them.
-XRAI_VECTORISE void forward_weights(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
-                                    const Spectrum& out) {
-  for (std::int64_t block = begin; block < end; ++block) {
-    const std::int64_t input = block % (s.inputs / 16) * 16, output = block / (s.inputs / 16) * 16;
-    Float16 lines[16][36];
-    for (int o = 0; o < 16; ++o)
+// Forward: (inputs, outputs) a frequency, so square blocks change sides. `begin` and `end` count blocks of 16x16.
+template <class V>
+XRAI_INLINE void forward_blocks(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
+                                const Spectrum& out) {
+  constexpr int kSide = kLanes<V>, kPerSide = 16 / kSide;
+  for (std::int64_t part = begin * kPerSide * kPerSide; part < end * kPerSide * kPerSide; ++part) {
+    const std::int64_t block = part / (kPerSide * kPerSide), corner = part % (kPerSide * kPerSide);
+    const std::int64_t input = block % (s.inputs / 16) * 16 + corner % kPerSide * kSide;
+    const std::int64_t output = block / (s.inputs / 16) * 16 + corner / kPerSide * kSide;
+    V lines[kSide][36];
+    for (int o = 0; o < kSide; ++o)
       transform_weights(weights + (output + o) * 9 * s.inputs + input, s.inputs, false, lines[o]);
     for (int f = 0; f < 36; ++f)
-      for (int i = 0; i < 16; ++i) {
+      for (int i = 0; i < kSide; ++i) {
         float* line = out.frequency(f) + (input + i) * s.outputs + output;
-        for (int o = 0; o < 16; ++o) line[o] = lines[o][f][i];
+        for (int o = 0; o < kSide; ++o) line[o] = lines[o][f][i];
       }
   }
 }
 
+XRAI_VECTORISE void forward_weights(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
+                                    const Spectrum& out) {
+  if (sixteen_lanes()) return forward_blocks<Float16>(weights, s, begin, end, out);
+  forward_blocks<Float8>(weights, s, begin, end, out);
+}
+
 // Backward: (outputs, inputs) a frequency, windows turned by half a circle.
+template <class V>
+XRAI_INLINE void backward_lines(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
+                                const Spectrum& out) {
+  for (std::int64_t output = begin; output < end; ++output)
+    for (std::int64_t c = 0; c < s.inputs; c += kLanes<V>) {
+      V line[36];
+      transform_weights(weights + output * 9 * s.inputs + c, s.inputs, true, line);
+      for (int f = 0; f < 36; ++f) store<V>(out.frequency(f) + output * s.inputs + c, line[f]);
+    }
+}
+
 XRAI_VECTORISE void backward_weights(const float* weights, const WinogradShape& s, std::int64_t begin, std::int64_t end,
                                      const Spectrum& out) {
+  if (sixteen_lanes()) return backward_lines<Float16>(weights, s, begin, end, out);
+  backward_lines<Float8>(weights, s, begin, end, out);
+}
+
+template <class V>
+XRAI_INLINE void weight_gradient_lines(const Spectrum& sums, const WinogradShape& s, std::int64_t begin,
+                                       std::int64_t end, float* dweights) {
   for (std::int64_t output = begin; output < end; ++output)
-    for (std::int64_t c = 0; c < s.inputs; c += 16) {
-      Float16 line[36];
-      transform_weights(weights + output * 9 * s.inputs + c, s.inputs, true, line);
-      for (int f = 0; f < 36; ++f) store<Float16>(out.frequency(f) + output * s.inputs + c, line[f]);
+    for (std::int64_t c = 0; c < s.inputs; c += kLanes<V>) {
+      V in[36], half[18], out[9];
+      for (int f = 0; f < 36; ++f) in[f] = load<V>(sums.frequency(f) + output * s.inputs + c);
+      for (int j = 0; j < 6; ++j) winograd::weight_gradients_line(in + j, 6, half + j, 6);
+      for (int i = 0; i < 3; ++i) winograd::weight_gradients_line(half + 6 * i, 1, out + 3 * i, 1);
+      for (int k = 0; k < 9; ++k) store<V>(dweights + (output * 9 + k) * s.inputs + c, out[k]);
     }
 }
 
 XRAI_VECTORISE void write_weight_gradients(const Spectrum& sums, const WinogradShape& s, std::int64_t begin,
                                            std::int64_t end, float* dweights) {
-  for (std::int64_t output = begin; output < end; ++output)
-    for (std::int64_t c = 0; c < s.inputs; c += 16) {
-      Float16 in[36], half[18], out[9];
-      for (int f = 0; f < 36; ++f) in[f] = load<Float16>(sums.frequency(f) + output * s.inputs + c);
-      for (int j = 0; j < 6; ++j) winograd::weight_gradients_line(in + j, 6, half + j, 6);
-      for (int i = 0; i < 3; ++i) winograd::weight_gradients_line(half + 6 * i, 1, out + 3 * i, 1);
-      for (int k = 0; k < 9; ++k) store<Float16>(dweights + (output * 9 + k) * s.inputs + c, out[k]);
-    }
+  if (sixteen_lanes()) return weight_gradient_lines<Float16>(sums, s, begin, end, dweights);
+  weight_gradient_lines<Float8>(sums, s, begin, end, dweights);
 }
 
 // ---- the three passes -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 // digits. No loops over pictures here.
 #pragma once
 
-#include "kernels/vector16.h"
+#include "kernels/lanes.h"
 
 namespace xrai::kernels {
 

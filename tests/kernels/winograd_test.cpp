@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/lanes.h"
 #include "kernels/parallel.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference.h"
@@ -217,7 +218,18 @@ TEST(Winograd, FitsOnlyWholeVectorsOfChannels) {
   EXPECT_TRUE(kernels::winograd_fits({1, 8, 8, 16, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 17, 32}));
   EXPECT_FALSE(kernels::winograd_fits({1, 8, 8, 16, 24}));
-  EXPECT_FALSE(kernels::winograd_pays({64, 4, 4, 128, 128}, true));
+}
+
+TEST(Winograd, IsChosenForMapsOfEnoughTilesWhereProductsAreFused) {
+#if defined(XRAI_MULTIVERSION)
+  const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  const bool fused = false;  // sanitizer builds have no AVX2
+#endif
+  EXPECT_EQ(kernels::winograd_pays({32, 32, 32, 16, 32}, true), fused);
+  EXPECT_EQ(kernels::winograd_pays({1, 32, 32, 16, 32}, false), fused);
+  EXPECT_EQ(kernels::winograd_pays({64, 4, 4, 128, 128}, true), fused && !kernels::sixteen_lanes());
+  EXPECT_FALSE(kernels::winograd_pays({16, 4, 4, 128, 128}, true));
   EXPECT_FALSE(kernels::winograd_pays({64, 7, 7, 512, 512}, false));
 }
 

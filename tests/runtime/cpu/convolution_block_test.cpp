@@ -89,7 +89,7 @@ struct Block {
   kernels::BatchNormShape shape{spec.input.n, spec.input.height, spec.input.width, spec.filters};
   bool pool;
   std::unique_ptr<Device> device = make_cpu_device(2);
-  // Where it does not pay, too: sanitizer builds and processors without AVX-512 would see nothing of it.
+  // Where it does not pay, too: sanitizer builds and processors without AVX2 would see nothing of it.
   std::unique_ptr<ConvolutionPlan> plan = cpu::make_winograd_plan_that_fits(spec);
   Values x, weights, residual, gamma, beta, between, dx, dresidual, dweights;
   Values y, dy, mean, inverse, running_mean, running_variance, dgamma, dbeta;
