@@ -20,6 +20,7 @@
 #include "runtime/core/device.h"
 #include "runtime/core/error.h"
 #include "runtime/core/file_io.h"
+#include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
 #include "runtime/train/predictor.h"
 
@@ -127,7 +128,10 @@ OperatingPoint point_of(const Options& o, Predictor& predictor, DatasetReader& d
 Predictions score(const Options& o, DatasetReader& data, const std::string& split, Predictor& predictor) {
   Progress progress("scoring " + split, data.n_images(split), "images", o.json);
   return score_split(data, split, {}, predictor.classes(), predictor.checkpoint_path().string(),
-                     predict_with(predictor), [&](std::int64_t done) { progress.update(done); });
+                     predict_with(predictor), [&](std::int64_t done) {
+                       stop_if_requested("nothing was written");
+                       progress.update(done);
+                     });
 }
 
 /// The other run on the same pictures; `predictions` are those of the first.
@@ -154,7 +158,10 @@ void write_files(const Options& o, const EvaluationSubject& subject, const Repor
   if (!o.predictions.empty()) {
     write_text_file(o.predictions, predictions_csv(report.predictions, report.evaluation->threshold));
   }
-  if (!o.report.empty()) write_text_file(o.report, report_html(report));
+  if (!o.report.empty()) {
+    write_text_file(o.report, report_html(report));
+    log::info(fmt::format("report: {}", o.report.string()));
+  }
   if (!std::filesystem::is_directory(o.checkpoint)) return;
   const auto run_folder = run_folder_of(o.checkpoint);
   try {
@@ -166,8 +173,30 @@ void write_files(const Options& o, const EvaluationSubject& subject, const Repor
   }
 }
 
+/// Before minutes of scoring: what cannot be written is refused, or told where the result is printed all the same.
+void look_at_outputs(const Options& o) {
+  for (const std::filesystem::path& file : {o.report, o.predictions, o.stress.sheet})
+    if (!file.empty()) require_writable(file);
+  if (!std::filesystem::is_directory(o.checkpoint)) return;
+  try {
+    require_writable(run_folder_of(o.checkpoint) / "report.html");
+  } catch (const Error& error) {
+    log::warning(
+        fmt::format("the result will be printed only, --report FILE.html writes a page elsewhere: {}", error.what()));
+  }
+}
+
+void print_result(const Options& o, const std::string& text, nlohmann::ordered_json json) {
+  if (o.json)
+    print_json(finite_json(std::move(json)));
+  else
+    std::fputs(text.c_str(), stdout);
+}
+
 int evaluate_checkpoint(const Options& o) {
+  install_interrupt_handlers();
   log::set_quiet(o.json);
+  look_at_outputs(o);
   const auto data = open_dataset(o.data, o.layout);
   EvaluationSubject subject;
   subject.split = split_to_score(*data, o.split);
@@ -198,7 +227,7 @@ int evaluate_checkpoint(const Options& o) {
                        "the network was trained on synthetic drawings: what it says of real radiographs means nothing";
   set_network(subject, predictor);
   subject.point = point_of(o, predictor, *data);
-  for (const std::string& doubt : {scoring_point_warning(subject.point, subject.split),
+  for (const std::string& doubt : {scoring_point_warning(subject.point, subject.temperature.has_value(), subject.split),
                                    fitted_for_others_warning(predictor.facts(), predictor.n_members())})
     if (!doubt.empty()) subject.warning += (subject.warning.empty() ? "" : "; ") + doubt;
   if (!subject.warning.empty()) log::warning(subject.warning);
@@ -207,26 +236,26 @@ int evaluate_checkpoint(const Options& o) {
     log::info(fmt::format("an ensemble: the probabilities of {} networks are averaged", predictor.n_members()));
   const Predictions predictions = score(o, *data, subject.split, predictor);
   const Evaluation evaluation = evaluate(predictions, options_of(subject));
-  const FurtherResults further = measure_further(
-      o.stress, *data, subject.split, predictions, evaluation.threshold,
-      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
-        return predictor.predict(pixels, n, height, width);
-      },
-      o.json);
+  FurtherResults further;
+  try {
+    further = measure_further(o.stress, *data, subject.split, predictions, evaluation.threshold,
+                              predict_with(predictor), o.json);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kInterrupted) throw;
+    print_result(o, evaluation_text(evaluation, subject), evaluation_json(evaluation, subject));
+    throw Error(error.code(), fmt::format("{}; printed is the split as it is, and no file was written", error.what()));
+  }
   subject.further = further.json;
   ReportInput report = run_report_input(
       run_folder_of(o.checkpoint), subject, evaluation, predictions,
       explain_result(*data, subject.split, {}, predictions, evaluation.threshold, predictor), predictor.config_toml());
   report.further_html = further.html;
   if (!o.against.empty()) report.compared = compare_with_other(o, *data, subject, *device, predictions);
-  if (o.json) {
-    print_json(finite_json(run_json(report, subject)));
-  } else {
-    std::fputs(evaluation_text(evaluation, subject).c_str(), stdout);
-    if (report.pointing) std::fputs(pointing_text(*report.pointing).c_str(), stdout);
-    std::fputs(further.text.c_str(), stdout);
-    if (report.compared) std::fputs(comparison_text(*report.compared).c_str(), stdout);
-  }
+  std::string text = evaluation_text(evaluation, subject);
+  if (report.pointing) text += pointing_text(*report.pointing);
+  text += further.text;
+  if (report.compared) text += comparison_text(*report.compared);
+  print_result(o, text, run_json(report, subject));
   write_files(o, subject, report);
   return 0;
 }

@@ -156,8 +156,10 @@ void score_batch(Predictor& predictor, HeatMapWriter* heat_maps, int side, std::
     score.verdict = verdict_of(predictor, score.probabilities);
   }
   const auto square = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-  for (std::size_t i = 0; heat_maps != nullptr && i < waiting.size(); ++i)
+  for (std::size_t i = 0; heat_maps != nullptr && i < waiting.size(); ++i) {
+    if (interrupt_requested() != 0) throw Error(ExitCode::kInterrupted, "interrupted");
     heat_maps->write(std::span(pixels).subspan(i * square, square), side, waiting[i], scores[waiting[i]]);
+  }
   pixels.clear();
   waiting.clear();
 }

@@ -168,17 +168,17 @@ class Importer {
 
 }  // namespace
 
-void check_output(const std::filesystem::path& output, bool force) {
+void check_output(const std::filesystem::path& output, bool force, const std::filesystem::path& input) {
   std::error_code ignored;
   if (std::filesystem::is_directory(output, ignored))
     throw Error(ExitCode::kStorage, fmt::format("{} is a folder; give the name of a file such as {}", output.string(),
                                                 (output / "data.h5").string()));
   if (!force && std::filesystem::exists(output, ignored))
     throw Error(ExitCode::kStorage, fmt::format("{} is there already; --force replaces it", output.string()));
-  const std::filesystem::path folder = output.parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
-    throw Error(ExitCode::kStorage,
-                fmt::format("cannot write {}: there is no folder {}", output.string(), folder.string()));
+  if (std::filesystem::equivalent(input, output, ignored))
+    throw Error(ExitCode::kUsage,
+                fmt::format("{} cannot be written while it is read; give OUT.h5 another name", output.string()));
+  require_writable(output);
 }
 
 namespace {

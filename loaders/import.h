@@ -62,7 +62,8 @@ ImportReport import_npz(const ImportOptions& options, const ImportProgress& prog
 /// The same for a folder of MATLAB's .mat files with a picture each (loaders/mat_pictures.h). Throws the same.
 ImportReport import_mat_files(const ImportOptions& options, const ImportProgress& progress);
 
-/// Throws Error(kStorage) when `output` may not be written: there already and not `force`, or no folder to put it in.
-void check_output(const std::filesystem::path& output, bool force);
+/// Throws Error(kStorage) when `output` may not be written: there already and not `force`, or no folder to put it in;
+/// Error(kUsage) when it is `input`, which is read while it is written.
+void check_output(const std::filesystem::path& output, bool force, const std::filesystem::path& input = {});
 
 }  // namespace xrai

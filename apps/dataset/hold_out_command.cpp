@@ -77,7 +77,7 @@ int HoldOutCommand::run() const {
                 "what is held out: either --family NAME or --statistic NAME (xrai_dataset hold-out --help)");
   }
   install_interrupt_handlers();
-  check_output(output, force);
+  check_output(output, force, input);
   const auto data = open_dataset(input);
   std::vector<HoldOutPicture> pictures = hold_out_pictures(*data, family_of);
   if (!statistic.empty()) take_thirds_as_families(pictures, *data, statistic);

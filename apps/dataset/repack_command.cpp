@@ -82,12 +82,7 @@ void RepackCommand::register_options(CommandLine& options) {
 
 int RepackCommand::run() const {
   install_interrupt_handlers();
-  check_output(output, force);
-  std::error_code ignored;
-  if (std::filesystem::equivalent(input, output, ignored)) {
-    throw Error(ExitCode::kUsage,
-                fmt::format("{} cannot be written while it is read; give OUT.h5 another name", output.string()));
-  }
+  check_output(output, force, input);
   const RepackOptions options{number_or_0(chunk_rows), static_cast<int>(number_or_0(gzip))};
   std::vector<Repacked> repacked;
   write_aside_and_rename(output, [&](const std::filesystem::path& aside) {

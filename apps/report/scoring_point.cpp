@@ -48,8 +48,12 @@ OperatingPoint scoring_point(const std::string& rule, const CheckpointFacts& fac
                           rule, checkpoint, data.path().string()));
 }
 
-std::string scoring_point_warning(const OperatingPoint& point, const std::string& split) {
-  if (point.chosen_on.empty() || split != "val") return {};
+std::string scoring_point_warning(const OperatingPoint& point, bool calibrated, const std::string& split) {
+  if (split != "val") return {};
+  if (point.chosen_on.empty())
+    return calibrated ? "The temperature was fitted on validation pictures, and validation pictures are scored: where "
+                        "they are the same, the calibration flatters the network."
+                      : "";
   return fmt::format(
       "The threshold ({}) was chosen on validation pictures, and validation pictures are scored: where they are the "
       "same, sensitivity and specificity flatter the network.",

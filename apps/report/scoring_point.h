@@ -17,8 +17,9 @@ namespace xrai {
 OperatingPoint scoring_point(const std::string& rule, const CheckpointFacts& facts, const std::string& checkpoint,
                              DatasetReader& data, const Predict& predict);
 
-/// What must be said when the split that is scored may be the one the threshold was chosen on; else empty.
-std::string scoring_point_warning(const OperatingPoint& point, const std::string& split);
+/// What must be said when the split that is scored may be the one that the threshold was chosen on, or (`calibrated`)
+/// the temperature fitted on; else empty.
+std::string scoring_point_warning(const OperatingPoint& point, bool calibrated, const std::string& split);
 
 /// What must be said when temperature and threshold were chosen for the mean of another number of networks than these
 /// `n_networks` (one of an ensemble alone, or an ensemble of which some are gone); else empty.

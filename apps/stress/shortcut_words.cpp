@@ -23,6 +23,12 @@ Json area_json(const std::optional<double>& value, const std::optional<Interval>
   return {{"auroc", number_or_null(value)}, {"ci95", interval_json(interval)}};
 }
 
+// A verdict is only given where another sample of pictures would hardly turn it round.
+bool says_little(const std::optional<Interval>& ci95) {
+  return !ci95 || ci95->high - ci95->low > 0.2;
+}
+constexpr const char* kTooFew = "these pictures are too few to say what that means.";
+
 std::string statistics_sentence(const ShortcutResult& r) {
   if (r.statistics.empty()) return "Every figure is the same for all pictures.";
   const auto best = std::max_element(
@@ -33,14 +39,15 @@ std::string statistics_sentence(const ShortcutResult& r) {
       "Of the single figures, {} tells the classes apart best, with AUROC {:.3f} ({} "
       "in {})",
       best->label, *best->auroc, best->higher_when_positive ? "higher" : "lower", r.classes[1]);
+  if (says_little(best->ci95)) return found + ": " + kTooFew;
   return *best->auroc < 0.65 ? found + ": none gets far."
                              : found + ": a network could get so far without seeing a lung.";
 }
 
 std::string model_sentence(const ShortcutResult& r) {
   if (!r.model)
-    return "There is no training split beside the scored one to fit a model of all figures on (or it does not tell "
-           "original sizes).";
+    return "There is nothing to fit a model of all figures on: no figure that differs from picture to picture, or no "
+           "training split beside the scored one that tells as many.";
   if (!r.model->auroc || !r.auroc) return "The split has one class only: nothing can be told apart.";
   return fmt::format(
       "All figures together, fitted on {} training pictures, reach AUROC {:.3f}; the network reaches "
@@ -52,15 +59,17 @@ std::string mask_clause(const ShortcutResult& r, const MaskResult& m) {
   const double lost = *r.auroc - *m.auroc;
   switch (m.mask.mask) {
     case Mask::kCorners:
-      return fmt::format(
-          "Without the corners AUROC is {:.3f} (from {:.3f}): {}", *m.auroc, *r.auroc,
-          lost > 0.01 ? "markers and corners matter to it." : "it does not live on markers in the corners.");
+      return fmt::format("Without the corners AUROC is {:.3f} (from {:.3f}): {}", *m.auroc, *r.auroc,
+                         says_little(m.ci95) ? kTooFew
+                         : lost > 0.01       ? "markers and corners matter to it."
+                                             : "it does not live on markers in the corners.");
     case Mask::kOutsideMiddle:
       return fmt::format("With only the middle left it is {:.3f}.", *m.auroc);
     case Mask::kMiddle:
-      return fmt::format(
-          "With the middle, and so most of the lungs, gone it is {:.3f}: {}", *m.auroc,
-          m.ci95 && m.ci95->low > 0.6 ? "what it still knows does not come from there." : "it then knows little.");
+      return fmt::format("With the middle, and so most of the lungs, gone it is {:.3f}: {}", *m.auroc,
+                         says_little(m.ci95) ? kTooFew
+                         : m.ci95->low > 0.6 ? "what it still knows does not come from there."
+                                             : "it then knows little.");
   }
   return {};
 }
@@ -71,6 +80,24 @@ std::string masks_sentence(const ShortcutResult& r) {
     if (mask.auroc && r.auroc) text += (text.empty() ? "" : " ") + mask_clause(r, mask);
   return text.empty() ? "The split has one class only: nothing can be told apart."
                       : text + " Masked pictures look like none it was trained on, which alone costs something.";
+}
+
+// "specificity falls to 64.1 % (from 97.0 %)", of the change and class where most is lost.
+std::string rate_clause(const ShortcutResult& r) {
+  const AcquisitionResult* worst = nullptr;
+  std::size_t of_class = 0;
+  double most_lost = 0.0;
+  for (const AcquisitionResult& a : r.acquisitions)
+    for (std::size_t label = 0; label < 2; ++label) {
+      const double lost = r.right[label].value().value_or(0.0) - a.right[label].value().value_or(0.0);
+      if (lost <= most_lost) continue;
+      worst = &a, of_class = label, most_lost = lost;
+    }
+  if (worst == nullptr) return "";
+  return fmt::format(" At the threshold most is lost when {} is {}: {} falls to {:.1f} % (from {:.1f} %).",
+                     r.classes[of_class], worst->acquisition.label, of_class == 0 ? "specificity" : "sensitivity",
+                     100.0 * worst->right[of_class].value().value_or(0.0),
+                     100.0 * r.right[of_class].value().value_or(0.0));
 }
 
 std::string acquisition_sentence(const ShortcutResult& r) {
@@ -84,11 +111,15 @@ std::string acquisition_sentence(const ShortcutResult& r) {
       }
   if (worst == nullptr || !r.auroc) return "The split has one class only: nothing can be told apart.";
   const std::string found =
-      fmt::format("Were {} alone taken otherwise, it would matter most when {}: AUROC {:.3f} (from {:.3f})",
+      fmt::format("Were {} alone taken otherwise, the ranking would suffer most when {}: AUROC {:.3f} (from {:.3f})",
                   r.classes[of_class], worst->acquisition.label, *worst->auroc[of_class], *r.auroc);
-  return *r.auroc - *worst->auroc[of_class] > 0.01
-             ? found + ". How a class was taken is then part of what the network calls that class."
-             : found + ", which is little.";
+  const auto& interval = worst->ci95[of_class];
+  const bool surely = interval && interval->high < *r.auroc - 0.01;
+  const std::string meaning = !surely && says_little(interval) ? fmt::format(": {}", kTooFew)
+                              : *r.auroc - *worst->auroc[of_class] > 0.01
+                                  ? ". How a class was taken is then part of what the network calls that class."
+                                  : ", which is little.";
+  return found + meaning + rate_clause(r);
 }
 
 std::string correlation_sentence(const ShortcutResult& r) {
@@ -120,12 +151,12 @@ std::string errors_of_class_clause(const ErrorsOfClass& e) {
       e.families.begin(), e.families.end(),
       [](const FamilyErrors& a, const FamilyErrors& b) { return a.errors.value() < b.errors.value(); });
   const std::string p = e.test->p_value < 0.001 ? "p < 0.001" : fmt::format("p = {:.3f}", e.test->p_value);
-  return fmt::format("{}: {} ({}, {}).", e.class_name,
-                     e.test->p_value < 0.05
-                         ? fmt::format("mistakes gather in {} ({:.1f} % of its {} pictures)", worst->family,
-                                       100.0 * *worst->errors.value(), worst->errors.of)
-                         : "mistakes spread over the families as chance has it",
-                     p, e.test->method == "fisher" ? "Fisher's exact test" : "chi-square test");
+  const std::string most =
+      fmt::format("{} ({:.1f} % of its {} pictures)", worst->family, 100.0 * *worst->errors.value(), worst->errors.of);
+  return fmt::format(
+      "{}: mistakes {} ({}, {}).", e.class_name,
+      e.test->p_value < 0.05 ? "gather in " + most : "are most frequent in " + most + ", which may be chance", p,
+      e.test->method == "fisher" ? "Fisher's exact test" : "chi-square test");
 }
 
 std::string errors_sentence(const ShortcutResult& r) {
@@ -162,12 +193,17 @@ std::string shortcuts_text(const ShortcutResult& r) {
   for (const MaskResult& m : r.masks)
     text += fmt::format("  {:<26}{:<26}{:>12.3f}{:>10.1f} %\n", m.mask.label, area_with_interval(m.auroc, m.ci95),
                         m.mean_change, 100.0 * m.flipped.value().value_or(0.0));
-  text += fmt::format("\n  {:<26}{:<26}{:<26}change of p\n", "one class alone taken", r.classes[0] + " only",
-                      r.classes[1] + " only");
+  text += fmt::format("\n  {:<26}{:<26}{:<26}{:<18}called rightly\n", "one class alone taken", r.classes[0] + " only",
+                      r.classes[1] + " only", "change of p");
+  const auto row = [&](std::string_view name, const std::string& first, const std::string& second,
+                       const std::string& changes, const std::array<Rate, 2>& right) {
+    text += fmt::format("  {:<26}{:<26}{:<26}{:<18}{} %, {} %\n", name, first, second, changes,
+                        percent_text(right[0].value()), percent_text(right[1].value()));
+  };
+  row("as it is", area_with_interval(r.auroc, r.ci95), "", "", r.right);
   for (const AcquisitionResult& a : r.acquisitions)
-    text += fmt::format("  {:<26}{:<26}{:<26}{:+.3f}, {:+.3f}\n", a.acquisition.label,
-                        area_with_interval(a.auroc[0], a.ci95[0]), area_with_interval(a.auroc[1], a.ci95[1]),
-                        a.mean_change[0], a.mean_change[1]);
+    row(a.acquisition.label, area_with_interval(a.auroc[0], a.ci95[0]), area_with_interval(a.auroc[1], a.ci95[1]),
+        fmt::format("{:+.3f}, {:+.3f}", a.mean_change[0], a.mean_change[1]), a.right);
   text += "\n";
   for (const ErrorsOfClass& e : r.errors)
     for (const FamilyErrors& f : e.families)
@@ -213,6 +249,8 @@ nlohmann::ordered_json shortcuts_json(const ShortcutResult& r) {
     Json one{{"name", a.acquisition.name}};
     for (std::size_t label = 0; label < 2; ++label) {
       one["only"][r.classes[label]] = area_json(a.auroc[label], a.ci95[label]);
+      one["only"][r.classes[label]]["called_rightly"] = number_or_null(a.right[label].value());
+      one["only"][r.classes[label]]["called_rightly_ci95"] = interval_json(wilson_interval(a.right[label]));
       one["only"][r.classes[label]]["mean_change"] = a.mean_change[label];
       one["only"][r.classes[label]]["mean_change_ci95"] = interval_json(a.change_ci95[label]);
     }

@@ -121,11 +121,25 @@ MaskResult judge_mask(const MaskDescription& mask, const Predictions& clean, con
   return result;
 }
 
+/// Of each class, with these probabilities.
+std::array<Rate, 2> called_rightly(const std::vector<std::int32_t>& labels, const std::vector<float>& probabilities,
+                                   double threshold) {
+  std::array<Rate, 2> right{};
+  const auto called = decide(probabilities, 2, threshold);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Rate& of_class = right[static_cast<std::size_t>(labels[i])];
+    of_class.hits += called[i] == labels[i] ? 1 : 0;
+    ++of_class.of;
+  }
+  return right;
+}
+
 AcquisitionResult judge_acquisition(const Acquisition& acquisition, const Predictions& clean,
-                                    const std::vector<float>& changed) {
+                                    const std::vector<float>& changed, double threshold) {
   const std::vector<float> before = positive_scores(clean.probabilities), after = positive_scores(changed);
   AcquisitionResult result;
   result.acquisition = acquisition;
+  result.right = called_rightly(clean.labels, changed, threshold);
   for (std::size_t label = 0; label < 2; ++label) {
     std::vector<float> scores = before;
     std::vector<double> changes;
@@ -193,6 +207,7 @@ ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, 
   const Area network = area(positive_scores(clean.probabilities), is_positive(clean.labels));
   result.auroc = network.value;
   result.ci95 = network.ci95;
+  result.right = called_rightly(clean.labels, clean.probabilities, threshold);
   for (const StatisticColumn& column : columns) result.statistics.push_back(judge_statistic(column, clean));
   result.model = statistics_model(data, split, clean, columns);
   std::vector<Change> changes;
@@ -206,7 +221,7 @@ ShortcutResult measure_shortcuts(DatasetReader& data, const std::string& split, 
     if (i < n_masks)
       result.masks.push_back(judge_mask(picture_masks()[i], clean, variants[i], threshold));
     else
-      result.acquisitions.push_back(judge_acquisition(acquisitions()[i - n_masks], clean, variants[i]));
+      result.acquisitions.push_back(judge_acquisition(acquisitions()[i - n_masks], clean, variants[i], threshold));
   result.errors = errors_by_family(clean, threshold);
   return result;
 }

@@ -49,12 +49,14 @@ struct MaskResult {
   Rate flipped;                         // pictures that are called otherwise than before
 };
 
-/// AUROC when the pictures of one class alone are changed in a way that says nothing of lungs, as when that class came
-/// from another machine: by class, the changed one.
+/// AUROC, and how much of the changed class is called rightly at the threshold (specificity, sensitivity), when the
+/// pictures of one class alone are changed in a way that says nothing of lungs, as when that class came from another
+/// machine: by class, the changed one.
 struct AcquisitionResult {
   Acquisition acquisition;
   std::array<std::optional<double>, 2> auroc;
   std::array<std::optional<Interval>, 2> ci95;
+  std::array<Rate, 2> right{};                         // pictures of the class that are called rightly, changed
   std::array<double, 2> mean_change{};                 // mean change of the probability of the positive class, by class
   std::array<std::optional<Interval>, 2> change_ci95;  // bootstrap by group
 };
@@ -76,6 +78,7 @@ struct ShortcutResult {
   std::optional<Interval> ci95;
   std::vector<StatisticResult> statistics;
   std::optional<StatisticsModel> model;  // absent when there is no training split apart from the scored one
+  std::array<Rate, 2> right{};           // pictures of each class that are called rightly as they are
   std::vector<MaskResult> masks;
   std::vector<AcquisitionResult> acquisitions;
   std::vector<ErrorsOfClass> errors;  // empty without file names

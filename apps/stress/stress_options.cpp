@@ -12,6 +12,7 @@
 #include "apps/stress/stress_words.h"
 #include "apps/stress/variant_scores.h"
 #include "apps/support/progress.h"
+#include "runtime/core/interrupt.h"
 
 namespace xrai {
 namespace {
@@ -61,16 +62,21 @@ FurtherResults measure_further(const StressOptions& options, DatasetReader& data
   const auto columns = varying_columns(split_statistics(data, split));
   if (options.stress) {
     Progress progress("stress suite", clean.n_images() * stress_variants(), "images", quiet);
-    const StressResult stress = measure_stress(data, split, clean, threshold, options.seed, predict,
-                                               [&](std::int64_t done) { progress.update(done); });
+    const StressResult stress =
+        measure_stress(data, split, clean, threshold, options.seed, predict, [&](std::int64_t done) {
+          stop_if_requested("the stress suite was not finished");
+          progress.update(done);
+        });
     auto clusterings = clusters_by_statistics(clean, columns, threshold);
     clusterings.push_back(clusters_by_family(clean, threshold));
     add_stress(results, stress, clusterings, clean.classes);
   }
   if (options.shortcuts) {
     Progress progress("masked pictures", clean.n_images() * shortcut_variants(), "images", quiet);
-    const auto shortcuts = measure_shortcuts(data, split, clean, threshold, columns, predict,
-                                             [&](std::int64_t done) { progress.update(done); });
+    const auto shortcuts = measure_shortcuts(data, split, clean, threshold, columns, predict, [&](std::int64_t done) {
+      stop_if_requested("the masked pictures were not all scored");
+      progress.update(done);
+    });
     results.text += shortcuts_text(shortcuts);
     results.html += shortcuts_section(shortcuts);
     results.json["shortcuts"] = shortcuts_json(shortcuts);

@@ -23,7 +23,7 @@ struct StressOptions {
 void add_stress_options(CommandLine& line, StressOptions& options);
 
 /// Measures what the options ask for. `clean`: the predictions of the split. `quiet`: no progress. Throws Error(kUsage)
-/// for --shortcuts without exactly two classes, and what reading and scoring throw.
+/// for --shortcuts without exactly two classes, Error(kInterrupted), and what reading and scoring throw.
 FurtherResults measure_further(const StressOptions& options, DatasetReader& data, const std::string& split,
                                const Predictions& clean, double threshold, const Predict& predict, bool quiet);
 

@@ -131,6 +131,12 @@ std::string acquisitions_table(const ShortcutResult& r) {
       rows += heat_cell(area_text(a.auroc[label]), r.auroc, a.auroc[label], 0.1,
                         a.ci95[label] ? fmt::format("{:.3f} to {:.3f}", a.ci95[label]->low, a.ci95[label]->high) : "");
     for (std::size_t label = 0; label < 2; ++label) {
+      const auto interval = wilson_interval(a.right[label]);
+      rows +=
+          heat_cell(percent_text(a.right[label].value()) + " %", r.right[label].value(), a.right[label].value(), 0.25,
+                    interval ? fmt::format("{:.1f} to {:.1f}", 100.0 * interval->low, 100.0 * interval->high) : "");
+    }
+    for (std::size_t label = 0; label < 2; ++label) {
       const auto& interval = a.change_ci95[label];
       rows += fmt::format("<td class=\"num\">{:+.3f}<small>{}</small></td>", a.mean_change[label],
                           interval ? fmt::format("{:+.3f} to {:+.3f}", interval->low, interval->high) : "");
@@ -140,8 +146,10 @@ std::string acquisitions_table(const ShortcutResult& r) {
   const std::string first = html_escape(r.classes[0]), second = html_escape(r.classes[1]);
   return fmt::format(
       "<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th><th scope=\"colgroup\" colspan=\"2\">AUROC when "
-      "only these are taken so</th><th scope=\"colgroup\" colspan=\"2\">mean change of the probability</th></tr>\n<tr>"
-      "<th scope=\"col\">taken</th><th scope=\"col\">{0}</th><th scope=\"col\">{1}</th><th scope=\"col\" "
+      "only these are taken so</th><th scope=\"colgroup\" colspan=\"2\">called rightly</th><th scope=\"colgroup\" "
+      "colspan=\"2\">mean change of the probability</th></tr>\n<tr>"
+      "<th scope=\"col\">taken</th><th scope=\"col\">{0}</th><th scope=\"col\">{1}</th><th scope=\"col\">{0}</th><th "
+      "scope=\"col\">{1}</th><th scope=\"col\" "
       "class=\"num\">{0}</th><th scope=\"col\" "
       "class=\"num\">{1}</th></tr></thead>\n<tbody>\n{2}</tbody></table></div>\n",
       first, second, rows);

@@ -7,6 +7,7 @@
 
 #include "apps/report/score_split.h"
 #include "runtime/core/error.h"
+#include "runtime/core/interrupt.h"
 #include "runtime/core/log.h"
 #include "runtime/train/calibration.h"
 #include "runtime/train/checkpoint.h"
@@ -17,11 +18,14 @@ namespace xrai {
 namespace {
 
 Predictions uncalibrated_predictions(const TrainingData& data, Predictor& network) {
-  return score_split(*data.reader, data.validation_split, data.validation_rows, network.classes(),
-                     network.checkpoint_path().string(),
-                     [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
-                       return network.predict_uncalibrated(pixels, n, height, width);
-                     });
+  return score_split(
+      *data.reader, data.validation_split, data.validation_rows, network.classes(), network.checkpoint_path().string(),
+      [&](const std::uint8_t* pixels, std::int64_t n, std::int64_t height, std::int64_t width) {
+        return network.predict_uncalibrated(pixels, n, height, width);
+      },
+      [](std::int64_t) {
+        stop_if_requested("every network is trained and saved, and --resume auto writes the report");
+      });
 }
 
 void calibrate(const Predictions& p, std::span<const float> class_weights, CheckpointFacts& facts) {

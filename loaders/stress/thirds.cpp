@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 
 #include "loaders/stress/picture_statistics.h"
@@ -32,6 +34,11 @@ void take_thirds_as_families(std::vector<HoldOutPicture>& pictures, DatasetReade
       their_values.push_back(values[picture.split][static_cast<std::size_t>(picture.row)]);
     }
     const std::vector<std::size_t> thirds = thirds_of(their_values);
+    if (std::ranges::adjacent_find(their_values, std::not_equal_to<>()) == their_values.end())
+      throw Error(ExitCode::kUsage,
+                  fmt::format("{} is the same for all pictures of the class {} in {}, so there are no thirds; take "
+                              "another --statistic",
+                              statistic, data.classes()[label], data.path().string()));
     for (std::size_t i = 0; i < thirds.size(); ++i) {
       of_class[i]->family = fmt::format("{} {}", kThirds[thirds[i]], statistic);
     }

@@ -4,6 +4,8 @@
 
 #include <csignal>
 
+#include "runtime/core/error.h"
+
 namespace xrai {
 namespace {
 
@@ -27,6 +29,10 @@ void install_interrupt_handlers() {
 
 int interrupt_requested() noexcept {
   return requested;
+}
+
+void stop_if_requested(std::string_view what_now) {
+  if (requested != 0) throw Error(ExitCode::kInterrupted, fmt::format("interrupted; {}", what_now));
 }
 
 }  // namespace xrai

@@ -202,6 +202,7 @@ std::optional<Interval> percentile_interval(const std::vector<std::optional<doub
   }
   if (values.empty() || 2 * values.size() < resampled_values.size()) return std::nullopt;
   std::sort(values.begin(), values.end());
+  if (values.front() == values.back()) return std::nullopt;
   return Interval{quantile(values, 0.025), quantile(values, 0.975)};
 }
 

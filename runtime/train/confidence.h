@@ -85,7 +85,8 @@ class GroupBootstrap {
 };
 
 /// Percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; quantiles
-/// interpolated linearly) of the resamples in which the value was defined; absent when that is fewer than half.
+/// interpolated linearly) of the resamples in which the value was defined; absent when that is fewer than half, or when
+/// all are alike, which says nothing of how far another sample may lie.
 std::optional<Interval> percentile_interval(const std::vector<std::optional<double>>& resampled_values);
 
 /// Interval of a value that resampling pushes upwards, as it does a mean of absolute deviations: the basic bootstrap

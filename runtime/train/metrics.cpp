@@ -164,7 +164,7 @@ std::optional<double> RankedScores::average_precision(std::span<const std::int32
     n_called += positives + negatives;
     sum += static_cast<double>(positives) * static_cast<double>(n_positive) / static_cast<double>(n_called);
   });
-  if (n_positive == 0) return std::nullopt;
+  if (n_positive == 0 || n_positive == n_called) return std::nullopt;
   return sum / static_cast<double>(n_positive);
 }
 

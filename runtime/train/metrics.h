@@ -76,6 +76,7 @@ class RankedScores {
   /// (Hanley and McNeil, Radiology 143:29, 1982).
   [[nodiscard]] std::optional<double> auroc(std::span<const std::int32_t> weights = {}) const;
   /// Average precision: sum over thresholds of (recall_k - recall_{k-1}) * precision_k, without interpolation.
+  /// Undefined with one class only, as is the area above.
   [[nodiscard]] std::optional<double> average_precision(std::span<const std::int32_t> weights = {}) const;
   /// From (0, 0) to (1, 1), a point per distinct score, points within a straight line left out. Empty when undefined.
   [[nodiscard]] std::vector<RocPoint> roc_curve() const;

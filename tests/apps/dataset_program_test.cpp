@@ -106,6 +106,10 @@ TEST(DatasetProgram, HoldOutTrainsOnNoPictureAndNoPatientOfTheFamily) {
   const auto unknown = run_command("xrai_dataset hold-out " + whole + " " + held + " --family NORMAL3 --force");
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.errors, HasSubstr("IM (")) << "says which families there are";
+  const auto alike =
+      run_command("xrai_dataset hold-out " + whole + " " + held + " --force --statistic original_height");
+  EXPECT_EQ(alike.exit_code, 2);
+  EXPECT_THAT(alike.errors, HasSubstr("original_height is the same for all pictures of the class"));
 }
 
 TEST(HoldOut, TakesAThirdOfEachClassByAStatistic) {
@@ -143,6 +147,11 @@ TEST(HoldOut, TakesAThirdOfEachClassByAStatistic) {
   EXPECT_THAT(refusal("--statistic taste"), HasSubstr("no statistic taste, but mean_grey, deviation"));
   EXPECT_THAT(refusal(""), HasSubstr("either --family NAME or --statistic NAME"));
   EXPECT_THAT(refusal("--family IM --statistic sharpness"), HasSubstr("either --family NAME or --statistic NAME"));
+  const auto size = std::filesystem::file_size(folder / "whole.h5");
+  const auto itself = run_command("xrai_dataset hold-out " + whole + " " + whole + " --force --family IM");
+  EXPECT_EQ(itself.exit_code, 2);
+  EXPECT_THAT(itself.errors, HasSubstr("cannot be written while it is read"));
+  EXPECT_EQ(std::filesystem::file_size(folder / "whole.h5"), size);
 }
 
 TEST(HoldOut, RefusesWhatLeavesAClassOut) {

@@ -13,6 +13,7 @@
 
 #include "runtime/hdf5/file.h"
 #include "tests/apps/page_checks.h"
+#include "tests/support/started_program.h"
 
 namespace xrai {
 namespace evaluate_program_test {
@@ -144,6 +145,28 @@ TEST_F(EvaluateProgram, StressAndShortcutsStandInTextJsonAndReportAndChangeNothi
   EXPECT_TRUE(nlohmann::json::parse(text(eval / "val-shortcuts.json")).contains("shortcuts"));
   EXPECT_FALSE(nlohmann::json::parse(text(eval / "val.json")).contains("shortcuts"));
   EXPECT_NE(text(fs::path(run_folder()) / "report-val-stress.html").find("Under stress"), std::string::npos);
+}
+
+TEST_F(EvaluateProgram, CtrlCUnderStressPrintsTheSplitAsItIsAndWritesNothing) {
+  const std::string many = (folder() / "many.h5").string();
+  ASSERT_EQ(run("xrai_dataset synth " + many + " --images 2000 --size 64").exit_code, 0);
+  const fs::path page = folder() / "interrupted.html", sheet = folder() / "sheet_of_many.png";
+  testing::StartedProgram program(
+      {"xrai_evaluate", "--checkpoint", run_folder(), "--data", many, "--device", "cpu", "--threads", "1",
+       "--batch-size", "1", "--stress", "--report", page.string(), "--stress-sheet", sheet.string()},
+      folder() / "interrupted_errors");
+  ASSERT_TRUE(testing::comes_true([&] { return fs::exists(sheet); })) << program.errors();  // right before the suite
+  program.send(SIGINT);
+  EXPECT_EQ(program.exit_code(), 130);
+  EXPECT_NE(program.errors().find("printed is the split as it is, and no file was written"), std::string::npos)
+      << program.errors();
+  EXPECT_FALSE(fs::exists(page));
+}
+
+TEST_F(EvaluateProgram, WhatCannotBeWrittenIsRefusedBeforeTheScoring) {
+  EXPECT_EQ(evaluate("--report " + (folder() / "no/page.html").string()).exit_code, 7);
+  EXPECT_NE(messages().find("there is no folder"), std::string::npos);
+  EXPECT_EQ(messages().find("scoring"), std::string::npos) << messages();
 }
 
 TEST_F(EvaluateProgram, AnotherFilesResultStandsBesideThatOfTheRunsOwn) {

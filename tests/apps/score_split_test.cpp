@@ -329,9 +329,11 @@ TEST(ScoringPoint, WithoutTwoClassesOrPicturesToChooseOnIsRefused) {
 
 TEST(ScoringPoint, WarnsWhenValidationPicturesChoseAndAreScored) {
   const OperatingPoint tuned{0.4, "youden", "9 validation pictures"};
-  EXPECT_NE(scoring_point_warning(tuned, "val"), "");
-  EXPECT_EQ(scoring_point_warning(tuned, "test"), "");
-  EXPECT_EQ(scoring_point_warning({}, "val"), "");
+  EXPECT_NE(scoring_point_warning(tuned, true, "val").find("threshold"), std::string::npos);
+  EXPECT_EQ(scoring_point_warning(tuned, true, "test"), "");
+  EXPECT_NE(scoring_point_warning({}, true, "val").find("temperature"), std::string::npos);
+  EXPECT_EQ(scoring_point_warning({}, true, "test"), "");
+  EXPECT_EQ(scoring_point_warning({}, false, "val"), "");
 }
 
 TEST(RefuseImpossibleRule, BeforeTrainingRatherThanBehindIt) {

@@ -146,6 +146,20 @@ TEST_F(Stress, ShortcutsAreFoundInANetworkThatTakesThem) {
   EXPECT_THAT(words.correlation, HasSubstr("so will the score"));
 }
 
+TEST_F(Stress, FewPicturesAreNoGroundForAVerdict) {
+  ShortcutResult result = shortcuts();
+  const Interval wide{0.3, 1.0};
+  for (StatisticResult& s : result.statistics) s.ci95 = wide;
+  for (MaskResult& m : result.masks) m.ci95 = wide;
+  for (AcquisitionResult& a : result.acquisitions) a.ci95 = {wide, wide};
+  const ShortcutSentences words = shortcut_sentences(result);
+  for (const std::string& sentence : {words.statistics, words.masks, words.acquisition}) {
+    EXPECT_THAT(sentence, HasSubstr("too few to say"));
+    EXPECT_THAT(sentence, Not(AnyOf(HasSubstr("without seeing a lung"), HasSubstr("does not come from there"),
+                                    HasSubstr("part of what the network calls"))));
+  }
+}
+
 TEST_F(Stress, DirectionIsTurnedWithItsInterval) {
   for (double& value : columns[0].values) value = -value;
   const StatisticResult turned = shortcuts().statistics[0];
@@ -207,6 +221,10 @@ TEST_F(Stress, OneClassTakenOtherwiseIsAPlainMixtureOfTwoScorings) {
   EXPECT_LT(*named("brighter").auroc[0], 0.9) << "bright NORMAL are what this network calls PNEUMONIA";
   EXPECT_EQ(*named("brighter").auroc[1], 1.0);
   EXPECT_GT(named("brighter").mean_change[0], 0.3);
+  EXPECT_LT(*named("brighter").right[0].value(), 0.5) << "specificity, of brighter NORMAL";
+  EXPECT_EQ(*named("brighter").right[1].value(), 1.0) << "sensitivity, of brighter PNEUMONIA";
+  EXPECT_EQ(*shortcuts().right[0].value(), 1.0) << "as they are";
+  EXPECT_THAT(shortcut_sentences(shortcuts()).acquisition, HasSubstr("specificity falls to"));
   EXPECT_THAT(shortcut_sentences(shortcuts()).acquisition, HasSubstr("part of what the network calls"));
 }
 

@@ -226,6 +226,7 @@ TEST(Percentiles, AreInterpolatedAndNeedHalfOfTheResamples) {
   values.resize(2100, std::nullopt);
   EXPECT_FALSE(percentile_interval(values));
   EXPECT_FALSE(percentile_interval({}));
+  EXPECT_FALSE(percentile_interval(std::vector<std::optional<double>>(100, 1.0))) << "alike, they tell of no spread";
 }
 
 }  // namespace confidence_test

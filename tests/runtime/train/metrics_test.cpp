@@ -106,7 +106,7 @@ TEST(RankedScores, OneClassOnlyOrNoImagesLeavesValuesAbsent) {
   EXPECT_FALSE(RankedScores(scores, none).average_precision());
   EXPECT_TRUE(RankedScores(scores, none).precision_recall_curve().empty());
   EXPECT_FALSE(RankedScores(scores, all).auroc());
-  EXPECT_DOUBLE_EQ(*RankedScores(scores, all).average_precision(), 1.0);
+  EXPECT_FALSE(RankedScores(scores, all).average_precision());
   EXPECT_FALSE(RankedScores({}, {}).auroc());
   EXPECT_TRUE(RankedScores({}, {}).roc_curve().empty());
 }
