@@ -43,7 +43,7 @@ XRAI_INLINE void pool_row(const RowPair& rows) {
 }
 
 XRAI_VECTORISE void any_row(const RowPair& rows) {
-  if (rows.channels % 64 == 0)
+  if (sixteen_lanes() && rows.channels % 64 == 0)  // 64 bytes in a register, too
     pool_row<Bytes64>(rows);
   else if (rows.channels % 32 == 0)
     pool_row<Bytes32>(rows);
