@@ -24,23 +24,25 @@ double gradient_scale(const LossArguments& arg) {
 
 void binary_loss(const LossArguments& arg, LossResult& result) {
   const double scale = gradient_scale(arg);
+  const double prior = arg.log_priors != nullptr ? static_cast<double>(arg.log_priors[1]) - arg.log_priors[0] : 0.0;
   const auto* logits = floats(arg.logits);
   auto* dlogits = floats(arg.dlogits);
   for (std::int64_t i = 0; i < arg.n; ++i) {
-    const double logit = logits[i];
+    const double logit = logits[i] + prior;
     const int label = arg.labels[i];
     const double target = (1.0 - arg.label_smoothing) * label + 0.5 * arg.label_smoothing;
     const double weight = arg.class_weights[label];
     result.loss_sum += weight * (softplus(logit) - target * logit);
-    result.n_correct += (logit > 0) == (label == 1) ? 1 : 0;
+    result.n_correct += (logits[i] > 0) == (label == 1) ? 1 : 0;
     if (dlogits != nullptr) dlogits[i] = static_cast<float>(scale * weight * (sigmoid(logit) - target));
   }
 }
 
-double log_sum_exp(const float* row, std::int64_t classes) {
+// Of a row of logits to which the logarithms of the priors, all at most 0, are added where there are any.
+double log_sum_exp(const float* row, std::int64_t classes, const float* log_priors = nullptr) {
   const double top = *std::max_element(row, row + classes);
   double sum = 0;
-  for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(row[k] - top);
+  for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(row[k] - top + (log_priors ? log_priors[k] : 0.0));
   return top + std::log(sum);
 }
 
@@ -53,10 +55,10 @@ void softmax_loss(const LossArguments& arg, LossResult& result) {
     const float* row = floats(arg.logits) + i * classes;
     const int label = arg.labels[i];
     const double weight = arg.class_weights[label];
-    const double normaliser = log_sum_exp(row, classes);
+    const double normaliser = log_sum_exp(row, classes, arg.log_priors);
     for (std::int64_t k = 0; k < classes; ++k) {
       const double target = floor + (k == label ? 1.0 - arg.label_smoothing : 0.0);
-      const double log_probability = row[k] - normaliser;
+      const double log_probability = row[k] + (arg.log_priors ? arg.log_priors[k] : 0.0) - normaliser;
       result.loss_sum -= weight * target * log_probability;
       if (dlogits != nullptr)
         dlogits[i * classes + k] = static_cast<float>(scale * weight * (std::exp(log_probability) - target));

@@ -41,11 +41,18 @@ __device__ __forceinline__ Largest largest_of(const T* row, std::int64_t classes
   return best;
 }
 
+__device__ __forceinline__ float log_prior(const float* log_priors, std::int64_t k) {
+  return log_priors != nullptr ? log_priors[k] : 0.0f;
+}
+
+/// Of a row whose largest logit is `top`, the logarithms of the priors, all at most 0, added.
 template <int kLanes, class T>
-__device__ __forceinline__ double log_sum_exp(const T* row, std::int64_t classes, unsigned lane, double top) {
+__device__ __forceinline__ double log_sum_exp(const T* row, std::int64_t classes, unsigned lane, double top,
+                                              const float* log_priors) {
   float sum = 0;
 #pragma unroll 1
-  for (std::int64_t k = lane; k < classes; k += kLanes) sum += expf(static_cast<float>(to_float(row[k]) - top));
+  for (std::int64_t k = lane; k < classes; k += kLanes)
+    sum += expf(static_cast<float>(to_float(row[k]) - top) + log_prior(log_priors, k));
   return top + logf(lanes_sum<kLanes>(sum));
 }
 
@@ -88,14 +95,15 @@ __global__ void __launch_bounds__(kLossThreads) binary_loss_kernel(const __grid_
   const auto* logits = static_cast<const T*>(arg.logits);
   auto* dlogits = static_cast<T*>(arg.dlogits);
   const double scale = gradient_scale(arg);
+  const float prior = log_prior(arg.log_priors, 1) - log_prior(arg.log_priors, 0);
   Seen seen;
   for (std::int64_t i = threadIdx.x; i < arg.n; i += kLossThreads) {
-    const float logit = to_float(logits[i]);
+    const float said = to_float(logits[i]), logit = said + prior;
     const std::int32_t label = arg.labels[i];
     const double target = (1.0 - arg.label_smoothing) * label + 0.5 * arg.label_smoothing;
     const double weight = arg.class_weights[label];
     seen.loss += weight * (softplus(logit) - target * logit);
-    seen.correct += (logit > 0) == (label == 1) ? 1 : 0;
+    seen.correct += (said > 0) == (label == 1) ? 1 : 0;
     if (dlogits != nullptr) dlogits[i] = from_float<T>(static_cast<float>(scale * weight * (sigmoid(logit) - target)));
   }
   store_result(arg, seen);
@@ -112,11 +120,11 @@ __global__ void __launch_bounds__(kLossThreads) softmax_loss_kernel(const __grid
     const std::int32_t label = arg.labels[i];
     const double weight = arg.class_weights[label];
     const Largest largest = largest_of<kLanes>(row, classes, lane);
-    const double normaliser = log_sum_exp<kLanes>(row, classes, lane, largest.value);
+    const double normaliser = log_sum_exp<kLanes>(row, classes, lane, largest.value, arg.log_priors);
 #pragma unroll 1
     for (std::int64_t k = lane; k < classes; k += kLanes) {
       const double target = floor + (k == label ? 1.0 - arg.label_smoothing : 0.0);
-      const double log_probability = to_float(row[k]) - normaliser;
+      const double log_probability = static_cast<double>(to_float(row[k])) + log_prior(arg.log_priors, k) - normaliser;
       seen.loss -= weight * target * log_probability;
       if (arg.dlogits != nullptr)
         static_cast<T*>(arg.dlogits)[i * classes + k] =
@@ -148,7 +156,7 @@ __global__ void __launch_bounds__(kBlockThreads)
   for (std::int64_t i = (std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x) / kLanes; i < arg.n; i += step) {
     const T* row = static_cast<const T*>(arg.logits) + i * classes;
     const Largest largest = largest_of<kLanes>(row, classes, lane);
-    const double normaliser = log_sum_exp<kLanes>(row, classes, lane, largest.value);
+    const double normaliser = log_sum_exp<kLanes>(row, classes, lane, largest.value, nullptr);
 #pragma unroll 1
     for (std::int64_t k = lane; k < classes; k += kLanes)
       arg.probabilities[i * classes + k] = expf(static_cast<float>(to_float(row[k]) - normaliser));

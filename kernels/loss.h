@@ -1,6 +1,8 @@
 // Loss, its gradient and the count of right answers in one pass over the logits.
 // Mean over the batch of w[label] * cross-entropy against smoothed targets (Szegedy et al., CVPR 2016, section 7):
 // target = (1 - smoothing) * one-hot + smoothing / n_classes.
+// With log_priors it is the logit-adjusted loss (Menon et al., ICLR 2021, equation 10 with tau = 1): the shares that
+// the classes have in the training pictures are added here, so that the logits themselves need not hold them.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +16,7 @@ namespace xrai::kernels {
 /// Filled by the loss kernel, one per step, in device memory.
 struct LossResult {
   double loss_sum = 0;   // sum over the batch of the weighted loss
-  double n_correct = 0;  // right at probability 0.5 (binary) or by the largest logit
+  double n_correct = 0;  // right at probability 0.5 (binary) or by the largest logit, nothing added to it
 };
 
 struct LossArguments {
@@ -27,6 +29,7 @@ struct LossArguments {
   float label_smoothing = 0;
   const StepNumbers* numbers = nullptr;  // null: slot 0
   const LossScale* scale = nullptr;      // null: 1
+  const float* log_priors = nullptr;     // (n_classes), at most 0, added to the logits; null: nothing is
 };
 
 struct ProbabilityArguments {

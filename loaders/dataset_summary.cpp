@@ -82,8 +82,8 @@ void warn_of_split(const SplitSummary& split, const DatasetSummary& summary, std
     warnings.push_back(fmt::format("{} has no picture of class {}", split.name, name(fewest)));
   } else if (split.name == "train" && static_cast<double>(*most) >= kImbalance * static_cast<double>(*fewest)) {
     warnings.push_back(
-        fmt::format("train is imbalanced: {:.1f} pictures of {} for each of {}; accuracy alone misleads, and "
-                    "a balanced class weight helps",
+        fmt::format("train is imbalanced: {:.1f} pictures of {} for each of {}; accuracy alone misleads; "
+                    "xrai_gpu_train allows for it (--class-weight)",
                     static_cast<double>(*most) / static_cast<double>(*fewest), name(most), name(fewest)));
   }
   if (split.name != "train" && split.n_pictures < kFewPictures)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The recipe of xrai_gpu_train in PyTorch, written a second time: the same network, views, weights of the classes, optimiser and schedule.
+"""The recipe of xrai_gpu_train in PyTorch, written a second time: the same network, views, loss, optimiser and schedule.
 
     profiling/recipe_pytorch.py xrays.h5                              train recipes/default.toml, score the split test
     profiling/recipe_pytorch.py xrays.h5 --recipe fast --split val --seed 2
@@ -59,7 +59,7 @@ def read_recipe(name):
     recipe = load(folder / "default.toml")
     if name != "default":
         recipe |= load(pathlib.Path(name) if name.endswith(".toml") else folder / f"{name}.toml")
-    for key, only in (("model", "plain5"), ("optimizer", "adamw"), ("schedule", "cosine"), ("class_weight", "balanced"),
+    for key, only in (("model", "plain5"), ("optimizer", "adamw"), ("schedule", "cosine"), ("class_weight", "adjusted"),
                       ("label_smoothing", 0), ("flip", 0)):
         if recipe[key] != only:
             stop(f"{key} = {recipe[key]!r} is not written here, only {only!r}", 2)
@@ -139,7 +139,8 @@ def train(data, recipe, size, seed):
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": recipe["weight_decay"]},
                                    {"params": others, "weight_decay": 0.0}], lr=rate)
     n, batch = len(data.labels), recipe["batch_size"]
-    weights = n / (2 * torch.bincount(data.labels).float())
+    well, ill = torch.bincount(data.labels).tolist()
+    prior = math.log(ill / well)  # added by the loss: Menon et al., ICLR 2021, equation 10
     total = recipe["epochs"] * math.ceil(n / batch)
     warmup = round(total / 5)
     step = 0
@@ -150,9 +151,8 @@ def train(data, recipe, size, seed):
                 group["lr"] = rate * (step + 1) / warmup if step < warmup else rate * 0.5 * (1 + math.cos(math.pi * part))
             labels = data.labels[rows]
             logits = network(view(data.pictures[rows], recipe, size, generator))[:, 0]
-            losses = F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
             optimiser.zero_grad()
-            (losses * weights[labels]).mean().backward()
+            F.binary_cross_entropy_with_logits(logits + prior, labels.float()).backward()
             optimiser.step()
             step += 1
     return network

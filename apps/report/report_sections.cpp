@@ -56,9 +56,9 @@ std::string calibration_table(const Evaluation& e, const std::string& note) {
   return fmt::format(
       "<h3>Calibration</h3>\n<p class=\"small\">Probabilities are calibrated by the temperature {:.2f} ({}): above 1 "
       "the network was too sure of itself, below 1 not sure enough. Neither the ranking nor a verdict at 0.5 changes. "
-      "Fitted on one kind of images, it does not mend a shift to another. After training with balanced classes "
-      "probabilities are those of equally frequent ones: a curve above the diagonal then means that the class is more "
-      "frequent here.</p>\n<div class=\"scroll\"><table><thead><tr>"
+      "Fitted on one kind of images, it does not mend a shift to another. Unless it was trained with "
+      "--class-weight none, probabilities are those of equally frequent classes: a curve above the diagonal then means "
+      "that the class is more frequent here.</p>\n<div class=\"scroll\"><table><thead><tr>"
       "<th scope=\"col\">lower is better</th><th scope=\"col\" class=\"num\">before</th><th scope=\"col\" "
       "class=\"num optional\">95 % interval</th><th scope=\"col\" class=\"num\">calibrated</th><th scope=\"col\" "
       "class=\"num optional\">95 % interval</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n",

@@ -144,8 +144,10 @@ void add_training_options(CommandLine& c, TrainOptions& o) {
   c.add({.group = g,
          .name = "class-weight",
          .target = &o.class_weight,
-         .help = "balanced lets rare classes count more, so that 0.5 is a usable threshold",
-         .allowed = {"balanced", "none"}});
+         .help =
+             "so that 0.5 is a usable threshold though one class is rare: adjusted, the loss itself knows the shares "
+             "of the classes, or balanced, pictures of rare classes count more",
+         .allowed = {"adjusted", "balanced", "none"}});
   c.add({.group = g,
          .name = "label-smoothing",
          .target = &o.label_smoothing,

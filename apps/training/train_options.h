@@ -27,7 +27,7 @@ struct TrainOptions {
   std::string schedule = "cosine";
   std::optional<double> warmup_epochs;  // default: a fifth of the epochs
   std::string keep;                     // default depends on the schedule
-  std::string class_weight = "balanced";
+  std::string class_weight = "adjusted";
   double label_smoothing = 0;
   std::string operating_point = "default";
   std::uint64_t seed = 1;
@@ -66,7 +66,14 @@ std::int64_t default_image_size(std::int64_t stored_size);
 /// what is used. stored_size: side of the stored pictures.
 void resolve_defaults(TrainOptions& options, std::int64_t stored_size);
 
-/// Of resolved options. class_weights: one a class. batch_size is 0 while --batch-size is auto.
-TrainSettings train_settings(const TrainOptions& options, std::vector<float> class_weights);
+/// Of resolved options. labels: of the training pictures, every class among them. batch_size is 0 while --batch-size
+/// is auto.
+TrainSettings train_settings(const TrainOptions& options, const std::vector<std::int32_t>& labels,
+                             std::int64_t n_classes);
+
+/// One a class: what its validation pictures weigh when the temperature is fitted. Alike with --class-weight none, else
+/// so that the classes weigh alike, which is what the network's probabilities are of then.
+std::vector<float> calibration_weights(const TrainOptions& options, const std::vector<std::int32_t>& labels,
+                                       std::int64_t n_classes);
 
 }  // namespace xrai

@@ -29,7 +29,13 @@ void resolve_defaults(TrainOptions& o, std::int64_t stored_size) {
   if (!o.image_size) o.image_size = default_image_size(stored_size);
 }
 
-TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_weights) {
+std::vector<float> calibration_weights(const TrainOptions& o, const std::vector<std::int32_t>& labels,
+                                       std::int64_t n_classes) {
+  return o.class_weight == "none" ? std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f)
+                                  : balanced_class_weights(labels, n_classes);
+}
+
+TrainSettings train_settings(const TrainOptions& o, const std::vector<std::int32_t>& labels, std::int64_t n_classes) {
   TrainSettings s;
   s.epochs = o.epochs;
   s.max_steps = o.max_steps;
@@ -53,7 +59,9 @@ TrainSettings train_settings(const TrainOptions& o, std::vector<float> class_wei
                  static_cast<float>(o.shift),      static_cast<float>(o.gamma), static_cast<float>(o.contrast),
                  static_cast<float>(o.brightness), static_cast<float>(o.flip)};
   s.label_smoothing = o.label_smoothing;
-  s.class_weights = std::move(class_weights);
+  s.class_weights = o.class_weight == "balanced" ? balanced_class_weights(labels, n_classes)
+                                                 : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f);
+  if (o.class_weight == "adjusted") s.log_priors = log_class_shares(labels, n_classes);
   s.seed = o.seed;
   s.log_every = o.log_interval;
   s.profile = {o.profile_start_step, o.profile_steps};

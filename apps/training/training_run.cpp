@@ -72,9 +72,7 @@ void TrainingRun::prepare() {
   const DatasetReader& reader = *data_.reader;
   const auto n_classes = static_cast<std::int64_t>(reader.classes().size());
   resolve_defaults(options_, std::min(reader.height("train"), reader.width("train")));
-  settings_ = train_settings(options_, options_.class_weight == "balanced"
-                                           ? balanced_class_weights(data_.train_labels, n_classes)
-                                           : std::vector<float>(static_cast<std::size_t>(n_classes), 1.0f));
+  settings_ = train_settings(options_, data_.train_labels, n_classes);
   const auto n_validation = static_cast<std::int64_t>(data_.validation_rows.size());
   settings_.evaluation_batch_size =
       std::min(scoring_batch(picture_bytes(reader, data_.validation_split)), n_validation);
@@ -252,8 +250,9 @@ RunEnd TrainingRun::run_as_member(const TrainingData& data, int argc, char** arg
 // The kept network's, or the ensemble's.
 void TrainingRun::write_report() {
   const Span evaluate(device_->trace(), "evaluate");
-  const Predictions predictions = fit_on_validation(data_, folder_->path(), *device_, settings_.evaluation_batch_size,
-                                                    options_.operating_point, settings_.class_weights);
+  const Predictions predictions =
+      fit_on_validation(data_, folder_->path(), *device_, settings_.evaluation_batch_size, options_.operating_point,
+                        calibration_weights(options_, data_.train_labels, std::ssize(data_.reader->classes())));
   Predictor kept = Predictor::load(folder_->path(), *device_, settings_.evaluation_batch_size);
   validation_ =
       write_validation_report(folder_->path(), kept, predictions, *data_.reader, data_.validation_split,

@@ -17,9 +17,9 @@ class Device;
 /// are more, Error(kBadData) where the validation pictures are all of one class.
 void refuse_impossible_rule(const std::string& rule, const TrainingData& data);
 
-/// Scores the validation pictures with the run's best checkpoint, fits the temperature by the training's own weighted
-/// loss, chooses the operating point on the calibrated probabilities, and writes all of it into that checkpoint. A rule
-/// that no threshold meets is a warning, and the point stays at 0.5: the training is not thrown away for it.
+/// Scores the validation pictures with the run's best checkpoint, fits the temperature by the log loss weighted by
+/// class, chooses the operating point on the calibrated probabilities, and writes all of it into that checkpoint. A
+/// rule that no threshold meets is a warning, and the point stays at 0.5: the training is not thrown away for it.
 /// Returns the calibrated predictions.
 Predictions fit_on_validation(const TrainingData& data, const std::filesystem::path& run_folder, Device& device,
                               std::int64_t batch_size, const std::string& rule, std::span<const float> class_weights);

@@ -24,8 +24,7 @@ struct TemperatureFit {
 /// method, kept inside [0.1, 10] by bisection. The interval is Wald's on the scale of ln T with White's sandwich
 /// variance (Econometrica 50:1, 1982). Absent when the minimum lies outside (no picture is called wrongly, or the
 /// network knows nothing) and when the interval spans more than a factor of 1.65 to either side: a number made of a few
-/// mistakes would do more harm than none. labels: (n); probabilities: (n, classes); class_weights: (classes), as in
-/// training.
+/// mistakes would do more harm than none. labels: (n); probabilities: (n, classes); class_weights: (classes).
 TemperatureFit fit_temperature(std::span<const std::int32_t> labels, std::span<const float> probabilities,
                                std::int64_t n_classes, std::span<const float> class_weights);
 

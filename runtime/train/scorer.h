@@ -18,8 +18,9 @@ struct Scores {
   std::vector<std::int32_t> labels;      // (n)
   std::vector<std::int64_t> sample_ids;  // (n)
   std::vector<float> probabilities;      // (n, classes)
-  /// Mean over the pictures of class weight times -ln p(true class).
-  [[nodiscard]] double loss(const std::vector<float>& class_weights) const;
+  /// Mean over the pictures of class weight times -ln p(true class), as the training loss has it (kernels/loss.h) but
+  /// for smoothed labels. log_priors: one a class, or none.
+  [[nodiscard]] double loss(const std::vector<float>& class_weights, const std::vector<float>& log_priors = {}) const;
   [[nodiscard]] double accuracy(std::int64_t n_classes) const;
   /// Macro one-vs-rest for more than two classes; absent while a class has no picture.
   [[nodiscard]] std::optional<double> mean_auroc(std::int64_t n_classes) const;

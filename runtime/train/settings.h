@@ -55,6 +55,7 @@ struct TrainSettings {
   kernels::AugmentRanges augment;
   double label_smoothing = 0;
   std::vector<float> class_weights;  // one a class
+  std::vector<float> log_priors;     // one a class, what the loss adds to the logits (kernels/loss.h); empty: nothing
   std::uint64_t seed = 1;
   std::int64_t log_every = 20;  // steps between step lines
   ProfileSettings profile;
@@ -63,5 +64,8 @@ struct TrainSettings {
 /// 1 / (n_classes * share of the class): mean 1 over the training pictures, so that 0.5 is a usable threshold on
 /// unbalanced data. A class without pictures gets weight 0.
 std::vector<float> balanced_class_weights(const std::vector<std::int32_t>& labels, std::int64_t n_classes);
+
+/// Natural logarithm of each class's share of the labels, all of which must occur.
+std::vector<float> log_class_shares(const std::vector<std::int32_t>& labels, std::int64_t n_classes);
 
 }  // namespace xrai

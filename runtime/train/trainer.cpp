@@ -35,6 +35,11 @@ Trainer::Trainer(Model& model, TrainSettings settings, CheckpointFacts facts, Ba
   class_weights_ = device.allocate(settings_.class_weights.size() * sizeof(float));
   device.upload(class_weights_.data(), settings_.class_weights.data(), settings_.class_weights.size() * sizeof(float),
                 Queue::kCompute);
+  if (!settings_.log_priors.empty()) {
+    const std::size_t bytes = settings_.log_priors.size() * sizeof(float);
+    log_priors_ = device.allocate(bytes);
+    device.upload(log_priors_.data(), settings_.log_priors.data(), bytes, Queue::kCompute);
+  }
   results_ = device.allocate(static_cast<std::size_t>(settings_.log_every) * sizeof(kernels::LossResult));
   sum_of_squares_ = device.allocate(sizeof(double));
   fetch_.arrived = device.make_marker();
@@ -165,7 +170,8 @@ void Trainer::learn(ModelPlan& plan) {
     const Span loss(trace(), "loss");
     model_.device().loss({plan.logits(), feeder_.labels(), class_weights_.as<float>(), plan.logit_gradients(),
                           results_.as<kernels::LossResult>(), plan.batch_size(), model_.n_logits(),
-                          static_cast<float>(settings_.label_smoothing), feeder_.numbers(), optimiser_.loss_scale()});
+                          static_cast<float>(settings_.label_smoothing), feeder_.numbers(), optimiser_.loss_scale(),
+                          log_priors_.as<float>()});
   }
   plan.backward(feeder_.numbers());
   optimiser_.step(feeder_.numbers());
@@ -273,7 +279,7 @@ bool Trainer::finish_epoch(HistoryWriter& history, const TrainingListener& liste
   if (validation_ != nullptr) {
     const Scores scores = scorer_.score(*validation_, interrupted);
     if (interrupted()) return false;
-    record.val_loss = score = scores.loss(settings_.class_weights);
+    record.val_loss = score = scores.loss(settings_.class_weights, settings_.log_priors);
     record.val_accuracy = scores.accuracy(model_.n_classes());
     // The steps may all have been fine and the last update too large.
     if (!std::isfinite(score)) stop_diverged("validation loss", score);

@@ -102,7 +102,7 @@ class Trainer {
   BatchFeeder feeder_;
   ProfileWindow profile_;
   std::map<std::int64_t, Recorded> recorded_;
-  Buffer class_weights_, results_, sum_of_squares_, sum_workspace_;
+  Buffer class_weights_, log_priors_, results_, sum_of_squares_, sum_workspace_;
   std::vector<std::int64_t> pending_images_;  // of the steps whose results nobody has asked the device for
   Fetch fetch_;
   double last_loss_ = 0, last_learning_rate_ = 0;

@@ -19,7 +19,9 @@ def goldens():
     yield affine_sampling()
 
 
-MEAN = "loss = (1/N) sum_i class_weights[label_i] * l_i, divided by N and not by the sum of the weights; "
+MEAN = ("loss = (1/N) sum_i class_weights[label_i] * l_i, divided by N and not by the sum of the weights; where there are "
+        "log_priors, they are added to the logits first; ")
+ONE_RARE = (0.125, 0.875)
 
 
 def sigmoid_binary_cross_entropy():
@@ -29,7 +31,7 @@ def sigmoid_binary_cross_entropy():
     moderate = (draws.values(7, limit=4), draws.integers(0, 2, 7))
     extreme = (torch.tensor([1000.0, -1000.0, 1000.0, -1000.0, 90.0, -90.0, 0.0, -0.0]).double(),
                torch.tensor([1, 0, 0, 1, 0, 1, 1, 0]))
-    for name, (logits, labels), weights, smoothing in (
+    for name, (logits, labels), weights, smoothing, *priors in (
         ("plain", moderate, (1, 1), 0.0),
         ("class_weights", moderate, (1.9375, 0.671875), 0.0),
         ("label_smoothing", moderate, (1, 1), 0.1),
@@ -37,14 +39,20 @@ def sigmoid_binary_cross_entropy():
         ("one_image", (moderate[0][:1], moderate[1][:1]), (1, 1), 0.0),
         ("extreme_logits", extreme, (1, 1), 0.0),
         ("extreme_logits_and_label_smoothing", extreme, (0.5, 2), 0.2),
+        ("priors", moderate, (1, 1), 0.0, ONE_RARE),
+        ("priors_class_weights_and_label_smoothing", moderate, (1.9375, 0.671875), 0.1, ONE_RARE),
+        ("extreme_logits_and_priors", extreme, (1, 1), 0.0, ONE_RARE),
     ):
         logits, weights = leaf(logits), torch.tensor(weights, dtype=torch.float64)
+        log_priors = [torch.tensor(p, dtype=torch.float64).log() for p in priors]
+        adjusted = logits + sum(p[1] - p[0] for p in log_priors)
         targets = labels.double() * (1 - smoothing) + smoothing / 2
-        losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none") * weights[labels]
+        losses = functional.binary_cross_entropy_with_logits(adjusted, targets, reduction="none") * weights[labels]
         loss = losses.sum() / len(labels)
         loss.backward()
         golden.add(name, dict(label_smoothing=smoothing), logits=logits, labels=labels, class_weights=weights,
-                   probabilities=torch.sigmoid(logits), losses=losses, loss=loss, dlogits=logits.grad)
+                   probabilities=torch.sigmoid(logits), losses=losses, loss=loss, dlogits=logits.grad,
+                   **dict(zip(["log_priors"], log_priors)))
     return golden
 
 
@@ -56,7 +64,7 @@ def softmax_cross_entropy():
     extreme = (torch.tensor([[1000.0, 0, -1000], [1000, 0, -1000], [-90, 90, 0], [0, 0, 0]]).double(),
                torch.tensor([0, 2, 0, 1]))
     two_classes = (draws.values(4, 2), draws.integers(0, 2, 4))
-    for name, (logits, labels), weights, smoothing in (
+    for name, (logits, labels), weights, smoothing, *priors in (
         ("plain", moderate, (1, 1, 1), 0.0),
         ("class_weights", moderate, (0.5, 1.5, 2.25), 0.0),
         ("label_smoothing", moderate, (1, 1, 1), 0.1),
@@ -64,13 +72,19 @@ def softmax_cross_entropy():
         ("two_classes", two_classes, (1.9375, 0.671875), 0.1),
         ("extreme_logits", extreme, (1, 1, 1), 0.0),
         ("extreme_logits_and_label_smoothing", extreme, (0.5, 1.5, 2.25), 0.2),
+        ("priors", moderate, (1, 1, 1), 0.0, (0.0625, 0.75, 0.1875)),
+        ("priors_class_weights_and_label_smoothing", moderate, (0.5, 1.5, 2.25), 0.1, (0.0625, 0.75, 0.1875)),
+        ("two_classes_and_priors", two_classes, (1, 1), 0.0, ONE_RARE),
     ):
         logits, weights = leaf(logits), torch.tensor(weights, dtype=torch.float64)
-        losses = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing) * weights[labels]
+        log_priors = [torch.tensor(p, dtype=torch.float64).log() for p in priors]
+        losses = functional.cross_entropy(logits + sum(log_priors), labels, reduction="none",
+                                          label_smoothing=smoothing) * weights[labels]
         loss = losses.sum() / len(labels)
         loss.backward()
         golden.add(name, dict(label_smoothing=smoothing), logits=logits, labels=labels, class_weights=weights,
-                   probabilities=torch.softmax(logits, dim=1), losses=losses, loss=loss, dlogits=logits.grad)
+                   probabilities=torch.softmax(logits, dim=1), losses=losses, loss=loss, dlogits=logits.grad,
+                   **dict(zip(["log_priors"], log_priors)))
     return golden
 
 

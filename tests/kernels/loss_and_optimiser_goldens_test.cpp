@@ -39,6 +39,8 @@ TEST_P(LossGoldens, LossGradientAndProbabilitiesAgree) {
   kernels::LossArguments loss;
   loss.logits = logits.data(), loss.labels = labels.data(), loss.class_weights = weights.data();
   loss.dlogits = dlogits.data(), loss.results = &result;
+  const Values log_priors = golden.has("log_priors") ? golden.values("log_priors") : Values{};
+  if (!log_priors.empty()) loss.log_priors = log_priors.data();
   loss.n = n, loss.n_logits = n_logits, loss.label_smoothing = golden.attributes.at("label_smoothing");
   kernels::cpu::loss(loss);
   expect_near_golden({static_cast<float>(result.loss_sum / static_cast<double>(n))}, golden, "loss", kFewRoundings);

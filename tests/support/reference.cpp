@@ -183,13 +183,14 @@ Doubles global_average_reference(const Shape& shape, const Doubles& x) {
 }
 
 double loss_reference(const Doubles& logits, const std::vector<std::int32_t>& labels, const Doubles& class_weights,
-                      double label_smoothing) {
+                      double label_smoothing, const Doubles& log_priors) {
   const std::size_t n = labels.size(), n_logits = logits.size() / n, n_classes = n_logits == 1 ? 2 : n_logits;
   double sum = 0;
   for (std::size_t i = 0; i < n; ++i) {
     Doubles row(logits.begin() + static_cast<std::ptrdiff_t>(i * n_logits),
                 logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_logits));
     if (n_logits == 1) row = {0.0, row[0]};  // a sigmoid is a softmax against zero
+    for (std::size_t k = 0; k < log_priors.size(); ++k) row[k] += log_priors[k];
     const double top = *std::max_element(row.begin(), row.end());
     double total = 0;
     for (const double logit : row) total += std::exp(logit - top);

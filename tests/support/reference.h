@@ -48,8 +48,9 @@ NormalisationReference normalisation_reference(const NormalisationCall& call, co
 Doubles global_average_reference(const Shape& shape, const Doubles& x);
 
 /// Mean over the batch of w[label] * cross-entropy against smoothed targets. One logit: sigmoid and two classes.
+/// log_priors: added to the logits, one a class, or none.
 double loss_reference(const Doubles& logits, const std::vector<std::int32_t>& labels, const Doubles& class_weights,
-                      double label_smoothing);
+                      double label_smoothing, const Doubles& log_priors = {});
 
 /// One picture seen through a View: bilinear, border replicated, `samples` x `samples` places averaged per pixel.
 Doubles view_reference(const std::uint8_t* pixels, const kernels::AugmentArguments& sizes, const kernels::View& view,

@@ -157,6 +157,7 @@ inline TrainSettings toy_settings() {
   settings.augment = {5, 0.1f, 0.05f, 0.05f, 0.1f, 0.1f, 0.05f, 0.5f};
   settings.label_smoothing = 0.05;
   settings.class_weights = {0.9f, 1.1f};
+  settings.log_priors = {-1.2f, -0.36f};
   settings.seed = 7;
   settings.log_every = 3;
   return settings;

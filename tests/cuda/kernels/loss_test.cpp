@@ -35,18 +35,19 @@ struct Question {
   Labels labels;
   Values weights;
   float smoothing = 0, scale = 1;
+  Values log_priors{};
 };
 
 Outcome run_kernel(DataType type, const Values& logits, const Question& q, std::size_t offset = 0) {
   const auto n = static_cast<std::int64_t>(q.labels.size()), n_logits = static_cast<std::int64_t>(logits.size()) / n;
   const Activations on_device(type, logits, offset), dlogits(type, logits.size(), offset);
   const Array<std::int32_t> labels(q.labels);
-  const Array<float> weights(q.weights);
+  const Array<float> weights(q.weights), log_priors(q.log_priors);
   const Array<kernels::LossResult> result(1);
   const Array<kernels::LossScale> scale(std::vector{kernels::LossScale{q.scale}});
   const Array<float> probabilities(static_cast<std::size_t>(n * (n_logits == 1 ? 2 : n_logits)), offset);
   kernels::cuda::loss({on_device.data(), labels.data(), weights.data(), dlogits.data(), result.data(), n, n_logits,
-                       q.smoothing, nullptr, scale.data()},
+                       q.smoothing, nullptr, scale.data(), q.log_priors.empty() ? nullptr : log_priors.data()},
                       type, nullptr);
   kernels::cuda::probabilities({on_device.data(), probabilities.data(), n, n_logits}, type, nullptr);
   return {*result.data(), dlogits.values(), probabilities.values()};
@@ -57,7 +58,7 @@ Outcome run_twin(const Values& logits, const Question& q) {
   Outcome o{{}, Values(logits.size()), Values(static_cast<std::size_t>(n * (n_logits == 1 ? 2 : n_logits)))};
   const kernels::LossScale scale{q.scale};
   kernels::cpu::loss({logits.data(), q.labels.data(), q.weights.data(), o.dlogits.data(), &o.result, n, n_logits,
-                      q.smoothing, nullptr, &scale});
+                      q.smoothing, nullptr, &scale, q.log_priors.empty() ? nullptr : q.log_priors.data()});
   kernels::cpu::probabilities({logits.data(), o.probabilities.data(), n, n_logits});
   return o;
 }
@@ -66,16 +67,20 @@ struct Case {
   std::int64_t n, n_logits;
   float smoothing, scale;
   std::size_t offset;
+  bool priors = false;
 };
 /// One logit, few (a thread a row) and many (a warp a row) classes, around both limits; fewer rows than threads and
 /// more.
-constexpr Case kCases[] = {{1, 1, 0, 1, 0},      {64, 1, 0.1f, 1024, 1}, {300, 1, 0, 1, 0}, {1, 3, 0, 1, 0},
-                           {33, 5, 0.2f, 1, 1},  {270, 2, 0.1f, 64, 0},  {9, 15, 0, 1, 0},  {5, 16, 0.1f, 1, 0},
-                           {11, 33, 0, 2048, 1}, {2, 100, 0.1f, 1, 0}};
+constexpr Case kCases[] = {{1, 1, 0, 1, 0},          {64, 1, 0.1f, 1024, 1},    {300, 1, 0, 1, 0},
+                           {1, 3, 0, 1, 0},          {33, 5, 0.2f, 1, 1},       {270, 2, 0.1f, 64, 0},
+                           {9, 15, 0, 1, 0},         {5, 16, 0.1f, 1, 0},       {11, 33, 0, 2048, 1},
+                           {2, 100, 0.1f, 1, 0},     {64, 1, 0.1f, 8, 0, true}, {33, 5, 0, 1, 1, true},
+                           {5, 40, 0.1f, 1, 0, true}};
 
 Question question_of(const Case& c) {
   const std::int64_t n_classes = c.n_logits == 1 ? 2 : c.n_logits;
   Question q{{}, testing::random_values(n_classes, 2, 0.2, 3), c.smoothing, c.scale};
+  if (c.priors) q.log_priors = testing::random_values(n_classes, 4, -6, 0);
   testing::Random random(3);
   for (std::int64_t i = 0; i < c.n; ++i) q.labels.push_back(static_cast<std::int32_t>(random.whole(0, n_classes - 1)));
   return q;
@@ -90,7 +95,8 @@ TEST_P(Loss, LossAndGradientAreTheReferences) {
     const Question q = question_of(c);
     const Outcome o = run_kernel(type(), logits, q, c.offset);
     const auto f = [&](const Doubles& at) {
-      return testing::loss_reference(at, q.labels, widened(q.weights), static_cast<double>(q.smoothing));
+      return testing::loss_reference(at, q.labels, widened(q.weights), static_cast<double>(q.smoothing),
+                                     widened(q.log_priors));
     };
     const std::string what = std::to_string(c.n) + " x " + std::to_string(c.n_logits);
     EXPECT_NEAR(o.result.loss_sum / static_cast<double>(c.n), f(widened(logits)), 1e-6) << what;
@@ -121,7 +127,8 @@ TEST_P(Loss, FiniteAtExtremeLogits) {
       many[1] = extreme, many[39] = -extreme;
       for (const Values& exact : {Values{extreme}, Values{extreme, 0, -extreme}, many}) {
         const Values logits = testing::rounded(type(), exact);
-        const Question q{{label}, Values(logits.size() + 1, 1), 0.1f};
+        Question q{{label}, Values(logits.size() + 1, 1), 0.1f};
+        if (label == 1) q.log_priors = testing::random_values(std::ssize(logits) + 1, 5, -14, 0);
         const Outcome o = run_kernel(type(), logits, q), twin = run_twin(logits, q);
         EXPECT_NEAR(o.result.loss_sum, twin.result.loss_sum, 1e-6 * std::max(1.0, twin.result.loss_sum)) << extreme;
         expect_rounded(type(), o.dlogits, widened(twin.dlogits), 1e-6, kFloatFunctions, "dlogits");

@@ -98,6 +98,8 @@ TEST_F(PredictorTest, KnowsWhatTheCheckpointSays) {
 TEST(Scores, LossIsTheWeightedMeanAndSurvivesACertainMistake) {
   Scores scores{{0, 1}, {0, 1}, {0.75f, 0.25f, 1.0f, 0.0f}};
   EXPECT_NEAR(scores.loss({2, 1}), (-2 * std::log(0.75) - std::log(1e-12)) / 2, 1e-6);
+  // 0.75 of balanced classes is 0.25 where the second class is nine times as frequent.
+  EXPECT_NEAR(scores.loss({1, 1}, {std::log(0.1f), std::log(0.9f)}), (-std::log(0.25) - std::log(1e-12)) / 2, 1e-6);
   scores.probabilities[0] = NAN;
   EXPECT_TRUE(std::isnan(scores.loss({1, 1})));
   EXPECT_EQ(Scores{}.loss({1, 1}), 0.0);

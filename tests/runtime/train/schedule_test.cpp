@@ -82,5 +82,13 @@ TEST(BalancedClassWeights, AClassWithoutPicturesWeighsNothing) {
   EXPECT_EQ(balanced_class_weights({0, 0}, 2), (std::vector<float>{0.5f, 0.0f}));
 }
 
+TEST(LogClassShares, AreThoseOfTheLabels) {
+  const std::vector<float> logs = log_class_shares({1, 1, 0, 1, 2, 1, 1, 1}, 3);
+  ASSERT_EQ(logs.size(), 3u);
+  EXPECT_NEAR(logs[0], std::log(0.125), 1e-6);
+  EXPECT_NEAR(logs[1], std::log(0.75), 1e-6);
+  EXPECT_NEAR(logs[2], std::log(0.125), 1e-6);
+}
+
 }  // namespace schedule_test
 }  // namespace xrai

@@ -226,7 +226,7 @@ TEST(Trainer, KeepsTheNetworkOfTheLowestValidationLossWhenTold) {
   EXPECT_EQ(best.state.epoch, best_epoch);
   restore(best, run.model, nullptr);
   Scorer scorer(run.model, settings.input, 23);
-  EXPECT_NEAR(scorer.score(run.validation).loss(settings.class_weights), lowest, 1e-6);
+  EXPECT_NEAR(scorer.score(run.validation).loss(settings.class_weights, settings.log_priors), lowest, 1e-6);
 }
 
 TEST(Trainer, KeepsTheNetworkOfTheLastEpochThoughAnEarlierLossWasLower) {
@@ -317,6 +317,7 @@ TEST(Trainer, MoreThanTwoClassesAreTrainedBySoftmax) {
   TrainSettings settings = toy_settings();
   settings.epochs = 1;
   settings.class_weights = {1, 1, 1};
+  settings.log_priors = {-0.7f, -1.6f, -1.2f};
   Model model(*device, testing::toy_network(), {1, 12, 12, 1}, 3);
   model.parameters().initialise(1);
   std::filesystem::create_directories(folder / "checkpoints");
@@ -327,6 +328,34 @@ TEST(Trainer, MoreThanTwoClassesAreTrainedBySoftmax) {
   std::optional<double> auroc;
   trainer.run(history, {{}, [&](const EpochRecord& record, bool) { auroc = record.val_auroc; }});
   EXPECT_TRUE(auroc.has_value());
+}
+
+// Four of five pictures are of class 1, and nothing in them tells which.
+double mean_probability_of_the_frequent_class(const std::vector<float>& log_priors) {
+  const TemporaryFolder folder;
+  const auto device = make_cpu_device(1);
+  testing::ToyPictures pictures(100);
+  for (std::size_t i = 0; i < pictures.labels.size(); ++i) pictures.labels[i] = i % 5 == 0 ? 0 : 1;
+  testing::MemorySource train(*device, pictures, 8, true), validation(*device, pictures, 8, false);
+  TrainSettings settings = toy_settings();
+  settings.class_weights = {1, 1};
+  settings.label_smoothing = 0;
+  settings.log_priors = log_priors;
+  Model model(*device, testing::toy_network(), {1, 12, 12, 1}, 2);
+  model.parameters().initialise(1);
+  std::filesystem::create_directories(folder / "checkpoints");
+  Trainer trainer(model, settings, testing::toy_facts(settings), train, nullptr, folder.path());
+  HistoryWriter history(folder.path());
+  trainer.run(history, {});
+  const Scores scores = Scorer(model, settings.input, 10).score(validation);
+  double sum = 0;
+  for (std::size_t i = 1; i < scores.probabilities.size(); i += 2) sum += scores.probabilities[i];
+  return sum / static_cast<double>(scores.labels.size());
+}
+
+TEST(Trainer, WithPriorsAFrequentClassIsNoLikelierForItsFrequency) {
+  EXPECT_NEAR(mean_probability_of_the_frequent_class({}), 0.8, 0.1);
+  EXPECT_NEAR(mean_probability_of_the_frequent_class(log_class_shares({0, 1, 1, 1, 1}, 2)), 0.5, 0.1);
 }
 
 }  // namespace trainer_test
