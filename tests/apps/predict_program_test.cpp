@@ -13,6 +13,7 @@
 #include "runtime/train/predictor.h"
 #include "tests/support/picture_files.h"
 #include "tests/support/run_command.h"
+#include "tests/support/started_program.h"
 
 namespace xrai {
 namespace predict_program_test {
@@ -148,6 +149,25 @@ TEST_F(PredictProgram, MistakesLeaveWithTheirCodes) {
   EXPECT_EQ(predict("").exit_code, 2);
   EXPECT_EQ(predict("not-there.png").exit_code, 3);
   EXPECT_EQ(run_command("xrai_predict --checkpoint /not/there x.png").exit_code, 3);
+}
+
+TEST_F(PredictProgram, CtrlCBetweenHeatMapsLeavesThoseThatAreDrawn) {
+  const fs::path many = *folder_ / "many", seen = *folder_ / "interrupted";
+  fs::create_directories(many);
+  constexpr int kPictures = 60;  // a batch: all are scored before the first map
+  for (int i = 0; i < kPictures; ++i)
+    fs::copy_file(*folder_ / "pictures/NORMAL/IM-0-1.jpeg", many / (std::to_string(i) + ".jpeg"));
+  testing::StartedProgram program({"xrai_predict", "--device", "cpu", "--checkpoint", (*folder_ / "run").string(),
+                                   many.string(), "--heatmap", seen.string()},
+                                  *folder_ / "interrupted_errors");
+  const auto drawn = [&] {
+    return fs::exists(seen) ? std::distance(fs::directory_iterator(seen), fs::directory_iterator()) : 0;
+  };
+  ASSERT_TRUE(testing::comes_true([&] { return drawn() > 0; })) << program.errors();
+  program.send(SIGINT);
+  EXPECT_EQ(program.exit_code(), 130) << program.errors();
+  EXPECT_LT(drawn(), kPictures);
+  EXPECT_THAT(program.errors(), HasSubstr("60 of 60 pictures were scored, and the result is of these"));
 }
 
 }  // namespace predict_program_test

@@ -70,6 +70,27 @@ TEST_F(Resume, StoppingInTheMiddleOfAnEpochLeavesNoTrace) {
   expect_same_end("whole", "stopped");
 }
 
+TEST_F(Resume, CtrlCInTheLastReportLosesNoTrainingAndTheReportIsWrittenLater) {
+  const fs::path many = folder_ / "many.h5";  // half of them take a moment to score
+  ASSERT_EQ(run_command("xrai_dataset synth " + quoted(many) + " --images 4000 --size 48").exit_code, 0);
+  testing::StartedProgram program({"xrai_gpu_train", "--data", many.string(), "--out", run("r").string(), "--device",
+                                   "cpu", "--threads", "1", "--members", "1", "--epochs", "1", "--val-fraction", "0.5"},
+                                  folder_ / "interrupted.txt");
+  ASSERT_TRUE(testing::comes_true([this] {
+    return text_of(run("r") / "metrics.jsonl").find("\"epoch\",") != std::string::npos;
+  })) << program.errors();
+  program.send(SIGINT);
+  EXPECT_EQ(program.exit_code(), 130) << program.errors();
+  EXPECT_THAT(program.errors(), HasSubstr("every network is trained and saved, and --resume auto writes the report"));
+  EXPECT_FALSE(fs::exists(run("r") / "report.html"));
+  const std::string trained = checksum("r");
+  const auto on = run_command("xrai_gpu_train --device cpu --threads 1 --resume auto --data " + quoted(many) +
+                              " --out " + quoted(run("r")));
+  EXPECT_EQ(on.exit_code, 0) << on.errors;
+  EXPECT_TRUE(fs::exists(run("r") / "report.html"));
+  EXPECT_EQ(checksum("r"), trained);
+}
+
 TEST_F(Resume, CtrlCSavesAndSaysHowToGoOn) {
   stop_by(SIGINT, 130);
 }
