@@ -48,9 +48,9 @@ std::int64_t scoring_batch(std::int64_t picture_bytes) {
 }
 
 int batches_ahead(int asked, std::int64_t batch_bytes) {
-  constexpr std::int64_t kBytes = std::int64_t{64} << 20, kLeast = 2;
-  return static_cast<int>(std::clamp(kBytes / std::max<std::int64_t>(batch_bytes, 1),
-                                     std::min<std::int64_t>(kLeast, asked), std::int64_t{asked}));
+  constexpr std::int64_t kBytes = std::int64_t{64} << 20;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(kBytes / std::max<std::int64_t>(batch_bytes, 1), 1, std::int64_t{asked}));
 }
 
 void require_memory(const MemoryNeed& need, std::int64_t training_batch, std::int64_t scoring_batch,

@@ -25,7 +25,7 @@ std::int64_t largest_batch(const MemoryNeed& need, std::int64_t scoring_batch, s
 /// Pictures that are scored at once: 64, or fewer where their stored pixels would take more than 16 MiB. At least 1.
 std::int64_t scoring_batch(std::int64_t picture_bytes);
 
-/// Batches that the loader's thread keeps ready: `asked`, or fewer where they would take more than 64 MiB; at least 2.
+/// Batches that the loader's thread keeps ready: `asked`, or fewer where they would take more than 64 MiB; at least 1.
 int batches_ahead(int asked, std::int64_t batch_bytes);
 
 /// Throws Error(kOutOfMemory) that names the need, what is free and a batch size that fits. free_bytes 0: unknown.

@@ -257,8 +257,7 @@ void add_run_options(CommandLine& c, TrainOptions& o) {
          .name = "workers",
          .short_name = "j",
          .target = &o.workers,
-         .help =
-             "batches that the loader's thread keeps ready; fewer, 2 at least, where they would take more than 64 MiB",
+         .help = "batches that the loader's thread keeps ready; fewer where they would take more than 64 MiB",
          .at_least = 2,
          .at_most = 64});
   c.add({.group = g,

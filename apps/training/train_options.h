@@ -19,8 +19,8 @@ struct TrainOptions {
   std::string recipe = "default";
   std::string model = "plain5";
   std::optional<std::int64_t> image_size;  // default: from the stored pictures, see default_image_size
-  std::int64_t epochs = 6, max_steps = 0;
-  std::optional<std::int64_t> batch_size = 32;  // none: --batch-size auto, until the device is known
+  std::int64_t epochs = 12, max_steps = 0;
+  std::optional<std::int64_t> batch_size = 64;  // none: --batch-size auto, until the device is known
   std::string optimizer = "adamw";
   std::optional<double> lr;  // default depends on the optimiser
   double weight_decay = 1e-2, momentum = 0.9, clip_norm = 0;
@@ -31,7 +31,7 @@ struct TrainOptions {
   double label_smoothing = 0;
   std::string operating_point = "default";
   std::uint64_t seed = 1;
-  std::int64_t members = 8;               // networks whose probabilities are averaged
+  std::int64_t members = 6;               // networks whose probabilities are averaged
   std::optional<std::uint64_t> val_seed;  // of the choice of validation pictures; default: seed
   std::string shuffle = "all";
   bool augment = true;

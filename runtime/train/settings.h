@@ -24,7 +24,7 @@ enum class ScheduleKind { kCosine, kOneCycle, kStep, kConstant };
 
 struct ScheduleSettings {
   ScheduleKind kind = ScheduleKind::kCosine;
-  double warmup_epochs = 1.2;  // linear from 0; one-cycle has its own rise and ignores it
+  double warmup_epochs = 2.4;  // linear from 0; one-cycle has its own rise and ignores it
 };
 
 /// Which epoch's network is kept in checkpoints/best.h5 and evaluated. A schedule that ends at a rate of 0 is made for
@@ -44,9 +44,9 @@ struct ProfileSettings {
 };
 
 struct TrainSettings {
-  std::int64_t epochs = 6;
+  std::int64_t epochs = 12;
   std::int64_t max_steps = 0;  // stops there; 0: no limit. The schedule spans the epochs all the same
-  std::int64_t batch_size = 32;
+  std::int64_t batch_size = 64;
   std::int64_t evaluation_batch_size = 64;
   OptimiserSettings optimiser;
   ScheduleSettings schedule;
