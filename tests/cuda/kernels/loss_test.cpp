@@ -159,6 +159,15 @@ TEST_P(Loss, TheFirstOfEqualLogitsIsTheAnswer) {
   EXPECT_EQ(run_kernel(type(), {0}, {{0}, {1, 1}}).result.n_correct, 1);
 }
 
+// What is counted as right is what the logits say without the priors.
+TEST_P(Loss, PriorsDoNotDecide) {
+  const Values log_priors{std::log(0.05f), std::log(0.95f)};
+  const Question q{{0, 1, 0, 1}, {1, 1}, 0, 1, log_priors};
+  EXPECT_EQ(run_kernel(type(), {-1, 1, 1, -1}, q).result.n_correct, 2);
+  EXPECT_EQ(run_kernel(type(), {-1, 1, -2, 2}, q).result.n_correct, 4);
+  EXPECT_EQ(run_kernel(type(), {1, 0, 0, 1, 0, 1, 1, 0}, q).result.n_correct, 2);
+}
+
 TEST_P(Loss, FillsTheStepsSlotAndNoOther) {
   const Activations logits(type(), {2, -1});
   const Array<std::int32_t> labels(Labels{1, 1});

@@ -330,12 +330,12 @@ TEST(Trainer, MoreThanTwoClassesAreTrainedBySoftmax) {
   EXPECT_TRUE(auroc.has_value());
 }
 
-// Four of five pictures are of class 1, and nothing in them tells which.
+// Four of five pictures are of class 0, and nothing in them tells which.
 double mean_probability_of_the_frequent_class(const std::vector<float>& log_priors) {
   const TemporaryFolder folder;
   const auto device = make_cpu_device(1);
   testing::ToyPictures pictures(100);
-  for (std::size_t i = 0; i < pictures.labels.size(); ++i) pictures.labels[i] = i % 5 == 0 ? 0 : 1;
+  for (std::size_t i = 0; i < pictures.labels.size(); ++i) pictures.labels[i] = i % 5 == 0 ? 1 : 0;
   testing::MemorySource train(*device, pictures, 8, true), validation(*device, pictures, 8, false);
   TrainSettings settings = toy_settings();
   settings.class_weights = {1, 1};
@@ -349,13 +349,13 @@ double mean_probability_of_the_frequent_class(const std::vector<float>& log_prio
   trainer.run(history, {});
   const Scores scores = Scorer(model, settings.input, 10).score(validation);
   double sum = 0;
-  for (std::size_t i = 1; i < scores.probabilities.size(); i += 2) sum += scores.probabilities[i];
+  for (std::size_t i = 0; i < scores.probabilities.size(); i += 2) sum += scores.probabilities[i];
   return sum / static_cast<double>(scores.labels.size());
 }
 
 TEST(Trainer, WithPriorsAFrequentClassIsNoLikelierForItsFrequency) {
   EXPECT_NEAR(mean_probability_of_the_frequent_class({}), 0.8, 0.1);
-  EXPECT_NEAR(mean_probability_of_the_frequent_class(log_class_shares({0, 1, 1, 1, 1}, 2)), 0.5, 0.1);
+  EXPECT_NEAR(mean_probability_of_the_frequent_class(log_class_shares({0, 0, 0, 0, 1}, 2)), 0.5, 0.1);
 }
 
 }  // namespace trainer_test
