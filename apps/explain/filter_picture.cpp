@@ -18,7 +18,7 @@ constexpr double kMargin = 22, kPanel = 264, kGap = 48, kTop = 82;
 constexpr double kTitleAt = 36, kSubtitleAt = 62, kBarAt = kTop + kPanel + 16, kBarHeight = 14, kHeight = kBarAt + 82;
 constexpr double kWidth = 2 * kMargin + 4 * kPanel + 3 * kGap;
 constexpr double kSmallestNumberedCell = 26;
-constexpr std::int64_t kBarSteps = 264;
+constexpr std::int64_t kBarPixels = 264;
 constexpr Label kTitle{.size = 21, .bold = true}, kSmall{.size = 17, .ink = Ink::kMuted};
 
 Box panel(int place) {
@@ -36,7 +36,7 @@ std::string legend_number(double value) {
 
 void draw_bar(PngCanvas& canvas, const Box& box, const ColourRange& range, std::string_view note) {
   const Box bar{box.x, kBarAt, box.width, kBarHeight};
-  canvas.picture(bar, colour_bar(range, kBarSteps), kBarSteps, 1);
+  canvas.picture(bar, colour_bar(range, kBarPixels), kBarPixels, 1);
   canvas.line(outline(bar), {.ink = Ink::kGrid});
   const double words = kBarAt + kBarHeight + 20;
   canvas.words({box.x, words}, legend_number(range.low), kSmall);

@@ -13,7 +13,7 @@ struct KindSentences {
 };
 
 // {0} maps or outputs of this layer, {1} maps before, {2} x {3} before, {4} x {5} now.
-constexpr KindSentences kEnglish[] = {
+constexpr KindSentences kEnglishLayers[] = {
     {"convolution",
      "{0} filters slide over the picture, and each leaves a map: at every place the sum of filter times picture. "
      "Orange is where the picture is like the filter, blue where it is the opposite, white where it is neither.",
@@ -49,7 +49,7 @@ constexpr KindSentences kEnglish[] = {
     {"add", "What an earlier layer found is added: the layers between have only to learn what is to be changed.",
      "Again what an earlier layer found is added."}};
 
-constexpr KindSentences kFrench[] = {
+constexpr KindSentences kFrenchLayers[] = {
     {"convolution",
      "{0} filtres glissent sur l'image, et chacun laisse une carte : à chaque endroit, la somme des produits du "
      "filtre et de l'image. Orange : l'image ressemble au filtre ; bleu : elle en est le contraire ; blanc : ni "
@@ -92,7 +92,7 @@ constexpr KindSentences kFrench[] = {
 
 std::string layer_sentence(const LayerMaps& layer, const LayerMaps& before, bool first, const std::string& language) {
   const Shape &was = before.shape, &now = layer.shape;
-  for (const KindSentences& sentences : language == "fr" ? kFrench : kEnglish)
+  for (const KindSentences& sentences : language == "fr" ? kFrenchLayers : kEnglishLayers)
     if (layer.kind == sentences.kind)
       return fmt::format(fmt::runtime(first ? sentences.first : sentences.later), now.channels, was.channels,
                          was.height, was.width, now.height, now.width);

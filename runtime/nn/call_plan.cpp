@@ -6,10 +6,6 @@
 namespace xrai {
 namespace {
 
-std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-
 class CallPlanner {
  public:
   /// segments[i]: the run of layers that layer i belongs to, numbered from 0 without gaps.

@@ -16,6 +16,11 @@ namespace xrai {
 /// Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016). Results are the same bits.
 enum class Recompute { kNothing, kOutputs, kSegments };
 
+/// Layers, tensors and items are numbered by int, since -1 is none of them; this is their place in a vector.
+[[nodiscard]] inline std::size_t at(int i) {
+  return static_cast<std::size_t>(i);
+}
+
 /// What the order and the lives depend on of one layer. Tensors are indices as in Graph.
 struct LayerUse {
   std::vector<int> inputs;

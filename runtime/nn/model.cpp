@@ -10,10 +10,6 @@
 namespace xrai {
 namespace {
 
-std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-
 // In training all but the picture; to explain a tensor, it and what is computed from it.
 std::vector<bool> differentiated_tensors(const Graph& graph, Purpose purpose, int explained) {
   std::vector<bool> differentiated(graph.tensors.size(), purpose == Purpose::kTraining);

@@ -1,4 +1,5 @@
 // Stopping xrai_gpu_train in every way and going on: the end must be the same, bit for bit.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "tests/apps/training_runs.h"
@@ -71,8 +72,14 @@ TEST_F(Resume, StoppingInTheMiddleOfAnEpochLeavesNoTrace) {
 }
 
 TEST_F(Resume, CtrlCInTheLastReportLosesNoTrainingAndTheReportIsWrittenLater) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr int kPictures = 800;
+#else
+  constexpr int kPictures = 4000;
+#endif
   const fs::path many = folder_ / "many.h5";  // half of them take a moment to score
-  ASSERT_EQ(run_command("xrai_dataset synth " + quoted(many) + " --images 4000 --size 48").exit_code, 0);
+  const auto made = run_command(fmt::format("xrai_dataset synth {} --images {} --size 48", quoted(many), kPictures));
+  ASSERT_EQ(made.exit_code, 0);
   testing::StartedProgram program({"xrai_gpu_train", "--data", many.string(), "--out", run("r").string(), "--device",
                                    "cpu", "--threads", "1", "--members", "1", "--epochs", "1", "--val-fraction", "0.5"},
                                   folder_ / "interrupted.txt");

@@ -15,10 +15,10 @@ bool device_may_touch(const void* begin, std::size_t bytes) {
 }
 
 bool fits(State& all, const emulation::Launch& launch) {
-  constexpr std::uint64_t kMaxThreads = 1024, kMaxGridYZ = 65535;
+  constexpr std::uint64_t kMostThreads = 1024, kMaxGridYZ = 65535;
   const auto volume = [](const dim3& size) { return std::uint64_t{size.x} * size.y * size.z; };
   const std::uint64_t threads = volume(launch.block);
-  return threads != 0 && threads <= kMaxThreads && volume(launch.grid) != 0 && launch.grid.x <= 0x7fffffffU &&
+  return threads != 0 && threads <= kMostThreads && volume(launch.grid) != 0 && launch.grid.x <= 0x7fffffffU &&
          launch.grid.y <= kMaxGridYZ && launch.grid.z <= kMaxGridYZ && launch.block.z <= 64 &&
          launch.shared_bytes <= static_cast<std::size_t>(gpu(all.settings.gpu).shared_optin_bytes);
 }
