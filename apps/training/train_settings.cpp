@@ -3,6 +3,7 @@
 
 #include "apps/training/train_options.h"
 #include "runtime/core/error.h"
+#include "runtime/train/class_shares.h"
 
 namespace xrai {
 

@@ -19,12 +19,6 @@ double one_cycle(double rate, double step, double total) {
   return cosine(rate, rate / 25.0 / 1e4, end > top ? std::min(1.0, (step - top) / (end - top)) : 1.0);
 }
 
-std::vector<double> class_counts(const std::vector<std::int32_t>& labels, std::int64_t n_classes) {
-  std::vector<double> counts(static_cast<std::size_t>(n_classes), 0);
-  for (const std::int32_t label : labels) counts[static_cast<std::size_t>(label)] += 1;
-  return counts;
-}
-
 }  // namespace
 
 double learning_rate_at(const ScheduleSettings& schedule, double learning_rate, std::int64_t step,
@@ -37,22 +31,6 @@ double learning_rate_at(const ScheduleSettings& schedule, double learning_rate, 
   if (schedule.kind == ScheduleKind::kStep)
     return learning_rate * (at < 0.5 * total ? 1.0 : at < 0.75 * total ? 0.1 : 0.01);
   return cosine(learning_rate, 0.0, std::min(1.0, (at - warmup) / std::max(1.0, total - warmup)));
-}
-
-std::vector<float> balanced_class_weights(const std::vector<std::int32_t>& labels, std::int64_t n_classes) {
-  std::vector<float> weights;
-  for (const double count : class_counts(labels, n_classes))
-    weights.push_back(
-        count > 0 ? static_cast<float>(static_cast<double>(labels.size()) / (static_cast<double>(n_classes) * count))
-                  : 0.0f);
-  return weights;
-}
-
-std::vector<float> log_class_shares(const std::vector<std::int32_t>& labels, std::int64_t n_classes) {
-  std::vector<float> logs;
-  for (const double count : class_counts(labels, n_classes))
-    logs.push_back(static_cast<float>(std::log(count / static_cast<double>(labels.size()))));
-  return logs;
 }
 
 }  // namespace xrai

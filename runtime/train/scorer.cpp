@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/train/metrics.h"
 
@@ -9,17 +10,15 @@ namespace xrai {
 
 double Scores::loss(const std::vector<float>& class_weights, const std::vector<float>& log_priors) const {
   const std::size_t classes = class_weights.size();
+  std::vector<double> priors(classes, 1.0);
+  for (std::size_t c = 0; c < log_priors.size(); ++c) priors[c] = std::exp(static_cast<double>(log_priors[c]));
   double sum = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto label = static_cast<std::size_t>(labels[i]);
+    const float* said = &probabilities[i * classes];
+    double p = said[label];
+    if (!log_priors.empty()) p *= priors[label] / std::inner_product(priors.begin(), priors.end(), said, 0.0);
     // The floor keeps one certain mistake from making the mean infinite; a NaN stays one.
-    double p = probabilities[i * classes + label];
-    if (!log_priors.empty()) {
-      double sum_of_all = 0;
-      for (std::size_t c = 0; c < classes; ++c)
-        sum_of_all += probabilities[i * classes + c] * std::exp(static_cast<double>(log_priors[c]));
-      p *= std::exp(static_cast<double>(log_priors[label])) / sum_of_all;
-    }
     sum -= class_weights[label] * std::log(p < 1e-12 ? 1e-12 : p);
   }
   return labels.empty() ? 0.0 : sum / static_cast<double>(labels.size());

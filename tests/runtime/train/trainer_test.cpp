@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "runtime/core/interrupt.h"
+#include "runtime/train/class_shares.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_training.h"
