@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "apps/support/nearest.h"
+#include "apps/support/option.h"
 #include "runtime/core/error.h"
 
 namespace xrai {
@@ -70,7 +71,7 @@ std::vector<float> numbers_of_row(std::string_view row, std::size_t place) {
     if (!number || !std::isfinite(static_cast<float>(*number)))
       throw Error(ExitCode::kUsage, fmt::format("'{}' in row {} of the filter is no number; write a filter like "
                                                 "\"0,-1,0;-1,5,-1;0,-1,0\", with 1/9 for a ninth",
-                                                without_spaces_around(word), place));
+                                                shortened(without_spaces_around(word)), place));
     numbers.push_back(static_cast<float>(*number));
   }
   return numbers;
@@ -115,7 +116,7 @@ FilterKernel find_filter_kernel(const std::string& name_or_numbers) {
   const auto meant = nearest(name_or_numbers, filter_names());
   throw Error(ExitCode::kUsage,
               fmt::format("there is no filter '{}'{}; there are {}, or numbers such as \"0,-1,0;-1,5,-1;0,-1,0\"",
-                          name_or_numbers, meant ? fmt::format("; did you mean {}?", *meant) : "",
+                          shortened(name_or_numbers), meant ? fmt::format("; did you mean {}?", *meant) : "",
                           fmt::join(filter_names(), ", ")));
 }
 

@@ -167,8 +167,8 @@ void CommandLine::refuse_leftovers() {
     if (!leftover.starts_with('-') || leftover == "-" || leftover == "--") continue;
     const std::string flag = leftover.substr(0, leftover.find('='));
     const auto meant = nearest(flag, known);
-    refuse_usage(state_->program,
-                 fmt::format("there is no option {}{}", flag, meant ? fmt::format("; did you mean {}?", *meant) : ""));
+    refuse_usage(state_->program, fmt::format("there is no option {}{}", shortened(flag),
+                                              meant ? fmt::format("; did you mean {}?", *meant) : ""));
   }
   const auto& names = state_->command_names;
   if (!names.empty()) {
@@ -181,7 +181,7 @@ void CommandLine::refuse_leftovers() {
   }
   for (const std::string& leftover : leftovers)
     if (leftover != "--")
-      refuse_usage(state_->program, fmt::format("there is no place for the argument \"{}\"", leftover));
+      refuse_usage(state_->program, fmt::format("there is no place for the argument \"{}\"", shortened(leftover)));
 }
 
 ValueSource CommandLine::source_of(std::string_view name) const {

@@ -13,6 +13,8 @@
 namespace xrai {
 namespace {
 
+constexpr std::size_t kMostQuoted = 80;  // bytes
+
 template <class T>
 struct OptionalValue {
   using type = T;
@@ -38,7 +40,7 @@ struct ValueContext {
   const std::string& given_as;
 
   [[noreturn]] void refuse(const std::string& text, const std::string& expected) const {
-    throw Error(ExitCode::kUsage, fmt::format("{} got \"{}\": expected {}", given_as, text, expected));
+    throw Error(ExitCode::kUsage, fmt::format("{} got \"{}\": expected {}", given_as, shortened(text), expected));
   }
 };
 
@@ -92,7 +94,7 @@ void check_text(const ValueContext& context, const std::string& text) {
   if (!context.option.check) return;
   const std::string complaint = context.option.check(text);
   if (!complaint.empty())
-    throw Error(ExitCode::kUsage, fmt::format("{} got \"{}\": {}", context.given_as, text, complaint));
+    throw Error(ExitCode::kUsage, fmt::format("{} got \"{}\": {}", context.given_as, shortened(text), complaint));
 }
 
 template <class T>
@@ -126,6 +128,13 @@ std::optional<std::string> target_text(const T& target, bool as_toml) {
 }
 
 }  // namespace
+
+std::string shortened(std::string_view text) {
+  if (text.size() <= kMostQuoted) return std::string(text);
+  std::size_t end = kMostQuoted - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a letter of UTF-8
+  return std::string(text.substr(0, end)) + "...";
+}
 
 ValueKind kind_of(const Option& option) {
   return with_target(option, [](const auto& target) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -54,6 +55,9 @@ std::optional<std::string> toml_value(const Option& option);
 std::string plain_value(const Option& option);
 /// "1 to 100", "at least 1", "one of a, b": what may stand there; empty when anything may.
 std::string allowed_text(const Option& option);
+
+/// A value as a sentence quotes it: of a long one (more than 80 bytes) the beginning and "...".
+std::string shortened(std::string_view text);
 
 /// A TOML basic string with its quotes, all escapes done.
 std::string toml_string(std::string_view text);

@@ -22,6 +22,7 @@ struct Lookalike {
   const char* reason;
   const char* advice;
 };
+constexpr const char* kImportAdvice = "pictures become a data set with xrai_dataset import FOLDER OUT.h5";
 constexpr std::array kLookalikes{
     Lookalike{"\x1f\x8b", "it is compressed with gzip", "unpack it first: gunzip FILE"},
     Lookalike{"BZh", "it is compressed with bzip2", "unpack it first: bunzip2 FILE"},
@@ -32,6 +33,8 @@ constexpr std::array kLookalikes{
     Lookalike{"PK\x03\x04", "it is a zip archive",
               "unpack it first; an .npz file becomes a data set with xrai_dataset import FILE.npz OUT.h5, and a .keras "
               "file is a model, not pictures"},
+    Lookalike{"\xff\xd8\xff", "it is a JPEG picture", kImportAdvice},
+    Lookalike{"\x89PNG", "it is a PNG picture", kImportAdvice},
     Lookalike{"version https://git-lfs", "it is only the note by which Git LFS finds the file",
               "git lfs pull fetches it"},
     Lookalike{"<", "it is a web page or another text", "a page was saved in its place: download the file again"},

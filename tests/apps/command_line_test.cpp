@@ -97,6 +97,14 @@ TEST(CommandLine, WrongUsageIsOneSentenceWithFlagValueAndChoice) {
   EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", "ten"}),
               HasSubstr("--epochs got \"ten\": expected a whole number, 1 to 100"));
   EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", "0"}), HasSubstr("1 to 100"));
+  // Of a long value the beginning, and no letter in half: the 77th byte is a letter's last, then its first.
+  std::string accents = "1", beginning = "1";
+  for (int i = 0; i < 500; ++i) accents += "\u00e9";
+  for (int i = 0; i < 38; ++i) beginning += "\u00e9";
+  EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", accents.c_str()}),
+              HasSubstr("--epochs got \"" + beginning + "...\": expected"));
+  EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", ("1" + accents).c_str()}),
+              HasSubstr("got \"1" + beginning.substr(0, 75) + "...\""));
   EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", "3.5"}), HasSubstr("whole number"));
   EXPECT_THAT(Program().refusal({"-o", "x", "--epochs", "99999999999999999999"}), HasSubstr("whole number"));
   EXPECT_THAT(Program().refusal({"-o", "x", "--lr", "0"}), HasSubstr("above 0"));

@@ -38,6 +38,10 @@ TEST_F(Opening, WhatIsNoHdf5FileIsCalledByItsName) {
     return refusal(folder_ / "a.h5");
   };
   EXPECT_THAT(refusal_of("\x1f\x8b\x08 and so on"), AllOf(HasSubstr("compressed with gzip"), HasSubstr("gunzip")));
+  EXPECT_THAT(refusal_of("\xff\xd8\xff\xe0 and so on"),
+              AllOf(HasSubstr("a JPEG picture"), HasSubstr("xrai_dataset import")));
+  EXPECT_THAT(refusal_of("\x89PNG\r\n\x1a\n and so on"),
+              AllOf(HasSubstr("a PNG picture"), HasSubstr("xrai_dataset import")));
   EXPECT_THAT(refusal_of("PK\x03\x04 and so on"), AllOf(HasSubstr("a zip archive"), HasSubstr("xrai_dataset import")));
   EXPECT_THAT(refusal_of("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
   EXPECT_THAT(refusal_of("<!DOCTYPE html><html>"), HasSubstr("a web page"));
