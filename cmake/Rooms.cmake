@@ -22,7 +22,7 @@ if(NOT XRAI_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PRO
   target_compile_definitions(xrai_flags INTERFACE XRAI_MULTIVERSION)
 endif()
 
-# xrai_joined(target [APART files...]): compiles its files twelve at a time, which takes a third as long: mostly headers are read. There two
+# xrai_joined(target [APART files...]): compiles its files twelve at a time, in less than half the time: mostly headers are read. There two
 # files of a target may not have helpers of one name; APART are those that have.
 function(xrai_joined target)
   cmake_parse_arguments(JOINED "" "" "APART" ${ARGN})
