@@ -247,7 +247,6 @@ std::string answer_section(const NetworkPage& page, const NetworkWords& words) {
   if (page.classes.size() == 2)
     text += " " +
             filled(words.called_from, html_escape(page.classes[1].name), fmt::format("{:.1f} %", 100 * page.threshold));
-  if (page.n_members > 1) text += " " + filled(words.ensemble, page.n_members);
   return section(words.answer_step, words.answer_title,
                  fmt::format("<div class=\"answer\">\n{}</div>\n<p>{}</p>\n", rows, text));
 }
@@ -256,11 +255,14 @@ std::string header(const NetworkPage& page, const NetworkWords& words) {
   const auto fact = [](const std::string& name, const std::string& value) {
     return fmt::format("<li>{} <b>{}</b></li>\n", name, html_escape(value));
   };
+  std::string notes;
+  if (page.n_members > 1) notes += "<p class=\"note\">" + filled(words.ensemble, page.n_members) + "</p>\n";
+  if (page.synthetic) notes += "<p class=\"note\">" + words.synthetic + "</p>\n";
   return fmt::format("<header>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n<ul class=\"facts\">\n{}</ul>\n{}</header>\n",
                      filled(words.title, html_escape(page.picture_name)), html_escape(words.not_a_device),
                      fact(words.run, page.run_name) + fact(words.network, page.model_name) +
                          fact(words.trained_for, filled(words.epochs, page.epochs)) + fact(words.says, page.verdict),
-                     page.synthetic ? "<p class=\"note\">" + words.synthetic + "</p>\n" : "");
+                     notes);
 }
 
 }  // namespace

@@ -73,11 +73,23 @@ std::string value_text(Quantity quantity, double value) {
   return quantity == Quantity::kAccuracy ? fmt::format("{:.1f} %", 100.0 * value) : fmt::format("{:.3f}", value);
 }
 
-void mark_lowest_loss(const Plot& plot, Quantity quantity, const Series& series, std::size_t epoch) {
-  const Point value = series.points[epoch];
+struct MarkedEpoch {
+  std::size_t place;  // in the history
+  const char* why;
+};
+
+std::optional<MarkedEpoch> marked_epoch(const std::vector<EpochRecord>& history, std::optional<std::int64_t> scored) {
+  for (std::size_t i = 0; scored && i < history.size(); ++i)
+    if (history[i].epoch == *scored) return MarkedEpoch{i, "scored"};
+  if (const auto lowest = lowest_loss_epoch(history)) return MarkedEpoch{*lowest, "lowest loss"};
+  return {};
+}
+
+void mark_epoch(const Plot& plot, Quantity quantity, const Series& series, const MarkedEpoch& marked) {
+  const Point value = series.points[marked.place];
   const bool has_value = std::isfinite(value.y);
   if (series.points.size() > 1) {
-    const std::string words = fmt::format("lowest loss: epoch {:.0f}", value.x);
+    const std::string words = fmt::format("{}: epoch {:.0f}", marked.why, value.x);
     plot.mark_x(value.x, has_value ? words + ", " + value_text(quantity, value.y) : words, Ink::kGreen);
   }
   if (!has_value) return;
@@ -85,14 +97,15 @@ void mark_lowest_loss(const Plot& plot, Quantity quantity, const Series& series,
   if (series.points.size() == 1) plot.note(value, value_text(quantity, value.y), series.ink);
 }
 
-void draw_panel(Canvas& canvas, const Box& box, const std::vector<EpochRecord>& history, Quantity quantity) {
+void draw_panel(Canvas& canvas, const Box& box, const std::vector<EpochRecord>& history, Quantity quantity,
+                std::optional<std::int64_t> scored = {}) {
   const auto series = series_of(history, quantity);
   Axis x = whole_number_axis(static_cast<double>(history.front().epoch), static_cast<double>(history.back().epoch), 8);
   x.title = "epoch";
   const Plot plot(canvas, box, title_of(quantity), std::move(x), y_axis(series, quantity));
   plot.legend(series);
   for (const Series& s : series) plot.draw(s, history.size() <= kMostDots);
-  if (const auto lowest = lowest_loss_epoch(history)) mark_lowest_loss(plot, quantity, series.back(), *lowest);
+  if (const auto marked = marked_epoch(history, scored)) mark_epoch(plot, quantity, series.back(), *marked);
 }
 
 std::vector<Quantity> quantities(const std::vector<EpochRecord>& history) {
@@ -145,12 +158,12 @@ void write_curves(const std::vector<EpochRecord>& history, const std::filesystem
   png.write(folder / "curves.png");
 }
 
-std::vector<std::string> curve_panels(const std::vector<EpochRecord>& history) {
+std::vector<std::string> curve_panels(const std::vector<EpochRecord>& history, std::optional<std::int64_t> scored) {
   std::vector<std::string> panels;
   for (const Quantity q : quantities(history)) {
     SvgCanvas svg(kPanelWidth, kPanelHeight, fmt::format("curve{}", panels.size()),
                   fmt::format("{} over epochs", title_of(q)), description(history));
-    draw_panel(svg, {0.0, 0.0, kPanelWidth, kPanelHeight}, history, q);
+    draw_panel(svg, {0.0, 0.0, kPanelWidth, kPanelHeight}, history, q, scored);
     panels.push_back(svg.inline_svg());
   }
   return panels;

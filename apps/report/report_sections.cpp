@@ -156,7 +156,8 @@ std::string metric_table(const Evaluation& e) {
 std::string training(const std::vector<EpochRecord>& history, std::int64_t n_networks, std::int64_t epoch) {
   if (history.empty()) return {};
   std::string panels;
-  for (const std::string& panel : curve_panels(history)) panels += "<div>" + panel + "</div>\n";
+  const auto scored = epoch > 0 ? std::optional(epoch) : std::nullopt;
+  for (const std::string& panel : curve_panels(history, scored)) panels += "<div>" + panel + "</div>\n";
   double seconds = 0.0;
   for (const EpochRecord& r : history) seconds += std::isfinite(r.seconds) ? r.seconds : 0.0;
   std::string lead = n_networks > 1 ? fmt::format("The first of {} networks. ", n_networks) : "";

@@ -104,6 +104,16 @@ TEST(CurvePanels, WithoutValidationThereIsNoAurocPanelAndTrainingLossIsMarked) {
   EXPECT_NE(panels[0].find("lowest loss: epoch 10"), std::string::npos);
 }
 
+TEST(CurvePanels, MarkTheEpochThatIsScoredRatherThanThatOfTheLowestLoss) {
+  auto history = sample_history(10);
+  history[3].val_loss = 0.001;
+  EXPECT_NE(curve_panels(history)[0].find("lowest loss: epoch 4"), std::string::npos);
+  const std::string panel = curve_panels(history, 10)[0];
+  EXPECT_NE(panel.find(">scored: epoch 10, "), std::string::npos);
+  EXPECT_EQ(panel.find(">lowest loss: epoch"), std::string::npos);
+  EXPECT_NE(curve_panels(history, 11)[0].find(">lowest loss: epoch 4"), std::string::npos) << "no such epoch";
+}
+
 TEST(CurvePanels, ARunThatNeverHadAFiniteLossIsStillDrawn) {
   auto history = sample_history(3);
   for (EpochRecord& r : history) {
