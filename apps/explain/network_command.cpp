@@ -98,7 +98,7 @@ void NetworkCommand::register_options(CommandLine& options) {
   options.add({.group = "Input and output",
                .name = "run",
                .target = &run_folder,
-               .help = "a run folder (the first of its networks) or a checkpoint file",
+               .help = "a run folder (the layers of its first network) or a checkpoint file",
                .value_name = "RUN",
                .positional = true,
                .required = true});

@@ -179,9 +179,16 @@ void CommandLine::refuse_leftovers() {
                                               meant ? fmt::format("did you mean {}?", *meant)
                                                     : fmt::format("there are {}", fmt::join(commands, ", "))));
   }
+  const auto missing = std::find_if(state_->options.begin(), state_->options.end(), [](const RegisteredOption& entry) {
+    return entry.option.required && !entry.option.positional && entry.parsed->count() == 0;
+  });
   for (const std::string& leftover : leftovers)
     if (leftover != "--")
-      refuse_usage(state_->program, fmt::format("there is no place for the argument \"{}\"", shortened(leftover)));
+      refuse_usage(state_->program,
+                   fmt::format("there is no place for the argument \"{}\"{}", shortened(leftover),
+                               missing == state_->options.end()
+                                   ? ""
+                                   : fmt::format("; does it belong behind {}?", given_as(missing->option))));
 }
 
 ValueSource CommandLine::source_of(std::string_view name) const {

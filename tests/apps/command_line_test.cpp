@@ -91,6 +91,25 @@ TEST(CommandLine, TheLastOfARepeatedFlagCounts) {
   EXPECT_FALSE(program.flip);
 }
 
+TEST(CommandLine, AnArgumentThatFitsNowhereIsShownTheRequiredOptionThatIsMissing) {
+  const auto refusal = [](const std::vector<const char*>& arguments) {
+    std::string data, out;
+    CommandLine line("program", "Does things.");
+    line.add({.group = "In", .name = "data", .target = &data, .help = "file", .required = true});
+    line.add({.group = "In", .name = "out", .target = &out, .help = "folder"});
+    try {
+      return std::string(line.parse(static_cast<int>(arguments.size()), arguments.data()) ? "was accepted" : "helped");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kUsage);
+      return std::string(error.what());
+    }
+  };
+  EXPECT_THAT(refusal({"program", "chest.h5"}),
+              HasSubstr("no place for the argument \"chest.h5\"; does it belong behind --data?"));
+  EXPECT_THAT(refusal({"program", "run", "--data", "chest.h5"}),
+              ::testing::AllOf(HasSubstr("no place for the argument \"run\""), ::testing::Not(HasSubstr("belong"))));
+}
+
 TEST(CommandLine, WrongUsageIsOneSentenceWithFlagValueAndChoice) {
   EXPECT_THAT(Program().refusal({"-o", "x", "--epoch", "3"}), HasSubstr("did you mean --epochs?"));
   EXPECT_THAT(Program().refusal({"-o", "x", "--lr-shedule", "step"}), HasSubstr("did you mean --lr-schedule?"));
